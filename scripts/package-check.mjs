@@ -1,0 +1,71 @@
+// Checks the package as a user gets it: packed, installed in an empty folder, compiled against, imported, required, run.
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { npm } from './dependencies.mjs'
+
+const root = join(import.meta.dirname, '..')
+const bin = (name) => join(root, 'node_modules', name)
+
+/** What a user's project with every check switched on would have. */
+const consumerConfig = {
+  compilerOptions: {
+    target: 'es2022',
+    lib: ['es2023', 'esnext.disposable'],
+    module: 'nodenext',
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    noEmit: true,
+    types: ['node'],
+    typeRoots: [bin('@types')],
+  },
+  files: ['consumer.ts'],
+}
+
+const load = (how) => `
+  const names = (module) => Object.keys(module).join(' ')
+  const [all, testing] = ${how}
+  if (typeof all.Cluster !== 'function') throw new Error('no Cluster among: ' + names(all))
+  if (names(testing) === '') throw new Error('hot-standby/testing exports nothing')
+  for (const name of Object.keys(require('hot-standby/package.json').exports)) require.resolve(name.replace('.', 'hot-standby'))
+`
+
+/** Runs the checks through `run(command, args, options)`, which throws when a program fails. */
+export function checkPackage(run) {
+  const node = (args, options) => run(process.execPath, args, options)
+  const scratch = mkdtempSync(join(tmpdir(), 'hot-standby-package-'))
+  try {
+    node(['scripts/build.mjs'])
+    run(npm, ['pack', '--ignore-scripts', '--silent', '--pack-destination', scratch])
+    const tarball = join(
+      scratch,
+      readdirSync(scratch).find((name) => name.endsWith('.tgz')),
+    )
+    node([bin('publint/src/cli.js'), 'run', tarball, '--strict'])
+    node([bin('@arethetypeswrong/cli/dist/index.js'), tarball, '--profile', 'esm-only', '--no-emoji', '--no-color'])
+
+    const user = join(scratch, 'user')
+    mkdirSync(user)
+    writeFileSync(join(user, 'package.json'), '{ "name": "user", "private": true, "type": "module" }')
+    writeFileSync(join(user, 'tsconfig.json'), JSON.stringify(consumerConfig))
+    writeFileSync(join(user, 'consumer.ts'), readFileSync(join(root, 'test/package/consumer.ts')))
+    // The dependencies come from node_modules, so that nothing is fetched; one that package.json forgot is missing here too.
+    const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    const local = Object.keys(dependencies).map((name) => bin(name))
+    const flags = ['--offline', '--ignore-scripts', '--install-links', '--no-audit', '--no-fund', '--prefix', user]
+    run(npm, ['install', ...flags, tarball, ...local], { cwd: user })
+
+    node([bin('typescript/bin/tsc'), '-p', user], { cwd: user })
+    node(['--input-type=commonjs', '-e', load("[require('hot-standby'), require('hot-standby/testing')]")], {
+      cwd: user,
+    })
+    const imports = load("[await import('hot-standby'), await import('hot-standby/testing')]")
+    const head =
+      "import { createRequire } from 'node:module'; const require = createRequire(process.cwd() + '/user.js')\n"
+    node(['--input-type=module', '-e', head + imports], { cwd: user })
+    run(join(user, 'node_modules/.bin/hot-standby'), ['--help'], { cwd: user })
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}

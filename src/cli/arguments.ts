@@ -1,0 +1,76 @@
+import { parseArgs } from 'node:util'
+
+/** A command line, understood. */
+export interface Arguments {
+  readonly command: string
+  readonly dir: string
+  readonly node: string | undefined
+  readonly state: string | undefined
+  readonly control: string | undefined
+  readonly json: boolean
+  readonly operands: readonly string[]
+}
+
+/** A command line that cannot be understood; the message says what is wrong and what would be right. */
+export class UsageError extends Error {}
+
+const flags = {
+  dir: { type: 'string' },
+  node: { type: 'string' },
+  state: { type: 'string' },
+  control: { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
+} as const
+
+type Flag = Exclude<keyof typeof flags, 'help' | 'version'>
+
+/** Which flags and how many operands each command takes. */
+const commands: Readonly<Record<string, { readonly flags: readonly Flag[]; readonly operands: boolean }>> = {
+  run: { flags: ['dir', 'node', 'state', 'control', 'json'], operands: false },
+  check: { flags: ['dir', 'node'], operands: false },
+  status: { flags: ['dir', 'node', 'control', 'json'], operands: false },
+  standby: { flags: ['dir', 'node', 'control'], operands: true },
+  takeover: { flags: ['dir', 'node', 'control'], operands: true },
+  events: { flags: ['dir', 'node', 'control', 'json'], operands: false },
+  cleanup: { flags: ['dir', 'node', 'state'], operands: false },
+}
+
+/**
+ * Understands a command line.
+ * @throws {UsageError} that says what is wrong.
+ */
+export function readArguments(argv: readonly string[]): Arguments | 'help' | 'version' {
+  const { values, positionals } = parse(argv)
+  if (values.help || positionals[0] === 'help') return 'help'
+  if (values.version) return 'version'
+  const [command, ...operands] = positionals
+  const names = Object.keys(commands).join(', ')
+  if (command === undefined) throw new UsageError(`no command given; there are: ${names}`)
+  const known = Object.hasOwn(commands, command) ? commands[command] : undefined
+  if (!known) throw new UsageError(`'${command}' is no command; there are: ${names}`)
+  for (const name of Object.keys(values))
+    if (!(known.flags as readonly string[]).includes(name)) throw new UsageError(`${command} takes no --${name}`)
+  if (operands.length > 0 && !known.operands)
+    throw new UsageError(`${command} takes no operand; found '${operands.join(' ')}'`)
+  return {
+    command,
+    dir: values.dir ?? '/etc/ha.d',
+    node: values.node,
+    state: values.state,
+    control: values.control,
+    json: values.json ?? false,
+    operands,
+  }
+}
+
+function parse(
+  argv: readonly string[],
+): ReturnType<typeof parseArgs<{ options: typeof flags; allowPositionals: true }>> {
+  try {
+    return parseArgs({ args: [...argv], options: flags, allowPositionals: true })
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+}

@@ -1,0 +1,38 @@
+import { join } from 'node:path'
+import { inspectHaDir } from '../config/read-ha-dir.ts'
+import { Cluster, type Issue, isHotStandbyError } from '../index.ts'
+import type { Arguments } from './arguments.ts'
+import { issueLine, print } from './output.ts'
+import { optionsOf } from './run.ts'
+
+/** `hot-standby check`: says everything that can be known about the files without running anything. Answers the exit code. */
+export function check(args: Arguments): number {
+  const found = inspectHaDir(args.dir, { node: args.node })
+  const issues: Issue[] = [...found.issues]
+  const file = join(args.dir, found.source === 'ini' ? 'hot-standby.ini' : 'ha.cf')
+  if (found.options) {
+    for (const issue of issuesOfOptions(() => optionsOf(args, found))) {
+      // The readers know the line; what they have said is not said again without one.
+      if (issues.some(({ message }) => message.endsWith(issue.message))) continue
+      const nobody = issue.where === 'node' && args.node === undefined
+      if (nobody) issues.push({ where: file, severity: 'note', message: `${issue.message} with --node NAME` })
+      else issues.push({ ...issue, where: file, message: `${issue.where}: ${issue.message}` })
+    }
+  }
+  for (const issue of issues) print(`${issueLine(issue)}\n`)
+  for (const { where, word, became } of found.words) print(`${where}: ${word} -> ${became}\n`)
+  for (const sentence of found.hostChecks) print(`not checked here: ${sentence}\n`)
+  const errors = issues.filter(({ severity }) => severity === 'error').length
+  print(`${args.dir}: ${errors === 0 ? 'no errors' : `${errors} error${errors === 1 ? '' : 's'}`}\n`)
+  return errors === 0 ? 0 : 1
+}
+
+/** What the cluster itself has to say of the options. */
+function issuesOfOptions(options: () => ConstructorParameters<typeof Cluster>[0]): readonly Issue[] {
+  try {
+    return new Cluster(options()).warnings
+  } catch (error) {
+    if (!isHotStandbyError(error)) throw error
+    return error.issues
+  }
+}

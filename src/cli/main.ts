@@ -1,0 +1,92 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { inspectHaDir } from '../config/read-ha-dir.ts'
+import { Cluster, type ControlClient, connectControl, defaultControlPath, isHotStandbyError } from '../index.ts'
+import { type Arguments, readArguments, UsageError } from './arguments.ts'
+import { check } from './check.ts'
+import { eventLine, issueLine, print, say, statusText } from './output.ts'
+import { optionsOf, run } from './run.ts'
+import { usage } from './usage.ts'
+
+/** Asks the running member over its control socket. */
+async function ask<T>(args: Arguments, question: (client: ControlClient) => Promise<T>): Promise<T> {
+  const client = await connectControl(args.control ?? controlPath(args))
+  try {
+    return await question(client)
+  } finally {
+    client.close()
+  }
+}
+
+function controlPath(args: Arguments): string {
+  const cluster = new Cluster(optionsOf(args, inspectHaDir(args.dir, { node: args.node })))
+  return defaultControlPath(cluster.name, cluster.node)
+}
+
+const scopeOf = ({ operands }: Arguments): string | readonly string[] => {
+  const [first = 'all', ...more] = operands
+  return more.length === 0 && ['all', 'local', 'foreign'].includes(first) ? first : [first, ...more]
+}
+
+const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | number>> = {
+  run,
+  check,
+  async status(args) {
+    const snapshot = await ask(args, (client) => client.status())
+    print(args.json ? `${JSON.stringify(snapshot)}\n` : statusText(snapshot))
+    return 0
+  },
+  async standby(args) {
+    await ask(args, (client) => client.standby(scopeOf(args)))
+    return 0
+  },
+  async takeover(args) {
+    await ask(args, (client) => client.takeover(scopeOf(args)))
+    return 0
+  },
+  async events(args) {
+    await ask(args, (client) => {
+      process.stdout.once('error', () => client.close())
+      return client.events((event) => print(`${args.json ? JSON.stringify(event) : eventLine(event)}\n`))
+    })
+    return 0
+  },
+  async cleanup(args) {
+    await Cluster.cleanUp(optionsOf(args, inspectHaDir(args.dir, { node: args.node })))
+    return 0
+  },
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const args = readArguments(argv)
+  if (args === 'help') {
+    print(usage)
+    return 0
+  }
+  if (args === 'version') {
+    const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+    print(`${(JSON.parse(text) as { version: string }).version}\n`)
+    return 0
+  }
+  return (commands[args.command] as (args: Arguments) => Promise<number> | number)(args)
+}
+
+/** Everything written is on its way out before the process ends, whatever still runs in it. */
+function exit(code: number): void {
+  process.exitCode = code
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
+}
+
+// Whoever reads our output may go at any time (`hot-standby events | head -1`); that must not end a running member.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+
+main(process.argv.slice(2)).then(exit, (error: unknown) => {
+  if (error instanceof UsageError) {
+    say(`hot-standby: ${error.message}`)
+    say('Try: hot-standby --help')
+    return exit(2)
+  }
+  if (isHotStandbyError(error) && error.issues.length > 0) for (const issue of error.issues) say(issueLine(issue))
+  else say(`hot-standby: ${error instanceof Error ? error.message : String(error)}`)
+  exit(1)
+})

@@ -1,0 +1,79 @@
+import { describe, type Issue, type NamedEvent, type Snapshot } from '../index.ts'
+
+/** Bytes that may wait for a reader which has stopped reading; what comes then is left out. */
+const unreadMaxBytes = 1_048_576
+
+/** To the standard output. */
+export function print(text: string): void {
+  if (process.stdout.writableLength < unreadMaxBytes) process.stdout.write(text)
+}
+
+/** One line to the standard error. */
+export function say(line: string): void {
+  if (process.stderr.writableLength < unreadMaxBytes) process.stderr.write(`${line}\n`)
+}
+
+/** `file:line: message`, with the severity in front of what does not stop the start. */
+export function issueLine({ where, message, severity }: Issue): string {
+  return `${where}: ${severity === 'error' ? '' : `${severity}: `}${message}`
+}
+
+/** One event for people: time, name, sentence. */
+export function eventLine(event: NamedEvent): string {
+  const time = event.time.slice(11, 23)
+  const text = 'bytes' in event.payload ? `a message of ${String(event.payload.bytes)} bytes` : describe(event)
+  return `${time}  ${event.name.padEnd(18)} ${text}`
+}
+
+/** A snapshot for people. */
+export function statusText(snapshot: Snapshot): string {
+  const { cluster, node, life, phase, peer, guarantee, isolated } = snapshot
+  const heard = peer.liveness === 'unheard' ? '' : `, last heard ${peer.silentMs} ms ago`
+  const lines = [
+    `${cluster}: ${node} is ${life} (${phase}${isolated ? ', ISOLATED' : ''}), guarantee class ${guarantee}`,
+    `peer ${peer.name}: ${peer.liveness}${heard}${peer.kind === 'unknown' ? '' : `, ${peer.kind}`}`,
+    '',
+    table(
+      ['group', 'served by', 'here', 'at the peer', 'epoch', 'prefers', 'because'],
+      snapshot.groups.map((group) => [
+        group.name,
+        group.servedBy ?? 'nobody known',
+        group.state,
+        peer.groups[group.name]?.state ?? '-',
+        String(group.epoch),
+        group.preferred,
+        group.reason,
+      ]),
+    ),
+    '',
+    table(
+      ['link', 'state', 'loss', 'round trip', 'path'],
+      snapshot.links.map(({ link, up, lossRatio, rttMs, path }) => [
+        link,
+        up === null ? 'silent' : up ? 'up' : 'DOWN',
+        `${(lossRatio * 100).toFixed(1)} %`,
+        rttMs === null ? '-' : `${rttMs.toFixed(1)} ms`,
+        path,
+      ]),
+    ),
+  ]
+  if (snapshot.targets.length > 0)
+    lines.push(
+      '',
+      table(
+        ['ping target', 'answers'],
+        snapshot.targets.map(({ target, reachable }) => [target, reachable === null ? '?' : reachable ? 'yes' : 'NO']),
+      ),
+    )
+  return `${lines.join('\n')}\n`
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)))
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] as number))
+      .join('  ')
+      .trimEnd()
+  return [head, ...rows].map(line).join('\n')
+}

@@ -1,0 +1,90 @@
+import { openLoggers } from '../config/logging.ts'
+import { type HaDir, inspectHaDir } from '../config/read-ha-dir.ts'
+import { printable } from '../control/protocol.ts'
+import {
+  Cluster,
+  type ClusterOptions,
+  configurationError,
+  isHotStandbyError,
+  type Logger,
+  serveControl,
+} from '../index.ts'
+import { notifySystemd } from '../platform/notify.ts'
+import { messageOf } from '../roles/error.ts'
+import type { Arguments } from './arguments.ts'
+import { eventLine, issueLine, print, say } from './output.ts'
+
+/** Options of the member that a command line means. */
+export function optionsOf(args: Arguments, found: HaDir): ClusterOptions {
+  if (!found.options) throw configurationError(found.issues)
+  return {
+    ...found.options,
+    ...(args.node === undefined ? {} : { node: args.node }),
+    ...(args.state === undefined ? {} : { stateDirectory: args.state }),
+  }
+}
+
+/** `hot-standby run`: a member in the foreground until SIGTERM or SIGINT. Answers the exit code. */
+export async function run(args: Arguments): Promise<number> {
+  const found = inspectHaDir(args.dir, { node: args.node })
+  for (const issue of found.issues) if (issue.severity !== 'error') say(issueLine(issue))
+  const options = optionsOf(args, found)
+  const logs = openLoggers(found.logging, [], (error) => say(error.message))
+  try {
+    return await serve(args, options, logs.logger)
+  } finally {
+    await logs.close()
+  }
+}
+
+async function serve(args: Arguments, options: ClusterOptions, logger: Logger): Promise<number> {
+  let ended: (code: number) => void = () => {}
+  const end = new Promise<number>((resolve) => {
+    ended = resolve
+  })
+  const fail = (error: Error) => {
+    say(error.message)
+    ended(1)
+  }
+  const cluster = new Cluster({ ...options, logger, onFatal: fail })
+  cluster.onAny((event) => (args.json ? print(`${JSON.stringify(printable(event))}\n`) : say(eventLine(event))))
+  let stopping = false
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) return
+    stopping = true
+    say(`${signal}: stopping`)
+    notifySystemd('STOPPING=1')
+    cluster.stop().then(() => ended(0), fail)
+  }
+  const reload = () => reloadFiles(args, cluster, logger)
+  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload)
+  try {
+    await cluster.start()
+    const control = await serveControl(cluster, { path: args.control })
+    say(`${cluster.node} of ${cluster.name} runs; control socket ${control.path}`)
+    notifySystemd('READY=1')
+    const code = await end
+    await control.close()
+    return code
+  } catch (error) {
+    // `start()` was ended by the signal, in good order.
+    if (stopping) return end
+    await cluster.stop().catch(() => {})
+    throw error
+  } finally {
+    process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload)
+  }
+}
+
+function reloadFiles(args: Arguments, cluster: Cluster, logger: Logger): void {
+  const found = inspectHaDir(args.dir, { node: args.node })
+  const done = async () => {
+    await cluster.reload({ ...optionsOf(args, found), logger })
+    say('SIGHUP: the files were read again')
+  }
+  done().catch((error: unknown) => {
+    say('SIGHUP: nothing was changed')
+    if (isHotStandbyError(error) && error.issues.length > 0) for (const issue of error.issues) say(issueLine(issue))
+    else say(messageOf(error))
+  })
+}

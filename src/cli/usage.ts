@@ -1,0 +1,26 @@
+/** What `hot-standby --help` prints. */
+export const usage = `hot-standby: a high-availability pair of two hosts
+
+  hot-standby run [--dir DIR] [--node NAME] [--state DIR] [--control SOCKET] [--json]
+      runs this host's member in the foreground; SIGTERM hands over and ends it, SIGHUP reads the files again
+  hot-standby check [--dir DIR] [--node NAME]
+      reads the files and says what is wrong with them and what each resource word became
+  hot-standby status [--json]
+      what the running member knows
+  hot-standby standby [all|local|foreign|GROUP...]
+      gives groups to the peer; ends when the peer has confirmed that it serves them
+  hot-standby takeover [all|local|foreign|GROUP...]
+      takes groups from the peer; ends when they are served here
+  hot-standby events [--json]
+      prints every event of the running member until it ends
+  hot-standby cleanup [--dir DIR] [--node NAME] [--state DIR]
+      removes what a killed member has left on this host (for ExecStopPost= of the systemd unit)
+
+  --dir DIR         directory with ha.cf, authkeys and haresources, or with hot-standby.ini (default /etc/ha.d)
+  --node NAME       which member this host is (default: its host name)
+  --state DIR       where the member keeps its state (default: from the cluster's and the node's name)
+  --control SOCKET  the control socket (default: from the cluster's and the node's name)
+  --json            machine-readable, one JSON object per line (run: the events, on stdout)
+
+Exit codes: 0 well, 1 failed (the reason is on stderr), 2 the command line is wrong.
+`

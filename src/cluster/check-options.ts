@@ -1,0 +1,255 @@
+import { hostname } from 'node:os'
+import { deadtime } from '../liveness/deadtime.ts'
+import { durationMs } from '../roles/duration.ts'
+import type { HotStandbyError, Issue } from '../roles/error.ts'
+import type { LivenessPlugin } from '../roles/liveness-detector.ts'
+import type { ClusterOptions } from './options.ts'
+
+/** Takes one problem; `where` is the option's path. */
+export type Report = (where: string, message: string, severity?: Issue['severity']) => void
+
+/** Every name, so that a misspelt option is told instead of being ignored. */
+const knownOptions: Readonly<Record<keyof ClusterOptions, true>> = {
+  name: true,
+  nodes: true,
+  node: true,
+  transports: true,
+  authenticator: true,
+  liveness: true,
+  arbiters: true,
+  groups: true,
+  autoFailback: true,
+  onIsolated: true,
+  deadping: true,
+  restartWindow: true,
+  holdDown: true,
+  stateDirectory: true,
+  respawn: true,
+  logger: true,
+  onFatal: true,
+}
+
+/** What makes a plug-in of each kind. */
+const makers = {
+  transport: 'udpUnicast(), udpBroadcast(), udpMulticast() or memoryNetwork().transport()',
+  authenticator: 'sha256(), sha1(), md5(), crc() or keyring()',
+  liveness: 'deadtime()',
+  arbiter: 'icmpPing() or pingGroup()',
+  resource: 'vip(), nginx(), script(), app() and their like',
+} as const
+
+const logLevels = ['debug', 'info', 'warn', 'error'] as const
+
+/** A value as it is shown in a message. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`
+  if (value === undefined || value === null) return String(value)
+  if (typeof value === 'function') return 'a function'
+  if (Array.isArray(value)) return 'a list'
+  return typeof value === 'object' ? 'an object' : `${typeof value} ${String(value)}`
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+
+/** Names travel as words and are keys of plain objects: `constructor` would be found in every one of them. */
+function isName(value: unknown, characters: RegExp): value is string {
+  return typeof value === 'string' && characters.test(value) && !(value in {})
+}
+
+/** Reports everything that is wrong with the shape of the options; true when they can be worked with. */
+export function checkOptions(options: unknown, issue: Report): options is ClusterOptions {
+  let well = true
+  const report: Report = (where, message, severity = 'error') => {
+    if (severity === 'error') well = false
+    issue(where, message, severity)
+  }
+  if (!isObject(options)) {
+    report('options', `${shown(options)} is no object of options`)
+    return false
+  }
+  checkNames(options, knownOptions, '', report)
+  if (!isName(options['name'], /^[A-Za-z0-9._-]{1,64}$/))
+    report('name', `${shown(options['name'])} is no name: 1 to 64 letters, digits, '.', '_' or '-'`)
+  const nodes = checkNodes(options['nodes'], report)
+  checkNode(options['node'], nodes, report)
+  checkTransports(options['transports'], nodes, report)
+  checkAuthenticator(options['authenticator'], report)
+  checkLiveness(options['liveness'], report)
+  checkArbiters(options['arbiters'], report)
+  checkGroups(options['groups'], nodes, report)
+  checkRespawn(options['respawn'], report)
+  checkPlainOptions(options, report)
+  checkDeadping(options, report)
+  return well
+}
+
+function checkNames(value: object, known: object, prefix: string, report: Report): void {
+  for (const key of Object.keys(value)) {
+    if (Object.hasOwn(known, key)) continue
+    const meant = Object.keys(known).find((name) => name.toLowerCase() === key.toLowerCase().replaceAll(/[_-]/g, ''))
+    const right = meant === undefined ? `there are: ${Object.keys(known).join(', ')}` : `'${meant}' is meant?`
+    report(`${prefix}${key}`, `there is no such option; ${right}`)
+  }
+}
+
+/** Reports a value that is no plug-in of a kind. */
+function isPlugin(value: unknown, kind: keyof typeof makers, where: string, report: Report): boolean {
+  if (isObject(value) && value['kind'] === kind) return true
+  const found =
+    typeof value === 'function'
+      ? 'found a function: call it'
+      : `found ${shown(isObject(value) ? value['kind'] : value)}`
+  report(
+    where,
+    `${kind === 'authenticator' || kind === 'arbiter' ? 'an' : 'a'} ${kind} is made by ${makers[kind]}; ${found}`,
+  )
+  return false
+}
+
+/** Answers the names where they are two good ones. */
+function checkNodes(nodes: unknown, report: Report): readonly string[] | undefined {
+  if (!Array.isArray(nodes) || nodes.length !== 2) {
+    const found = Array.isArray(nodes) ? `${nodes.length} given` : `found ${shown(nodes)}`
+    report('nodes', `a pair has exactly two nodes; ${found}`)
+    return undefined
+  }
+  const bad = nodes.map((name) => !isName(name, /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/))
+  for (const [index, name] of nodes.entries())
+    if (bad[index])
+      report(`nodes[${index}]`, `${shown(name)} is no node name: letters, digits, '.', '_' and '-', at most 64`)
+  if (bad.includes(true)) return undefined
+  if (nodes[0].toLowerCase() === nodes[1].toLowerCase())
+    report('nodes', `both are named '${nodes[0]}'; the names tell them apart`)
+  return nodes
+}
+
+function checkNode(node: unknown, nodes: readonly string[] | undefined, report: Report): void {
+  if (node !== undefined && typeof node !== 'string') return report('node', `${shown(node)} is no node name`)
+  const wanted = (node ?? hostname()).toLowerCase()
+  if (!nodes || nodes.some((name) => name.toLowerCase() === wanted)) return
+  const names = nodes.join(', ')
+  report(
+    'node',
+    node === undefined
+      ? `the host name '${hostname()}' is none of the nodes (${names}); say which one this host is`
+      : `'${node}' is none of the nodes (${names})`,
+  )
+}
+
+function checkTransports(transports: unknown, nodes: readonly string[] | undefined, report: Report): void {
+  if (!Array.isArray(transports) || transports.length === 0)
+    return report('transports', `found ${shown(transports)}; a pair needs a list of at least one link, better two`)
+  for (const [index, transport] of transports.entries()) {
+    const where = `transports[${index}]`
+    if (!isPlugin(transport, 'transport', where, report)) continue
+    for (const { path, message } of nodes ? (transport.validate?.(nodes) ?? []) : [])
+      report(`${where}.${path}`, message)
+    const twin = transports.findIndex((other) => other?.link === transport.link)
+    if (twin < index) report(`${where}.link`, `'${transport.link}' is the name of transports[${twin}] already`)
+  }
+  if (transports.length === 1)
+    report('transports', 'only one link: when it breaks, both nodes serve; add a second, independent one', 'warning')
+}
+
+function checkAuthenticator(authenticator: unknown, report: Report): void {
+  if (authenticator === undefined) return report('authenticator', 'missing; sha256({ keyFile }) is a good one')
+  isPlugin(authenticator, 'authenticator', 'authenticator', report)
+}
+
+function checkLiveness(liveness: unknown, report: Report): void {
+  if (liveness === undefined || !isPlugin(liveness, 'liveness', 'liveness', report)) return
+  for (const { path, message, severity } of (liveness as NonNullable<ClusterOptions['liveness']>).issues)
+    report(`liveness.${path}`, message, severity)
+}
+
+function checkArbiters(arbiters: unknown, report: Report): void {
+  if (arbiters === undefined) return
+  if (!Array.isArray(arbiters)) return report('arbiters', `${shown(arbiters)} is no list`)
+  const targets = new Set<string>()
+  for (const [index, arbiter] of arbiters.entries()) {
+    if (!isPlugin(arbiter, 'arbiter', `arbiters[${index}]`, report)) continue
+    if (targets.has(arbiter.target)) report(`arbiters[${index}]`, `'${arbiter.target}' is asked twice`)
+    targets.add(arbiter.target)
+  }
+}
+
+const knownOfGroup = { name: true, preferred: true, resources: true }
+
+function checkGroups(groups: unknown, nodes: readonly string[] | undefined, report: Report): void {
+  if (!Array.isArray(groups) || groups.length === 0)
+    return report('groups', `found ${shown(groups)}; a pair serves a list of at least one group`)
+  const names = new Set<unknown>()
+  const resources = new Set<string>()
+  for (const [index, group] of groups.entries()) {
+    const where = `groups[${index}]`
+    if (!isObject(group)) {
+      report(where, `${shown(group)} is no group; write { name, preferred, resources }`)
+      continue
+    }
+    checkNames(group, knownOfGroup, `${where}.`, report)
+    const { name, preferred, resources: own } = group
+    // The name travels as a word of the `hsgrp` field.
+    if (!isName(name, /^[A-Za-z0-9._/-]{1,64}$/))
+      report(`${where}.name`, `${shown(name)} is no name: 1 to 64 letters, digits, '.', '_', '-' or '/'`)
+    if (names.has(name)) report(`${where}.name`, `${shown(name)} is used twice`)
+    names.add(name)
+    if (nodes && !nodes.includes(preferred as string))
+      report(`${where}.preferred`, `${shown(preferred)} is none of the nodes (${nodes.join(', ')})`)
+    if (!Array.isArray(own) || own.length === 0) {
+      report(`${where}.resources`, `found ${shown(own)}; a group is a list of at least one resource`)
+      continue
+    }
+    for (const [position, resource] of own.entries()) {
+      const place = `${where}.resources[${position}]`
+      if (!isPlugin(resource, 'resource', place, report)) continue
+      if (resources.has(resource.name)) report(place, `'${resource.name}' is used twice; give one of them a name`)
+      resources.add(resource.name)
+    }
+  }
+}
+
+function checkRespawn(respawn: unknown, report: Report): void {
+  if (respawn === undefined) return
+  if (!Array.isArray(respawn)) return report('respawn', `${shown(respawn)} is no list`)
+  for (const [index, program] of respawn.entries()) {
+    const where = `respawn[${index}]`
+    const { command, args, user } = isObject(program) ? program : {}
+    if (typeof command !== 'string' || !command.startsWith('/'))
+      report(`${where}.command`, `${shown(command)} is no absolute path of a program`)
+    if (!Array.isArray(args) || args.some((arg) => typeof arg !== 'string'))
+      report(`${where}.args`, `found ${shown(args)}; a list of strings is needed, empty perhaps`)
+    if (user !== undefined && typeof user !== 'string') report(`${where}.user`, `${shown(user)} is no user name`)
+  }
+}
+
+function checkPlainOptions(options: Record<string, unknown>, report: Report): void {
+  const { autoFailback, onIsolated, stateDirectory, logger, onFatal } = options
+  for (const where of ['restartWindow', 'holdDown'] as const) readDuration(options[where], where, report)
+  if (autoFailback !== undefined && typeof autoFailback !== 'boolean' && autoFailback !== 'legacy')
+    report('autoFailback', `${shown(autoFailback)} is neither true nor false nor 'legacy'`)
+  if (onIsolated !== undefined && onIsolated !== 'stop' && onIsolated !== 'continue')
+    report('onIsolated', `${shown(onIsolated)} is neither 'stop' nor 'continue'`)
+  if (stateDirectory !== undefined && !(typeof stateDirectory === 'string' && stateDirectory.startsWith('/')))
+    report('stateDirectory', `${shown(stateDirectory)} is no absolute path`)
+  const lacking = logLevels.filter((level) => typeof (logger as Record<string, unknown> | null)?.[level] !== 'function')
+  if (logger !== undefined && lacking.length > 0)
+    report('logger', `lacks ${lacking.join(', ')}; a logger has ${logLevels.join(', ')}, as pino() and console have`)
+  if (onFatal !== undefined && typeof onFatal !== 'function') report('onFatal', `${shown(onFatal)} is no function`)
+}
+
+function checkDeadping({ deadping, liveness }: Record<string, unknown>, report: Report): void {
+  const deadpingMs = readDuration(deadping, 'deadping', report)
+  const { times } = (liveness ?? deadtime()) as Partial<LivenessPlugin>
+  const keepaliveMs = times?.keepaliveMs
+  if (deadpingMs === undefined || keepaliveMs === undefined || deadpingMs > 2 * keepaliveMs) return
+  report('deadping', `${deadpingMs} ms is not more than 2 × keepalive (${2 * keepaliveMs} ms)`)
+}
+
+function readDuration(value: unknown, where: string, report: Report): number | undefined {
+  try {
+    return value === undefined ? undefined : durationMs(value as string, where)
+  } catch (error) {
+    for (const { message } of (error as HotStandbyError).issues) report(where, message)
+    return undefined
+  }
+}

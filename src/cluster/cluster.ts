@@ -1,0 +1,394 @@
+import { readHaDir } from '../config/read-ha-dir.ts'
+import type { CoreEvent } from '../core/events.ts'
+import type { Command, Scope } from '../core/types.ts'
+import { isoNow } from '../platform/clocks.ts'
+import { HotStandbyError, type Issue, messageOf } from '../roles/error.ts'
+import type { TransportPlugin } from '../roles/transport.ts'
+import { abortable } from './abortable.ts'
+import { describe, levelOf } from './describe.ts'
+import { GuardedEmitter, stateError } from './emitter.ts'
+import { cleanUp, Engine, refusalError } from './engine.ts'
+import type { ClusterEvents, NamedEvent } from './events.ts'
+import type { ClusterOptions } from './options.ts'
+import { type Resolved, resolveOptions } from './resolve.ts'
+import { type Snapshot, takeSnapshot } from './snapshot.ts'
+
+/** Options of every call that takes a while. */
+export interface CallOptions {
+  /** Ends the waiting, not what was begun; the call then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Largest payload of {@link Cluster.send}: with its header it still fits into one datagram. */
+export const maxPayloadBytes = 60_000
+
+type Life = 'new' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
+
+interface Waiting {
+  resolve(): void
+  reject(error: unknown): void
+}
+
+/**
+ * One member of a high-availability pair: it keeps in touch with the other one, owns groups of resources, gives them away
+ * and takes them over.
+ *
+ * What it does **not** guarantee: without a third opinion, two nodes that cannot hear each other cannot know whether the
+ * other one is dead, so a cut of every link makes both serve until they hear each other again (see `docs/guarantees.md`).
+ *
+ * @example
+ * ```ts
+ * import { app, Cluster, sha256, udpUnicast } from 'hot-standby'
+ *
+ * await using cluster = new Cluster({
+ *   name: 'jobs',
+ *   nodes: ['one', 'two'],
+ *   node: 'one',
+ *   transports: [udpUnicast({ addresses: { one: '127.0.0.1:7001', two: '127.0.0.1:7002' } })],
+ *   authenticator: sha256({ key: 'a secret of at least 32 characters!!' }),
+ *   groups: [{ name: 'jobs', preferred: 'one', resources: [app({ start() {}, stop() {} })] }],
+ * })
+ * cluster.on('group:acquired', ({ group, epoch }) => console.log(`we serve ${group} now (${epoch})`))
+ * await cluster.start()
+ * ```
+ */
+export class Cluster implements AsyncDisposable {
+  readonly #emitter: GuardedEmitter
+  readonly #waiting = new Map<number, Waiting>()
+  #resolved: Resolved
+  #engine: Engine | undefined
+  #life: Life = 'new'
+  #starting: Promise<void> | undefined
+  #stopping: Promise<void> | undefined
+  readonly #stopStarting = new AbortController()
+  #nextCommand = 1
+
+  /**
+   * Checks the options; nothing is opened yet.
+   * @throws {HotStandbyError} `HS_CONFIG` that lists every problem with its path.
+   */
+  constructor(options: ClusterOptions) {
+    this.#resolved = resolveOptions(options)
+    this.#emitter = new GuardedEmitter((name, error) => {
+      // A listener of `problem` that fails itself would tell itself for ever: that one is only logged.
+      const message = `a listener of '${name}' failed: ${messageOf(error)}`
+      if (name === 'problem') this.#log('error', { listener: name }, message)
+      else this.#problem(`listener ${name}`, error)
+    })
+  }
+
+  /**
+   * A member configured by Heartbeat's three files, or by `hot-standby.ini`, in a directory.
+   * @param dir - `/etc/ha.d`, say
+   * @param overrides - options that win over the files
+   * @throws {HotStandbyError} `HS_CONFIG` that lists every problem with file and line.
+   */
+  static fromHaDir(dir: string, overrides: Partial<ClusterOptions> = {}): Cluster {
+    return new Cluster({ ...readHaDir(dir), ...overrides })
+  }
+
+  /**
+   * Removes from this host what a killed member has left there, as its next start would: addresses it had added, programs it
+   * had started. Does nothing when a member runs (`HS_STATE_DIRECTORY`).
+   */
+  static async cleanUp(options: ClusterOptions): Promise<void> {
+    await cleanUp(resolveOptions(options))
+  }
+
+  /** Name of the pair. */
+  get name(): string {
+    return this.#resolved.name
+  }
+
+  /** Which member this is. */
+  get node(): string {
+    return this.#resolved.node
+  }
+
+  /** Name of the other member. */
+  get peer(): string {
+    return this.#resolved.peer
+  }
+
+  /** What was found questionable in the options, though not wrong. */
+  get warnings(): readonly Issue[] {
+    return this.#resolved.warnings
+  }
+
+  /**
+   * Opens links, agents and arbiters, removes what a killed predecessor left on the host, and begins to beat. Resolves when
+   * this node takes part; who serves is told by events. Rejects with the reason (`HS_TRANSPORT`, `HS_KEY`,
+   * `HS_STATE_DIRECTORY`, `HS_RESOURCE`, `HS_HOST`) and leaves nothing behind.
+   */
+  start({ signal }: CallOptions = {}): Promise<void> {
+    if (this.#life !== 'new') {
+      if (this.#starting && (this.#life === 'starting' || this.#life === 'running')) return this.#starting
+      return Promise.reject(stateError(`the cluster is ${this.#life}; make a new one to start again`))
+    }
+    this.#starting = this.#start(signal)
+    return this.#starting
+  }
+
+  async #start(userSignal?: AbortSignal): Promise<void> {
+    this.#life = 'starting'
+    for (const { where, message } of this.#resolved.warnings) this.#log('warn', { where }, `${where}: ${message}`)
+    this.#warnOfLegacyKeys()
+    const { signal: stopped } = this.#stopStarting
+    const signal = userSignal ? AbortSignal.any([userSignal, stopped]) : stopped
+    try {
+      signal.throwIfAborted()
+      const engine = new Engine(this.#resolved, {
+        onEvent: (event) => this.#onEvent(event),
+        onMessage: (payload) => this.#tell({ name: 'message', time: isoNow(), payload: { payload } }),
+        onReply: (id, refusal) => {
+          const waiting = this.#waiting.get(id)
+          this.#waiting.delete(id)
+          if (refusal) waiting?.reject(refusalError(refusal))
+          else waiting?.resolve()
+        },
+        onHalt: () => {},
+        onFatal: (group, reason) => this.#onFatal(group, reason),
+      })
+      this.#engine = engine
+      await engine.open(signal)
+      this.#life = 'running'
+    } catch (error) {
+      this.#life = 'failed'
+      this.#engine = undefined
+      this.#emitter.end()
+      throw error
+    }
+  }
+
+  /** Signatures without or with a short key cannot do everything; once at each start it is said what. */
+  #warnOfLegacyKeys(): void {
+    const { keys, active } = this.#resolved.authenticator
+    const method = keys.find(({ id }) => id === active)?.method ?? ''
+    const lacks: Readonly<Record<string, string>> = {
+      crc: 'crc is no authentication: anybody on the network can speak as the peer',
+      md5: 'md5 as Heartbeat has it does not stop recorded packets from being played back after a restart of this node',
+      sha1: 'sha1 as Heartbeat has it does not stop recorded packets from being played back after a restart of this node',
+    }
+    const lack = lacks[method]
+    if (lack !== undefined) this.#log('warn', { method }, lack)
+  }
+
+  /**
+   * Gives everything up in order, tells the peer and waits for a moment that it serves; then closes everything. Idempotent.
+   * While the member is starting, it ends that: `start()` then rejects with `HS_STATE`.
+   * Rejects with `HS_STOP_FAILED`, after everything is closed, when a resource would not stop and had to be cut off.
+   */
+  stop({ signal }: CallOptions = {}): Promise<void> {
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    this.#stopping ??= this.#stop()
+    return abortable(this.#stopping, signal)
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#life === 'new') {
+      this.#life = 'stopped'
+      this.#emitter.end()
+      return
+    }
+    this.#stopStarting.abort(stateError('the cluster was stopped while it was starting'))
+    try {
+      await this.#starting
+    } catch {
+      return // it never ran; `start()` has told why
+    }
+    const engine = this.#engine
+    if (this.#life !== 'running') return engine?.close()
+    this.#life = 'stopping'
+    try {
+      await this.#command({ name: 'stop' })
+    } finally {
+      this.#failWaiting('the cluster is stopped')
+      await engine?.close()
+      this.#life = 'stopped'
+      this.#tell({ name: 'stopped', time: isoNow(), payload: {} })
+      this.#emitter.end()
+    }
+  }
+
+  /** `await using` stops the member at the end of the block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  /**
+   * Gives groups to the peer: all, those that prefer this node (`local`), those that prefer the other (`foreign`), or by name.
+   * Resolves when the peer has confirmed that it serves them; rejects with `HS_PEER` or `HS_MOVE` and the reason.
+   */
+  standby(scope: Scope = 'all', options: CallOptions = {}): Promise<void> {
+    return this.#move('standby', scope, options)
+  }
+
+  /** Takes groups from the peer; as {@link Cluster.standby}, asked from the other side. Resolves when this node serves them. */
+  takeover(scope: Scope = 'all', options: CallOptions = {}): Promise<void> {
+    return this.#move('takeover', scope, options)
+  }
+
+  #move(name: 'standby' | 'takeover', scope: Scope, { signal }: CallOptions): Promise<void> {
+    // A bare group name is a likely slip, and no type check keeps a user of JavaScript from it.
+    const named = Array.isArray(scope) && scope.every((group) => typeof group === 'string')
+    if (!named && scope !== 'all' && scope !== 'local' && scope !== 'foreign') {
+      const message = `${name}: '${String(scope)}' is neither 'all', 'local', 'foreign' nor a list of group names`
+      return Promise.reject(new HotStandbyError('HS_MOVE', message))
+    }
+    return this.#command({ name, scope }, signal)
+  }
+
+  /**
+   * Sends a message to the peer's application: reliable, in order, at most 60,000 bytes. Resolves when the peer has
+   * acknowledged it (with a Heartbeat daemon that can take ten of its messages); rejects with `HS_PEER` or `HS_MESSAGE`.
+   */
+  send(payload: Uint8Array | string, options: CallOptions = {}): Promise<void> {
+    if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) {
+      const message = `a message is a string or a Uint8Array, not ${typeof payload}`
+      return Promise.reject(new HotStandbyError('HS_MESSAGE', message))
+    }
+    const bytes = typeof payload === 'string' ? new TextEncoder().encode(payload) : Uint8Array.from(payload)
+    const refusal = this.#whyNotSend(bytes.byteLength)
+    if (refusal) return Promise.reject(new HotStandbyError('HS_MESSAGE', refusal))
+    return this.#command({ name: 'send', payload: bytes }, options.signal)
+  }
+
+  #whyNotSend(bytes: number): string | undefined {
+    if (bytes > maxPayloadBytes) return `${bytes} bytes are too many; a message has at most ${maxPayloadBytes}`
+    const { keepaliveMs } = this.#resolved.liveness.times
+    const live = new Set(this.#engine?.core.view().links.flatMap(({ link, up }) => (up ? [link] : [])))
+    const speeds = (this.#engine?.links ?? [])
+      .filter(({ plugin }) => live.has(plugin.link))
+      .map(({ transport }) => transport.capabilities.bitsPerSecond ?? Number.POSITIVE_INFINITY)
+    const fastest = Math.max(0, ...speeds)
+    if (fastest === 0 || fastest === Number.POSITIVE_INFINITY) return undefined
+    // Eight data bits with start and stop bit, and base64 in the classic framing.
+    const takesMs = Math.ceil(((bytes * 4) / 3) * 10 * (1000 / fastest))
+    if (takesMs <= keepaliveMs) return undefined
+    return `${bytes} bytes at ${fastest} bit/s take ${takesMs} ms, longer than keepalive (${keepaliveMs} ms): beats on the only live link would be late`
+  }
+
+  /**
+   * Takes changed options while everything runs on: keys, times, groups and resources, failback and hold-down. Groups that are
+   * new join, groups that are gone are given up; a running resource keeps the options it was started with.
+   * Rejects with `HS_CONFIG`, and changes nothing, when the options are wrong or change what needs a restart (names, links).
+   */
+  async reload(options: ClusterOptions): Promise<void> {
+    const engine = this.#running()
+    const next = resolveOptions({ ...options, node: options.node ?? this.#resolved.node })
+    const fixed = (resolved: Resolved) => ({
+      name: resolved.name,
+      nodes: resolved.nodes.join(' '),
+      node: resolved.node,
+      transports: resolved.transports.map((transport) => linkText(transport, resolved)).join(', '),
+      arbiters: resolved.arbiters.map(({ target, addresses }) => `${target} (${addresses.join(' ')})`).join(', '),
+      respawn: resolved.respawn.map(({ user, command, args }) => [user, command, ...args].join(' ')).join(', '),
+      stateDirectory: resolved.stateDirectory,
+    })
+    const before = fixed(this.#resolved)
+    for (const [where, value] of Object.entries(fixed(next))) {
+      const was = before[where as keyof typeof before]
+      if (value !== was)
+        throw new HotStandbyError('HS_CONFIG', `${where}: '${was}' became '${value}'; that needs a restart`)
+    }
+    const config = await engine.reload(next)
+    this.#resolved = next
+    await this.#command({ name: 'configure', config })
+  }
+
+  /** Everything this node knows, as plain frozen data. */
+  snapshot(): Snapshot {
+    return takeSnapshot(this.#resolved, this.#life, this.#engine)
+  }
+
+  /** Hears an event; the returned function ends that. A listener that throws or rejects harms nobody. */
+  on<Name extends keyof ClusterEvents>(name: Name, listener: (...args: ClusterEvents[Name]) => unknown): () => void {
+    return this.#emitter.on(name, listener)
+  }
+
+  /** Hears every event with its name; the returned function ends that. */
+  onAny(listener: (event: NamedEvent) => unknown): () => void {
+    return this.#emitter.onAny(listener)
+  }
+
+  /** The next event of a name. Rejects with the signal's reason when that is aborted first, with `HS_STATE` when the cluster stops. */
+  once<Name extends keyof ClusterEvents>(name: Name, options: CallOptions = {}): Promise<ClusterEvents[Name][0]> {
+    return this.#emitter.once(name, options)
+  }
+
+  /**
+   * Every event of a name from now on, for `for await`; ends when the signal is aborted or the cluster has stopped. A slow
+   * reader loses the oldest beyond 1,000.
+   */
+  events<Name extends keyof ClusterEvents>(
+    name: Name,
+    options: CallOptions = {},
+  ): AsyncIterableIterator<ClusterEvents[Name][0], undefined, undefined> {
+    return this.#emitter.events(name, options)
+  }
+
+  #running(): Engine {
+    if (this.#life === 'running' && this.#engine) return this.#engine
+    throw stateError(`the cluster is ${this.#life === 'new' ? 'not started' : this.#life}`)
+  }
+
+  /** Hands a command to the core. The signal ends the waiting; one that is aborted already lets nothing begin. */
+  #command(command: Command, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    const engine = this.#engine
+    if (!engine || (this.#life !== 'running' && command.name !== 'stop'))
+      return Promise.reject(stateError(`the cluster is ${this.#life === 'new' ? 'not started' : this.#life}`))
+    const answered = new Promise<void>((resolve, reject) => {
+      const id = this.#nextCommand++
+      this.#waiting.set(id, { resolve, reject })
+      engine.loop.command(id, command)
+    })
+    return abortable(answered, signal)
+  }
+
+  #onEvent({ name, payload }: CoreEvent): void {
+    this.#tell({ name, time: isoNow(), payload })
+  }
+
+  #tell(event: NamedEvent): void {
+    this.#log(levelOf(event), { event: event.name, ...event.payload }, describe(event))
+    this.#emitter.emit({ cluster: this.name, node: this.node }, event)
+  }
+
+  #problem(where: string, error: unknown): void {
+    this.#tell({ name: 'problem', time: isoNow(), payload: { where, code: 'HS_HOST', message: messageOf(error) } })
+  }
+
+  #log(level: 'debug' | 'info' | 'warn' | 'error', fields: object, message: string): void {
+    this.#resolved.logger[level](fields, message)
+  }
+
+  #failWaiting(why: string): void {
+    for (const { reject } of this.#waiting.values()) reject(stateError(why))
+    this.#waiting.clear()
+  }
+
+  /** The last resort: nothing is sent any more, closing the agents lets their guardians cut what they hold. */
+  #onFatal(group: string, reason: string): void {
+    const error = new HotStandbyError('HS_STOP_FAILED', `${group} can neither be stopped nor cut off: ${reason}`)
+    this.#life = 'failed'
+    for (const { reject } of this.#waiting.values()) reject(error)
+    this.#waiting.clear()
+    this.#emitter.end()
+    const tell = () => {
+      try {
+        this.#resolved.onFatal?.(error)
+      } catch (thrown) {
+        this.#problem('onFatal', thrown)
+      }
+    }
+    void (this.#engine?.close() ?? Promise.resolve()).then(tell)
+  }
+}
+
+/** What of a link cannot change while it is open, in words. */
+function linkText(transport: TransportPlugin, { node, peer }: Resolved): string {
+  const { type, link, device } = transport
+  const where = [device, transport.remoteAddress?.(node, peer)].filter((part) => part !== undefined)
+  return [type, link, ...where].join(' ')
+}

@@ -1,0 +1,117 @@
+import type { EventPayloads } from '../core/events.ts'
+import type { ClusterEvents, NamedEvent } from './events.ts'
+
+type Level = 'debug' | 'info' | 'warn' | 'error'
+type Describe<Name extends keyof ClusterEvents> = readonly [Level, (event: ClusterEvents[Name][0]) => string]
+
+const ms = (value: number): string => (value >= 10_000 ? `${(value / 1000).toFixed(1)} s` : `${Math.round(value)} ms`)
+
+const reasons: Readonly<Record<EventPayloads['group:starting']['reason'], string>> = {
+  preferred: 'nobody owns it and it belongs here',
+  unowned: 'nobody owns it',
+  'peer-dead': 'the peer is dead',
+  'peer-left': 'the peer has left',
+  'peer-never-came': 'the peer never came',
+  'peer-failed': 'it cannot run at the peer',
+  command: 'asked for',
+  failback: 'it goes home',
+  connectivity: 'this side reaches more ping targets',
+  'resource-failed': 'a resource failed',
+  contested: 'both were active',
+  isolated: 'isolated',
+  stalled: 'this process did not run for too long',
+  stop: 'this node is stopping',
+  reload: 'no longer configured',
+}
+
+/** One line for people about every event, and how loud it is. */
+const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
+  phase: ['debug', ({ phase, from, on }) => `${from} -> ${phase} (${on})`],
+  'peer:alive': [
+    'info',
+    ({ peer, how, kind }) =>
+      `${peer} is alive (${{ first: 'heard for the first time', restarted: 'it was restarted', returned: 'heard again' }[how]}; ${kind})`,
+  ],
+  'peer:late': ['warn', ({ peer, silentMs, deadtimeMs }) => `${peer} is late: ${ms(silentMs)} of ${ms(deadtimeMs)}`],
+  'peer:dead': [
+    'error',
+    ({ peer, silentMs, stallCreditMs }) =>
+      `${peer} is dead: nothing heard for ${ms(silentMs)}${stallCreditMs > 0 ? `, and ${ms(stallCreditMs)} of our own stalls credited` : ''}`,
+  ],
+  'peer:left': ['info', ({ peer }) => `${peer} has left`],
+  'peer:stall': ['warn', ({ peer, stallMs }) => `${peer} says that its process stood still for ${ms(stallMs)}`],
+  'config:differs': [
+    'error',
+    ({ peer, ours, theirs }) =>
+      `${peer} is configured differently (groups, preferred nodes or times; digest ${theirs}, here ${ours}): no automatic failback`,
+  ],
+  'config:agrees': ['info', ({ peer }) => `${peer} is configured alike again`],
+  'key:differs': ['warn', ({ peer, keyId }) => `${peer} signs with key ${keyId}; this node with another`],
+  'link:up': ['info', ({ link }) => `link ${link} is up`],
+  'link:down': ['warn', ({ link, silentMs }) => `link ${link} is down: nothing heard for ${ms(silentMs)}`],
+  'link:silent': ['warn', ({ link, cause }) => `nothing was heard on link ${link} since the start: ${cause}`],
+  'group:starting': ['info', ({ group, reason }) => `taking ${group}: ${reasons[reason]}`],
+  'group:acquired': ['info', ({ group, epoch, tookMs }) => `${group} is served here (epoch ${epoch}, ${ms(tookMs)})`],
+  'group:stopping': ['info', ({ group, reason }) => `giving ${group} up: ${reasons[reason]}`],
+  'group:released': ['info', ({ group, tookMs }) => `${group} is no longer served here (${ms(tookMs)})`],
+  'group:failed': [
+    'error',
+    ({ group, reason, retryInMs }) => `${group} cannot run here: ${reason}; looked at again in ${ms(retryInMs)}`,
+  ],
+  'group:stuck': ['error', ({ group, resource, reason }) => `${group}: ${resource} would not stop: ${reason}`],
+  'group:probation': [
+    'warn',
+    ({ group, stallMs }) => `${group} is cut off until the peer has said who owns it (stood still for ${ms(stallMs)})`,
+  ],
+  'group:announced': ['debug', ({ group }) => `the addresses of ${group} were announced`],
+  contested: ['error', ({ group, winner, rule }) => `both nodes were active for ${group}; ${winner} goes on: ${rule}`],
+  'resource:failed': [
+    'error',
+    ({ resource, reason, action }) =>
+      `${resource} failed: ${reason}; ${{ restart: 'restarting it here', move: 'the peer is to take its group', retry: 'trying again' }[action]}`,
+  ],
+  'resource:restarted': ['info', ({ resource, tookMs }) => `${resource} runs again (${ms(tookMs)})`],
+  'move:offered': ['info', ({ groups, to, reason }) => `offered ${groups.join(', ')} to ${to}: ${reasons[reason]}`],
+  'move:done': ['info', ({ groups, to, tookMs }) => `${groups.join(', ')} moved to ${to} (${ms(tookMs)})`],
+  'move:failed': ['warn', ({ groups, to, why }) => `${groups.join(', ')} did not move to ${to}: ${why}`],
+  'ping:up': ['info', ({ target }) => `ping target ${target} answers`],
+  'ping:down': ['warn', ({ target, silentMs }) => `ping target ${target} is silent for ${ms(silentMs)}`],
+  connectivity: [
+    'warn',
+    ({ ours, theirs, giveUpInMs }) =>
+      giveUpInMs === null
+        ? `ping targets: ${ours} here, ${theirs} there; nothing is given up`
+        : `ping targets: ${ours} here, ${theirs} there; giving up in ${ms(giveUpInMs)} unless that changes`,
+  ],
+  isolated: [
+    'error',
+    ({ policy }) => `isolated: neither the peer nor any ping target is heard (onIsolated: ${policy})`,
+  ],
+  connected: ['info', ({ by }) => `no longer isolated: the ${by} is heard`],
+  'local:stall': ['warn', ({ stallMs }) => `this process stood still for ${ms(stallMs)}`],
+  'frame:dropped': [
+    'warn',
+    ({ link, reason, from, count, detail }) =>
+      `${count} frame${count === 1 ? '' : 's'} on ${link} dropped: ${reason} (last from ${from})${detail === null ? '' : `: ${detail}`}`,
+  ],
+  'message:dropped': ['warn', ({ reason, src, count }) => `${count} message(s) of '${src}' dropped: ${reason}`],
+  'messages:lost': ['warn', ({ peer, from, to }) => `messages ${from} to ${to} of ${peer} are lost for good`],
+  'state:failed': ['error', ({ reason }) => `the state could not be written: ${reason}`],
+  problem: ['error', ({ where, code, message }) => `${where}: ${message} (${code})`],
+  fatal: [
+    'error',
+    ({ group, reason }) => `${group} can neither be stopped nor cut off: ${reason}; this node is silent now`,
+  ],
+  stopped: ['info', () => 'stopped'],
+  message: ['debug', ({ payload }) => `a message of ${payload.byteLength} bytes`],
+}
+
+/** One line for people about an event. */
+export function describe(event: NamedEvent): string {
+  return (lines[event.name][1] as (payload: object) => string)(event.payload)
+}
+
+/** How loud an event is in a log. */
+export function levelOf(event: NamedEvent): Level {
+  return lines[event.name][0]
+}

@@ -1,0 +1,416 @@
+import { openKeyRing } from '../authenticators/keyring.ts'
+import type { CoreEvent } from '../core/events.ts'
+import { type Core, createCore } from '../core/step.ts'
+import type { CoreConfig, GroupConfig, Reconfiguration, Refusal } from '../core/types.ts'
+import { bootTimeMs, wallClockMs } from '../platform/clocks.ts'
+import { addressesOf, deviceState } from '../platform/interfaces.ts'
+import { withinLimit } from '../platform/limit.ts'
+import { randomHex } from '../platform/random.ts'
+import { respawn } from '../platform/respawn.ts'
+import { deviceTowards } from '../platform/route.ts'
+import { readSecretFile } from '../platform/secret-file.ts'
+import { openStateDirectory, type StateDirectory } from '../platform/state.ts'
+import type { Arbiter } from '../roles/arbiter.ts'
+import { HotStandbyError, isHotStandbyError, messageOf } from '../roles/error.ts'
+import type { PersistentState } from '../roles/host.ts'
+import type { KeyRing } from '../roles/key-ring.ts'
+import type { ResourceAgent, ResourcePlugin } from '../roles/resource-agent.ts'
+import type { Transport, TransportPlugin } from '../roles/transport.ts'
+import { diagnoseSilence } from '../transports/link-diagnosis.ts'
+import { type Codec, createCodec } from '../wire/codec.ts'
+import { abortable } from './abortable.ts'
+import { RealHost } from './host.ts'
+import { Loop, type LoopLink } from './loop.ts'
+import type { Resolved } from './resolve.ts'
+
+/** Whom the engine tells. */
+export interface EngineListeners {
+  onEvent(event: CoreEvent): void
+  onMessage(payload: Uint8Array): void
+  onReply(id: number, refusal: Refusal | undefined): void
+  onHalt(): void
+  onFatal(group: string, reason: string): void
+}
+
+/** The stall probe never rests longer than this, in milliseconds (safety.md S1). */
+const probeMaxMs = 50
+/** A link on which nothing was heard for so long after the start is told, at the latest. */
+const silentLinkMaxMs = 10_000
+/** How long one agent, link or arbiter may take to close before the others are closed without it. */
+const closeLimitMs = 10_000
+/** Under this name the state directory holds what `respawn` runs. */
+const respawnRecord = 'respawn'
+
+interface OpenLink {
+  readonly plugin: TransportPlugin
+  readonly transport: Transport
+  lastProblem: string | undefined
+}
+
+/** Everything of a running pair member that is not decided by the core: files, keys, links, agents, arbiters, time. */
+export class Engine {
+  readonly #options: Resolved
+  readonly #listeners: EngineListeners
+  /** What was opened, in order; closed in reverse. */
+  readonly #closers: { readonly close: () => Promise<void> | void; readonly limitMs: number }[] = []
+  readonly #links = new Map<string, OpenLink>()
+  readonly #agents = new Map<string, ResourceAgent>()
+  #ring: KeyRing
+  #state!: StateDirectory
+  #core!: Core
+  #loop!: Loop
+  #respawned = false
+  #closing: Promise<void> | undefined
+  readonly bootId: string = randomHex(8)
+  generation = 0
+
+  /** Reads the keys, so that a wrong one is known before anything starts. */
+  constructor(options: Resolved, listeners: EngineListeners) {
+    this.#options = options
+    this.#listeners = listeners
+    this.#ring = openKeyRing(options.authenticator, readSecretFile)
+  }
+
+  get loop(): Loop {
+    return this.#loop
+  }
+
+  get core(): Core {
+    return this.#core
+  }
+
+  get links(): readonly OpenLink[] {
+    return [...this.#links.values()]
+  }
+
+  get agents(): ReadonlyMap<string, ResourceAgent> {
+    return this.#agents
+  }
+
+  /** Opens everything in order and starts the loop; when anything fails, all of it is closed again. */
+  async open(signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#open(signal)
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+
+  async #open(signal?: AbortSignal): Promise<void> {
+    const { stateDirectory, logger, groups } = this.#options
+    this.#state = openStateDirectory(stateDirectory, { logger })
+    this.#whenClosing(() => this.#state.close())
+    // Agents first: they fork their helpers while the process is small, and remove what a killed predecessor left.
+    for (const group of groups) for (const plugin of group.resources) await this.#openAgent(group.name, plugin, signal)
+    const state = await this.#newGeneration()
+    for (const plugin of this.#usableTransports()) await this.#openLink(plugin, signal)
+    const onIsolated = this.#options.onIsolated ?? (await this.#defaultOnIsolated())
+    this.#startLoop(state, onIsolated)
+    for (const plugin of this.#options.arbiters) await this.#openArbiter(plugin, signal)
+    signal?.throwIfAborted()
+    this.#loop.start()
+    this.#tellForgotten()
+  }
+
+  /** What an earlier run has added for resources that are configured no more: nobody here knows how to remove it. */
+  #tellForgotten(): void {
+    for (const name of this.#state.rememberedResources()) {
+      if (name === respawnRecord || this.#agents.has(name) || this.#state.remembered(name) === null) continue
+      const message = `an earlier run has left something of ${name} on this host, and it is configured no more: remove it by hand, or configure it once more`
+      this.#loop.tell('problem', { where: this.#options.stateDirectory, code: 'HS_STATE_DIRECTORY', message })
+    }
+  }
+
+  async #newGeneration(): Promise<PersistentState> {
+    const stored = this.#state.read()
+    // As Heartbeat has it: the first one is the time, so that a node that lost its file does not begin in the past.
+    const generation = stored ? stored.generation + 1 : Math.floor(wallClockMs() / 1000) + 1
+    const state = { peerGeneration: 0, epochCeilings: {}, ...stored, generation }
+    await this.#state.write(state)
+    this.generation = generation
+    return state
+  }
+
+  async #openAgent(group: string, plugin: ResourcePlugin, signal?: AbortSignal): Promise<void> {
+    const { name } = plugin
+    const agent = plugin.create({
+      self: this.#options.node,
+      group,
+      logger: this.#options.logger,
+      directory: this.#state.directoryFor(name),
+      changed: () => this.#loop?.changed(name),
+      remember: (record) => this.#state.remember(name, record),
+      leftover: this.#state.remembered(name),
+    })
+    this.#agents.set(name, agent)
+    signal?.throwIfAborted()
+    this.#whenClosing(() => agent.close?.())
+    if (agent.open) await abortable(agent.open(), signal)
+  }
+
+  /** Heartbeat's files may name both ends, the same on both hosts: the link to our own address is left out. */
+  #usableTransports(): readonly TransportPlugin[] {
+    const { transports, node, peer, logger } = this.#options
+    // Two members on one machine, told apart by their ports, mean what they say.
+    const isLoopback = (address: string) => address.startsWith('127.') || address === '::1'
+    const own = new Set(addressesOf().flatMap(({ address }) => (isLoopback(address) ? [] : address)))
+    const towardsUs = (plugin: TransportPlugin) => own.has(plugin.remoteAddress?.(node, peer) ?? '')
+    const usable = transports.filter((plugin) => !towardsUs(plugin))
+    if (usable.length === 0 || usable.length === transports.length) return transports
+    for (const { link } of transports.filter(towardsUs))
+      logger.info({ link }, `link ${link} leads to this host itself and is left out`)
+    return usable
+  }
+
+  async #openLink(plugin: TransportPlugin, signal?: AbortSignal): Promise<void> {
+    const { node: self, peer, logger } = this.#options
+    const { link } = plugin
+    const transport = plugin.create({
+      self,
+      peer,
+      logger,
+      receive: (bytes, from) => this.#loop?.receive(link, bytes, from),
+      problem: (error) => {
+        const open = this.#links.get(link)
+        if (open) open.lastProblem = error.message
+        this.#problem(`link ${link}`, error)
+      },
+    })
+    this.#links.set(link, { plugin, transport, lastProblem: undefined })
+    signal?.throwIfAborted()
+    this.#whenClosing(() => transport.close())
+    await abortable(transport.open(), signal)
+  }
+
+  async #openArbiter(plugin: Resolved['arbiters'][number], signal?: AbortSignal): Promise<void> {
+    const arbiter: Arbiter = plugin.create({
+      intervalMs: this.#options.liveness.times.keepaliveMs,
+      logger: this.#options.logger,
+      observe: (observation) => this.#loop.observe(observation),
+      problem: (error) => this.#problem(`ping ${plugin.target}`, error),
+    })
+    signal?.throwIfAborted()
+    this.#whenClosing(() => arbiter.close())
+    await abortable(arbiter.open(), signal)
+  }
+
+  /** `continue` where every target lies behind the only heartbeat line: there one dead switch would stop both nodes. */
+  async #defaultOnIsolated(): Promise<'stop' | 'continue'> {
+    const addresses = this.#options.arbiters.flatMap((arbiter) => arbiter.addresses)
+    const links = [...this.#links.values()]
+    if (addresses.length === 0 || links.length !== 1) return 'stop'
+    const device = links[0]?.plugin.device
+    if (device === undefined) return 'stop'
+    const routes = await Promise.all(addresses.map((address) => deviceTowards(address)))
+    return routes.every((route) => route === device) ? 'continue' : 'stop'
+  }
+
+  #startLoop(state: PersistentState, onIsolated: 'stop' | 'continue'): void {
+    const { liveness } = this.#options
+    this.#core = createCore(this.#coreConfig(state, onIsolated), liveness.create())
+    const host = new RealHost({
+      probeMs: Math.min(liveness.times.keepaliveMs / 2, probeMaxMs),
+      agents: this.#agents,
+      writeState: (written) => this.#state.write(written),
+      bootMs: bootTimeMs,
+      onWake: () => this.#loop.wake(),
+      onDrained: () => this.#loop.drained(),
+    })
+    this.#whenClosing(() => host.close())
+    this.#loop = new Loop({
+      ...this.#listeners,
+      core: this.#core,
+      host,
+      links: this.#loopLinks(),
+      silentLinkMs: Math.min(liveness.times.initdeadMs, Math.max(liveness.times.deadtimeMs, silentLinkMaxMs)),
+      diagnose: (link, junk) => this.#diagnose(link, junk),
+      onEvent: (event) => {
+        if (event.name === 'phase' && event.payload.from === 'listening') this.#respawn()
+        this.#listeners.onEvent(event)
+      },
+    })
+  }
+
+  #coreConfig(state: PersistentState, onIsolated: 'stop' | 'continue'): CoreConfig {
+    const { node, peer, arbiters } = this.#options
+    const changeable = this.#reconfiguration(this.#options, onIsolated)
+    const targets = arbiters.map(({ target, deadpingMs }) => ({
+      target,
+      deadpingMs: deadpingMs ?? this.#options.deadpingMs,
+    }))
+    return {
+      ...changeable,
+      self: node,
+      peer,
+      uuid: this.#state.uuid(),
+      bootId: this.bootId,
+      generation: this.generation,
+      state,
+      links: [...this.#links.keys()],
+      targets,
+    }
+  }
+
+  #reconfiguration(options: Resolved, onIsolated: 'stop' | 'continue'): Reconfiguration {
+    return {
+      times: options.liveness.times,
+      deadpingMs: Math.max(0, ...options.arbiters.map((arbiter) => arbiter.deadpingMs ?? options.deadpingMs)),
+      keyId: this.#ring.active,
+      groups: options.groups.map(groupConfig),
+      autoFailback: options.autoFailback === true || options.autoFailback === 'legacy',
+      onIsolated,
+      restartWindowMs: options.restartWindowMs,
+      holdDownMs: options.holdDownMs,
+    }
+  }
+
+  #loopLinks(): LoopLink[] {
+    const codecs = new Map<string, Codec>()
+    return [...this.#links].map(([link, { transport }]) => {
+      const { framing } = transport.capabilities
+      const codec = codecs.get(framing) ?? createCodec({ ring: this.#ring, framing })
+      codecs.set(framing, codec)
+      return { link, transport, codec }
+    })
+  }
+
+  #diagnose(name: string, heardJunk: number): string {
+    const { node, peer } = this.#options
+    const link = this.#links.get(name)
+    if (!link) return 'the link is not open'
+    const { plugin, lastProblem } = link
+    const { type, device } = plugin
+    return diagnoseSilence({
+      type,
+      device,
+      deviceState: device === undefined ? undefined : deviceState(device),
+      remote: plugin.remoteAddress?.(node, peer),
+      heardJunk,
+      lastProblem,
+      peerHeardElsewhere: this.#core.view().links.some(({ up }) => up === true),
+    })
+  }
+
+  #respawn(): void {
+    const { respawn: programs, logger, node } = this.#options
+    const leftover = this.#state.remembered(respawnRecord)
+    if (this.#respawned || (programs.length === 0 && leftover === null)) return
+    this.#respawned = true
+    const context = {
+      env: { HA_CURHOST: node },
+      onEvent: (event: object) => logger.info(event, 'respawn'),
+      remember: (record: Readonly<Record<string, unknown>> | null) => this.#state.remember(respawnRecord, record),
+      leftover,
+    }
+    const started = respawn(programs, context)
+    // They get five seconds each to end in order.
+    this.#whenClosing(async () => (await started).stop(), closeLimitMs * (programs.length + 1))
+    started.catch((error: unknown) => this.#problem('respawn', error))
+  }
+
+  /** Takes new keys, times and resources while everything runs on; resolves to what the core is to be told. */
+  async reload(options: Resolved): Promise<Reconfiguration> {
+    const ring = openKeyRing(options.authenticator, readSecretFile)
+    const added: string[] = []
+    try {
+      for (const group of options.groups)
+        for (const plugin of group.resources) {
+          if (this.#agents.has(plugin.name)) continue
+          added.push(plugin.name)
+          await this.#openAgent(group.name, plugin)
+        }
+    } catch (error) {
+      // Nothing is changed: those that could be opened are closed again.
+      for (const name of added) {
+        const agent = this.#agents.get(name)
+        this.#agents.delete(name)
+        await this.#close(() => agent?.close?.())
+      }
+      throw error
+    }
+    this.#ring = ring
+    this.#loop.setLinks(this.#loopLinks())
+    return this.#reconfiguration(options, options.onIsolated ?? (await this.#defaultOnIsolated()))
+  }
+
+  #problem(where: string, error: unknown): void {
+    const code = isHotStandbyError(error) ? error.code : 'HS_HOST'
+    const payload = { where, code, message: messageOf(error) }
+    if (this.#loop) this.#loop.tell('problem', payload)
+    else this.#options.logger.error(payload, `${where}: ${payload.message}`)
+  }
+
+  /** Closes everything in reverse order; idempotent. A part that fails to close, or never ends, does not keep the others from it. */
+  close(): Promise<void> {
+    this.#closing ??= this.#closeAll()
+    return this.#closing
+  }
+
+  async #closeAll(): Promise<void> {
+    for (const { close, limitMs } of this.#closers.reverse()) await this.#close(close, limitMs)
+  }
+
+  #whenClosing(close: () => Promise<void> | void, limitMs = closeLimitMs): void {
+    this.#closers.push({ close, limitMs })
+  }
+
+  async #close(close: () => Promise<void> | void, limitMs = closeLimitMs): Promise<void> {
+    try {
+      await withinLimit(Promise.resolve(close()), limitMs)
+    } catch (error) {
+      this.#options.logger.warn({ reason: messageOf(error) }, `closing: ${messageOf(error)}`)
+    }
+  }
+}
+
+function groupConfig({ name, preferred, resources }: Resolved['groups'][number]): GroupConfig {
+  return {
+    name,
+    preferred,
+    resources: resources.map((resource) => ({
+      name: resource.name,
+      times: resource.times,
+      operations: resource.operations,
+      exclusive: resource.exclusive ?? 'data',
+    })),
+  }
+}
+
+/** The error that a refused command is rejected with. */
+export function refusalError({ code, message }: Refusal): HotStandbyError {
+  return new HotStandbyError(code, message)
+}
+
+/** Lets each agent remove what a killed predecessor had written down, ends the programs it kept alive, and nothing else. */
+export async function cleanUp({ stateDirectory, logger, groups, node }: Resolved): Promise<void> {
+  const state = openStateDirectory(stateDirectory, { logger })
+  try {
+    const programs = state.remembered(respawnRecord)
+    if (programs !== null) {
+      const remember = (record: Readonly<Record<string, unknown>> | null) => state.remember(respawnRecord, record)
+      await respawn([], { onEvent: () => {}, remember, leftover: programs })
+    }
+    for (const group of groups)
+      for (const plugin of group.resources) {
+        const leftover = state.remembered(plugin.name)
+        if (leftover === null) continue
+        const agent = plugin.create({
+          self: node,
+          group: group.name,
+          logger,
+          directory: state.directoryFor(plugin.name),
+          changed: () => {},
+          remember: (record) => state.remember(plugin.name, record),
+          leftover,
+        })
+        try {
+          await agent.open?.()
+        } finally {
+          await agent.close?.()
+        }
+      }
+  } finally {
+    await state.close()
+  }
+}

@@ -1,0 +1,135 @@
+import { messageOf } from '../roles/error.ts'
+import type { Host, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
+import type { ResourceAgent } from '../roles/resource-agent.ts'
+import type { Instant } from '../roles/time.ts'
+
+/** What real time needs: whom to wake, the agents, and where the state goes. */
+export interface RealHostOptions {
+  /** Period of the stall probe in milliseconds. */
+  readonly probeMs: number
+  readonly agents: ReadonlyMap<string, ResourceAgent>
+  writeState(state: PersistentState): Promise<void>
+  bootMs(): number
+  onWake(): void
+  onDrained(): void
+}
+
+/** The longest delay a Node timer takes; longer waits are cut into pieces. */
+const timerMaxMs = 0x7fffffff
+
+/** {@link Host} in real time: the only file of the library that reads a clock or sets a timer for a decision. */
+export class RealHost implements Host {
+  readonly #options: RealHostOptions
+  readonly #controllers = new Map<number, AbortController>()
+  #timer: NodeJS.Timeout | undefined
+  readonly #probe: NodeJS.Timeout
+  #lastProbeMs: number
+  #bootAtMs: number
+  readonly #onContinue: () => void
+  #closed = false
+
+  constructor(options: RealHostOptions) {
+    this.#options = options
+    this.#lastProbeMs = monotonicMs()
+    this.#bootAtMs = this.#lastProbeMs
+    this.#probe = setInterval(() => this.#onProbe(), options.probeMs)
+    // A stopped process is told when it goes on: so it asks at once whether it may still own what it owned.
+    this.#onContinue = () => options.onWake()
+    process.on('SIGCONT', this.#onContinue)
+  }
+
+  /** Ends every timer; running operations are aborted. */
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    clearInterval(this.#probe)
+    process.off('SIGCONT', this.#onContinue)
+    for (const controller of this.#controllers.values()) controller.abort()
+  }
+
+  now(): Instant {
+    const monoMs = monotonicMs()
+    return { monoMs, bootMs: this.#bootMs(monoMs), wallMs: Date.now() }
+  }
+
+  /** /proc/uptime costs a system call and has steps of 10 ms: read it once per probe, go on with the monotonic clock between. */
+  #bootBaseMs = 0
+  #bootMs(monoMs: number): number {
+    if (this.#bootBaseMs === 0 || monoMs - this.#bootAtMs > this.#options.probeMs) {
+      this.#bootBaseMs = this.#options.bootMs()
+      this.#bootAtMs = monoMs
+    }
+    return this.#bootBaseMs + (monoMs - this.#bootAtMs)
+  }
+
+  #onProbe(): void {
+    // Only a stall is worth an input; the probe itself is silent.
+    if (monotonicMs() - this.#lastProbeMs > 2 * this.#options.probeMs) this.#options.onWake()
+    this.#lastProbeMs = monotonicMs()
+  }
+
+  takeStall(): number {
+    const nowMs = monotonicMs()
+    const excessMs = nowMs - this.#lastProbeMs - this.#options.probeMs
+    if (excessMs <= this.#options.probeMs) return 0
+    this.#lastProbeMs = nowMs
+    return excessMs
+  }
+
+  wakeAt(monoMs: number | null): void {
+    clearTimeout(this.#timer)
+    if (monoMs === null || this.#closed) return
+    const delayMs = Math.min(Math.max(0, Math.ceil(monoMs - monotonicMs())), timerMaxMs)
+    this.#timer = setTimeout(() => this.#options.onWake(), delayMs)
+  }
+
+  drain(): void {
+    // One full turn in which poll has run after the timer that asked: only then is every queued packet read (safety.md S2).
+    setImmediate(() => setTimeout(() => !this.#closed && this.#options.onDrained(), 1))
+  }
+
+  perform(request: OperationRequest, done: (result: OperationResult) => void): void {
+    const agent = this.#options.agents.get(request.resource)
+    const controller = new AbortController()
+    this.#controllers.set(request.opId, controller)
+    run(agent, request, controller.signal)
+      .catch((error: unknown): OperationResult => ({ ok: false, reason: messageOf(error) }))
+      .then((result) => {
+        this.#controllers.delete(request.opId)
+        if (!this.#closed) done(result)
+      })
+      .catch(() => {
+        // `done` is the loop's own and reports its failures itself.
+      })
+  }
+
+  cancel(opId: number): void {
+    this.#controllers.get(opId)?.abort(new Error('no longer wanted, or not finished in time'))
+  }
+
+  persist(state: PersistentState, done: (error: Error | null) => void): void {
+    const settle = (error: Error | null) => {
+      if (!this.#closed) done(error)
+    }
+    this.#options.writeState(state).then(
+      () => settle(null),
+      (error: unknown) => settle(error instanceof Error ? error : new Error(String(error))),
+    )
+  }
+}
+
+async function run(
+  agent: ResourceAgent | undefined,
+  { operation, epoch, resource }: OperationRequest,
+  signal: AbortSignal,
+): Promise<OperationResult> {
+  if (!agent) return { ok: false, reason: `no agent for ${resource}` }
+  const context = { epoch, signal }
+  if (operation === 'status') return { ok: true, status: await agent.status(context) }
+  await agent[operation]?.(context)
+  return { ok: true }
+}
+
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6
+}

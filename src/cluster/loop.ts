@@ -1,0 +1,225 @@
+import type { CoreEvent, EventName, EventPayloads } from '../core/events.ts'
+import type { Core } from '../core/step.ts'
+import type { Command, Effect, Happening, Refusal } from '../core/types.ts'
+import type { Observation } from '../roles/arbiter.ts'
+import { messageOf } from '../roles/error.ts'
+import type { Host } from '../roles/host.ts'
+import type { Transport } from '../roles/transport.ts'
+import type { Codec } from '../wire/codec.ts'
+
+/** One link as the loop uses it. */
+export interface LoopLink {
+  readonly link: string
+  readonly transport: Transport
+  readonly codec: Codec
+}
+
+/** What the loop is built from and whom it tells. */
+export interface LoopOptions {
+  readonly core: Core
+  readonly host: Host
+  readonly links: readonly LoopLink[]
+  /** Nothing heard on a link for so long after the start is told, with the likely cause. */
+  readonly silentLinkMs: number
+  diagnose(link: string, junk: number): string
+  onEvent(event: CoreEvent): void
+  onMessage(payload: Uint8Array): void
+  onReply(id: number, refusal: Refusal | undefined): void
+  onHalt(): void
+  onFatal(group: string, reason: string): void
+}
+
+const droppedEveryMs = 1000
+const droppedKindsMax = 256
+
+/**
+ * The one place where inputs meet the core and effects meet the world. One input at a time, in order; an effect that fails
+ * is told and harms nothing else. It sees the world only through {@link Host}, so a simulator runs this very loop.
+ */
+export class Loop {
+  readonly #options: LoopOptions
+  #links: readonly LoopLink[]
+  readonly #waiting: Happening[] = []
+  readonly #dropped = new Map<string, { count: number; nextMs: number }>()
+  readonly #heard = new Set<string>()
+  readonly #junk = new Map<string, number>()
+  #stepping = false
+  /** Before its start a node takes part in nothing: links, agents and arbiters are still being opened. */
+  #running = false
+  #startedMs = 0
+  #coreWakeMs: number | null = null
+  #silenceTold = false
+
+  constructor(options: LoopOptions) {
+    this.#options = options
+    this.#links = options.links
+  }
+
+  start(): void {
+    this.#startedMs = this.#options.host.now().monoMs
+    this.#running = true
+    this.input({ type: 'start' })
+  }
+
+  /** New keys: the codecs are exchanged, the links stay open. */
+  setLinks(links: readonly LoopLink[]): void {
+    this.#links = links
+  }
+
+  /** Packets arrive here. */
+  receive(link: string, bytes: Uint8Array, from: string): void {
+    if (!this.#running) return
+    const codec = this.#links.find((entry) => entry.link === link)?.codec
+    if (!codec) return
+    const opened = codec.open(bytes)
+    if (!opened.ok) {
+      this.#junk.set(link, (this.#junk.get(link) ?? 0) + 1)
+      this.#countDropped(link, opened.reason, from, opened.detail ?? null)
+      return
+    }
+    this.#heard.add(link)
+    this.input({ type: 'message', link, message: opened.message, keyId: opened.keyId })
+  }
+
+  observe(observation: Observation): void {
+    this.input({ type: 'observation', observation })
+  }
+
+  changed(resource: string): void {
+    this.input({ type: 'changed', resource })
+  }
+
+  command(id: number, command: Command): void {
+    this.input({ type: 'command', id, command })
+  }
+
+  /** The host's timer fired, or a signal said that this process runs again. */
+  wake(): void {
+    if (!this.#running) return
+    this.#tellSilentLinks()
+    this.input({ type: 'tick' })
+  }
+
+  drained(): void {
+    this.input({ type: 'drained' })
+  }
+
+  tell<Name extends EventName>(name: Name, payload: EventPayloads[Name]): void {
+    const { monoMs } = this.#options.host.now()
+    this.#options.onEvent({ name, monoMs, payload } as CoreEvent)
+  }
+
+  /** Sorts one input in; those that arise meanwhile wait their turn. */
+  input(happening: Happening): void {
+    if (!this.#running) return
+    // Before anything else: did we sleep? The first question on waking is whether we may still own (safety.md S6).
+    const stallMs = this.#options.host.takeStall()
+    if (stallMs > 0) this.#waiting.push({ type: 'stall', stallMs })
+    this.#waiting.push(happening)
+    if (this.#stepping) return
+    this.#stepping = true
+    try {
+      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) this.#step(next)
+    } finally {
+      this.#stepping = false
+    }
+    if (this.#running) this.#options.host.wakeAt(this.#nextWakeMs())
+  }
+
+  #step(happening: Happening): void {
+    const effects = this.#options.core.step({ ...happening, at: this.#options.host.now() })
+    for (const effect of effects) {
+      try {
+        this.#perform(effect)
+      } catch (error) {
+        this.tell('problem', { where: effect.type, code: 'HS_HOST', message: messageOf(error) })
+      }
+    }
+  }
+
+  #perform(effect: Effect): void {
+    const { host } = this.#options
+    switch (effect.type) {
+      case 'send':
+        return this.#send(effect)
+      case 'wakeAt':
+        this.#coreWakeMs = effect.monoMs
+        return
+      case 'drain':
+        return host.drain()
+      case 'perform': {
+        const { opId } = effect.request
+        return host.perform(effect.request, (result) => this.input({ type: 'operation', opId, result }))
+      }
+      case 'cancel':
+        return host.cancel(effect.opId)
+      case 'persist':
+        return host.persist(effect.state, (error) =>
+          this.input({ type: 'persisted', failed: error === null ? undefined : error.message }),
+        )
+      case 'deliver':
+        return this.#options.onMessage(effect.payload)
+      case 'emit':
+        return this.#options.onEvent(effect.event)
+      case 'reply':
+        return this.#options.onReply(effect.id, effect.refusal)
+      case 'halt':
+        this.#end()
+        return this.#options.onHalt()
+      case 'fatal':
+        this.#end()
+        this.tell('fatal', { group: effect.group, reason: effect.reason })
+        return this.#options.onFatal(effect.group, effect.reason)
+    }
+  }
+
+  #end(): void {
+    this.#running = false
+    this.#waiting.length = 0
+    this.#options.host.wakeAt(null)
+  }
+
+  #send({ message, keyId }: Extract<Effect, { type: 'send' }>): void {
+    // Links of one kind share a codec: the frame is made once.
+    const frames = new Map<Codec, Uint8Array>()
+    for (const { transport, codec } of this.#links) {
+      let frame = frames.get(codec)
+      if (!frame) {
+        frame = codec.seal(message, keyId)
+        frames.set(codec, frame)
+      }
+      transport.send(frame)
+    }
+  }
+
+  #nextWakeMs(): number | null {
+    if (this.#silenceTold) return this.#coreWakeMs
+    const silentAtMs = this.#startedMs + this.#options.silentLinkMs
+    return this.#coreWakeMs === null ? silentAtMs : Math.min(this.#coreWakeMs, silentAtMs)
+  }
+
+  #tellSilentLinks(): void {
+    if (this.#silenceTold) return
+    const sinceMs = this.#options.host.now().monoMs - this.#startedMs
+    if (sinceMs < this.#options.silentLinkMs) return
+    this.#silenceTold = true
+    for (const { link } of this.#links) {
+      if (this.#heard.has(link)) continue
+      const cause = this.#options.diagnose(link, this.#junk.get(link) ?? 0)
+      this.tell('link:silent', { link, sinceMs: Math.round(sinceMs), cause })
+    }
+  }
+
+  #countDropped(link: string, reason: string, from: string, detail: string | null): void {
+    const { monoMs } = this.#options.host.now()
+    const key = `${link} ${reason}`
+    if (this.#dropped.size >= droppedKindsMax && !this.#dropped.has(key)) return
+    const entry = this.#dropped.get(key) ?? { count: 0, nextMs: Number.NEGATIVE_INFINITY }
+    this.#dropped.set(key, entry)
+    entry.count++
+    if (monoMs < entry.nextMs) return
+    this.tell('frame:dropped', { link, reason, from, count: entry.count, detail })
+    entry.count = 0
+    entry.nextMs = monoMs + droppedEveryMs
+  }
+}

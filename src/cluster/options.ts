@@ -1,0 +1,81 @@
+import type { ArbiterPlugin } from '../roles/arbiter.ts'
+import type { AuthenticatorPlugin } from '../roles/authenticator.ts'
+import type { Duration } from '../roles/duration.ts'
+import type { HotStandbyError } from '../roles/error.ts'
+import type { LivenessPlugin } from '../roles/liveness-detector.ts'
+import type { Logger } from '../roles/logger.ts'
+import type { ResourcePlugin } from '../roles/resource-agent.ts'
+import type { TransportPlugin } from '../roles/transport.ts'
+
+/** Resources that move together. */
+export interface GroupOptions {
+  /** Name of the group: letters, digits, `.`, `_`, `-`, `/`; the same on both nodes. */
+  readonly name: string
+  /** The node that serves it when both can. */
+  readonly preferred: string
+  /** Started in this order, stopped in reverse. */
+  readonly resources: readonly ResourcePlugin[]
+}
+
+/** A program kept alive beside the pair (Heartbeat's `respawn`). */
+export interface RespawnOptions {
+  /** User to run as; undefined: the process's own. */
+  readonly user?: string | undefined
+  /** Absolute path. */
+  readonly command: string
+  readonly args: readonly string[]
+}
+
+/** Options of a {@link Cluster}. The same object on both hosts. */
+export interface ClusterOptions {
+  /** Names the pair: part of the state directory's and the control socket's path. */
+  readonly name: string
+  /** The two members, by name. */
+  readonly nodes: readonly [string, string]
+  /**
+   * Which of them this host is.
+   * @defaultValue the host name, if it is one of `nodes`
+   */
+  readonly node?: string | undefined
+  /** Paths to the peer; two independent ones buy more than any clever setting. */
+  readonly transports: readonly TransportPlugin[]
+  /** How beats are signed and verified. */
+  readonly authenticator: AuthenticatorPlugin
+  /**
+   * Times and judge of the peer's life.
+   * @defaultValue `deadtime()`: keepalive 200 ms, warntime 500 ms, deadtime 1 s, initdead 10 s
+   */
+  readonly liveness?: LivenessPlugin | undefined
+  /** Third opinions: ping nodes. */
+  readonly arbiters?: readonly ArbiterPlugin[] | undefined
+  /** What the pair serves. */
+  readonly groups: readonly GroupOptions[]
+  /**
+   * Whether a group returns to its preferred node by itself when that node is back and well. `'legacy'` is Heartbeat's
+   * word for a missing `auto_failback`: `true` between two of ours.
+   * @defaultValue `false`
+   */
+  readonly autoFailback?: boolean | 'legacy' | undefined
+  /**
+   * What an owner does that hears neither its peer nor any ping target.
+   * @defaultValue `'stop'`, or `'continue'` where every target is reached through the only heartbeat line
+   */
+  readonly onIsolated?: 'stop' | 'continue' | undefined
+  /**
+   * Silence after which a ping target counts as unreachable, unless the arbiter says otherwise.
+   * @defaultValue the smallest time that cannot overlap a takeover: see `docs/arbiters/icmp-ping.md`
+   */
+  readonly deadping?: Duration | undefined
+  /** A resource that fails once is restarted in place; when it fails again within this window its group moves. @defaultValue `'60s'` */
+  readonly restartWindow?: Duration | undefined
+  /** After a group moved because it failed here, this node does not take it back by itself for this long. @defaultValue `'60s'` */
+  readonly holdDown?: Duration | undefined
+  /** Where this node keeps its generation, epochs and what it added to the host. */
+  readonly stateDirectory?: string | undefined
+  /** Programs kept alive while the pair runs. */
+  readonly respawn?: readonly RespawnOptions[] | undefined
+  /** Sees every event as a log line. @defaultValue silent */
+  readonly logger?: Logger | undefined
+  /** Called when a resource could neither be stopped nor cut off: the last resort, a reboot say. */
+  readonly onFatal?: ((error: HotStandbyError) => void) | undefined
+}

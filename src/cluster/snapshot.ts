@@ -1,0 +1,109 @@
+import type { NodePhase } from '../core/events.ts'
+import type { CoreView } from '../core/step.ts'
+import type { Engine } from './engine.ts'
+import type { Resolved } from './resolve.ts'
+
+/** Everything a node knows at one moment. Plain frozen data; times in milliseconds. */
+export interface Snapshot {
+  /** Name of the pair. */
+  readonly cluster: string
+  /** Name of this node. */
+  readonly node: string
+  /** Where this member stands in its own life. */
+  readonly life: 'new' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
+  /** Where the conversation with the peer stands. */
+  readonly phase: NodePhase
+  /** What is guaranteed at most: G0 nothing, G1 an isolated node notices (docs/guarantees.md). */
+  readonly guarantee: CoreView['guarantee']
+  /** Neither the peer nor any ping target is heard. */
+  readonly isolated: boolean
+  /** Heartbeat's generation of this run. */
+  readonly generation: number
+  /** The other node as it was last heard. */
+  readonly peer: CoreView['peer'] & { readonly name: string }
+  /** Every path to the peer. */
+  readonly links: readonly (CoreView['links'][number] & { readonly type: string; readonly path: string })[]
+  /** Ping targets. */
+  readonly targets: CoreView['targets']
+  /** Every group, with the peer's state beside our own. */
+  readonly groups: readonly (CoreView['groups'][number] & { readonly servedBy: string | null })[]
+  /** What each agent shows of itself: the path taken, a pid. */
+  readonly resources: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+}
+
+/** @internal */
+export function takeSnapshot(resolved: Resolved, life: Snapshot['life'], engine: Engine | undefined): Snapshot {
+  const { name: cluster, node, peer: peerName } = resolved
+  const view = engine?.loop ? engine.core.view() : emptyView(resolved)
+  const snapshot: Snapshot = {
+    cluster,
+    node,
+    life,
+    phase: view.phase,
+    guarantee: view.guarantee,
+    isolated: view.isolated,
+    generation: engine?.generation ?? 0,
+    peer: { name: peerName, ...view.peer },
+    links: view.links.map((link) => {
+      const open = engine?.links.find(({ plugin }) => plugin.link === link.link)
+      return { ...link, type: open?.plugin.type ?? '', path: open?.transport.describe() ?? '' }
+    }),
+    targets: view.targets,
+    groups: view.groups.map((group) => {
+      const theirs = view.peer.groups[group.name]?.state
+      const alive = view.peer.liveness === 'alive' || view.peer.liveness === 'late'
+      const servedBy = group.state === 'active' ? node : alive && theirs === 'active' ? peerName : null
+      return { ...group, servedBy }
+    }),
+    resources: Object.fromEntries(
+      [...(engine?.agents ?? [])].map(([name, agent]) => [name, plain(() => agent.inspect?.() ?? {})]),
+    ),
+  }
+  return freeze(snapshot)
+}
+
+function emptyView(resolved: Resolved): CoreView {
+  return {
+    phase: 'listening',
+    guarantee: resolved.arbiters.length > 0 ? 'G1' : 'G0',
+    isolated: false,
+    peer: {
+      liveness: 'unheard',
+      heardEver: false,
+      kind: 'unknown',
+      status: 'init',
+      bootId: undefined,
+      deadtimeMs: resolved.liveness.times.deadtimeMs,
+      digest: undefined,
+      silentMs: 0,
+      groups: {},
+    },
+    links: [],
+    targets: [],
+    groups: resolved.groups.map(({ name, preferred }) => ({
+      name,
+      preferred,
+      state: 'unknown',
+      epoch: 0,
+      reason: 'unowned',
+      sinceMs: 0,
+    })),
+  }
+}
+
+/** An agent's own words, copied; one that throws shows its error instead. */
+function plain(read: () => Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  try {
+    return structuredClone(read())
+  } catch (error) {
+    return { error: String(error) }
+  }
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const inner of Object.values(value)) freeze(inner)
+  }
+  return value
+}

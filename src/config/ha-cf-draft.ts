@@ -1,0 +1,52 @@
+import type { RespawnOptions } from '../cluster/options.ts'
+import type { ArbiterPlugin } from '../roles/arbiter.ts'
+import type { Issue } from '../roles/error.ts'
+import type { TransportPlugin } from '../roles/transport.ts'
+
+/** Heartbeat's `auto_failback`. */
+export type AutoFailback = boolean | 'legacy'
+
+/** Where the log goes, as the configuration has it. */
+export interface LoggingOptions {
+  /** File for messages (`logfile`). */
+  readonly file?: string | undefined
+  /** File for messages and debug output (`debugfile`). */
+  readonly debugFile?: string | undefined
+  /** Syslog facility (`logfacility`); undefined: no syslog. */
+  readonly facility?: string | undefined
+  /** Debug level, 0 (off) to 255. */
+  readonly debug: number
+}
+
+/** One medium and the line that asked for it. */
+export interface Located<T> {
+  readonly line: number
+  readonly value: T
+}
+
+/** What the directives read so far have set. Rows of the directive table write into it; `ha-cf.ts` makes the options of it. */
+export interface HaCfDraft {
+  cluster: string
+  nodes: Located<string>[]
+  keepaliveMs?: number
+  deadtimeMs?: number
+  warntimeMs?: number
+  initdeadMs?: number
+  deadpingMs?: number
+  /** Port for the `bcast` and `ucast` lines that follow. */
+  port: number
+  media: Located<TransportPlugin>[]
+  arbiters: Located<ArbiterPlugin>[]
+  autoFailback?: AutoFailback
+  respawn: Located<RespawnOptions>[]
+  /** Line of `respawn …/ipfail`. */
+  ipfailLine?: number
+  logFile?: string
+  debugFile?: string
+  facility?: string
+  debug: number
+  /** Line being read. */
+  line: number
+  /** Adds something worth knowing that is no error, at the line being read. */
+  remark(severity: Exclude<Issue['severity'], 'error'>, message: string): void
+}

@@ -1,0 +1,93 @@
+import { parse, unsafe } from 'ini'
+import type { Issue } from '../roles/error.ts'
+import { quoted } from './problems.ts'
+
+/** One key of a section, with every value given to it (`key[] = …` may stand in several lines). */
+export interface IniEntry {
+  /** Of the first value. */
+  readonly line: number
+  readonly values: readonly string[]
+  /** Line of each value. */
+  readonly lines: readonly number[]
+  readonly isList: boolean
+}
+
+/** One section: `[kind]` or `[kind.name]`; the lines before the first header are the section with the empty kind. */
+export interface IniSection {
+  readonly kind: string
+  /** Everything after the first dot of the header. */
+  readonly name: string | undefined
+  readonly line: number
+  readonly entries: ReadonlyMap<string, IniEntry>
+}
+
+/**
+ * Reads the lines of an ini file, each by itself with the `ini` package, which knows quotes, escapes and comments but not
+ * where anything stands.
+ */
+export function readIniLines(text: string, file: string, issues: Issue[]): readonly IniSection[] {
+  let entries = new Map<string, IniEntry>()
+  const sections: IniSection[] = [{ kind: '', name: undefined, line: 0, entries }]
+  for (const [index, raw] of text
+    .replace(/^\uFEFF/, '')
+    .split(/\r\n|\n|\r/)
+    .entries()) {
+    const line = index + 1
+    const where = `${file}:${line}`
+    const complain = (message: string) => issues.push({ where, message, severity: 'error' })
+    if (/^\s*([;#]|$)/.test(raw)) continue
+    const header = /^\s*\[([^\]]*)\]\s*([;#].*)?$/.exec(raw)
+    if (header) {
+      const title = String(unsafe(header[1]!))
+      const dot = title.indexOf('.')
+      const kind = dot < 0 ? title : title.slice(0, dot)
+      const name = dot < 0 ? undefined : title.slice(dot + 1).replaceAll('\\.', '.')
+      const before = sections.find((section) => section.kind === kind && section.name === name && section.line > 0)
+      if (before) complain(`section [${title}] stands in line ${before.line} already; put its keys there`)
+      entries = new Map()
+      sections.push({ kind, name, line, entries })
+      continue
+    }
+    readEntry(raw, line, entries, complain)
+  }
+  return sections
+}
+
+function readEntry(
+  raw: string,
+  line: number,
+  entries: Map<string, IniEntry>,
+  complain: (message: string) => void,
+): void {
+  const [pair] = raw.includes('=') ? Object.entries(parse(raw) as Record<string, unknown>) : []
+  if (!pair || pair[0] === '') {
+    complain(`${quoted(raw.trim())} is neither 'key = value' nor '[section]'`)
+    return
+  }
+  const [key, found] = pair
+  const isList = Array.isArray(found)
+  const value = String(isList ? found[0] : found)
+  const before = entries.get(key)
+  const problem = valueProblem(key, value, raw.slice(raw.indexOf('=') + 1).trim())
+  if (problem) complain(problem)
+  else if (before && !(isList && before.isList)) {
+    const right = isList || before.isList ? `write '${key}[] = …' in each line` : 'leave one of them out'
+    complain(`${key} stands in line ${before.line} already; ${right}`)
+  } else {
+    entries.set(key, {
+      line: before?.line ?? line,
+      values: [...(before?.values ?? []), value],
+      lines: [...(before?.lines ?? []), line],
+      isList,
+    })
+  }
+}
+
+function valueProblem(key: string, value: string, text: string): string | undefined {
+  // The ini package ends a value at an unescaped ; or #: behind a blank that is a comment, otherwise a value cut short.
+  const uncommented = text.replace(/(^|\s)[;#].*$/, '')
+  if (!/^["']/.test(text) && /(?<!\\)[;#]/.test(uncommented)) {
+    return `the value of ${key} holds ';' or '#', which begins a comment; put the value in double quotes`
+  }
+  return value === '' ? `${key} has no value; write '${key} = VALUE' or leave the line out` : undefined
+}

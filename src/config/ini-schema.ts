@@ -1,0 +1,257 @@
+import { icmpPing } from '../arbiters/icmp-ping.ts'
+import { pingGroup } from '../arbiters/ping-group.ts'
+import { nginx } from '../resources/nginx.ts'
+import { script } from '../resources/script.ts'
+import { vip } from '../resources/vip.ts'
+import type { ArbiterPlugin } from '../roles/arbiter.ts'
+import type { ResourcePlugin } from '../roles/resource-agent.ts'
+import type { TransportPlugin } from '../roles/transport.ts'
+import { udpBroadcast } from '../transports/udp-broadcast.ts'
+import { udpMulticast } from '../transports/udp-multicast.ts'
+import { udpUnicast } from '../transports/udp-unicast.ts'
+
+/** How a value is written: a kind, or the words it may be. `map`: one key per member, as `addresses.master = …`. */
+export type ValueKind = 'text' | 'duration' | 'integer' | 'boolean' | 'list' | 'map' | readonly string[]
+
+/** One key of a section. */
+export interface KeySchema {
+  readonly kind: ValueKind
+  readonly required?: true
+  /** One sentence for `docs/ini.md`. */
+  readonly doc: string
+}
+
+/** The keys of a section; names are those of the options that they become. */
+export type Keys = Readonly<Record<string, KeySchema>>
+
+/** One value of `type` in a section of plug-ins: its keys, and how the plug-in is made of them. */
+export interface TypeSchema<Plugin> {
+  readonly keys: Keys
+  /** `name` is the section's: `[transport.NAME]`. The options are checked by `keys` before. */
+  make(name: string, options: Readonly<Record<string, unknown>>): Plugin
+}
+
+/**
+ * The factories check what they are given themselves; the schema has made sure of names and kinds, which is what their option
+ * types say.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: the one place where checked text becomes options of any plug-in
+type Checked = any
+
+const port: Keys = { port: { kind: 'integer', doc: 'UDP port; default 694.' } }
+
+/** `[transport.NAME]`, by `type`; NAME is the name of the link. */
+export const transportTypes: Readonly<Record<string, TypeSchema<TransportPlugin>>> = {
+  'udp-unicast': {
+    keys: {
+      addresses: { kind: 'map', doc: 'Address of each node on this link: `addresses.NODE = ADDRESS[:PORT]`.' },
+      peer: { kind: 'text', doc: "Instead of `addresses`: the other node's address, as in `ucast`." },
+      device: { kind: 'text', doc: 'Network device of the link.' },
+      localAddress: { kind: 'text', doc: 'With `peer`: own address.' },
+      ...port,
+      peerPort: { kind: 'integer', doc: 'With `peer`: port of the other end; default `port`.' },
+      localPort: { kind: 'integer', doc: 'With `peer`: port of this end; default `port`.' },
+    },
+    make: (link, options: Checked) => udpUnicast({ ...options, link }),
+  },
+  'udp-broadcast': {
+    keys: {
+      device: { kind: 'text', doc: 'Network device of the link.' },
+      localAddress: { kind: 'text', doc: "Own IPv4 address; default the device's first one." },
+      broadcast: { kind: 'text', doc: "Broadcast address; default that of the own address's network." },
+      ...port,
+    },
+    make: (link, options: Checked) => udpBroadcast({ ...options, link }),
+  },
+  'udp-multicast': {
+    keys: {
+      group: { kind: 'text', required: true, doc: 'Group address, IPv4 or IPv6.' },
+      device: { kind: 'text', doc: 'Network device of the link.' },
+      localAddress: { kind: 'text', doc: 'Own address to send from.' },
+      ...port,
+      ttl: { kind: 'integer', doc: 'Hops a datagram may make, 1–255; default 1.' },
+      loop: { kind: 'boolean', doc: 'Whether other sockets of this host hear it too; default false.' },
+    },
+    make: (link, options: Checked) => udpMulticast({ ...options, link }),
+  },
+}
+
+const deadping: Keys = {
+  deadping: {
+    kind: 'duration',
+    doc: 'Silence after which the target counts as unreachable; default the top-level `deadping`.',
+  },
+}
+
+/** `[arbiter.NAME]`, by `type`; NAME is the name of the target. */
+export const arbiterTypes: Readonly<Record<string, TypeSchema<ArbiterPlugin>>> = {
+  'icmp-ping': {
+    keys: {
+      address: { kind: 'text', required: true, doc: 'Address to ping.' },
+      device: { kind: 'text', doc: 'Device to ask through; default as the routes say.' },
+      ...deadping,
+    },
+    make: (name, { address, ...options }: Checked) => icmpPing(address, { ...options, name }),
+  },
+  'ping-group': {
+    keys: {
+      addresses: { kind: 'list', required: true, doc: 'Addresses of which one must answer.' },
+      ...deadping,
+    },
+    make: (name, { addresses, ...options }: Checked) => pingGroup(name, addresses, options),
+  },
+}
+
+const times: Keys = {
+  startTimeout: { kind: 'duration', doc: 'Limit of a start.' },
+  stopTimeout: { kind: 'duration', doc: 'Limit of a stop.' },
+  statusTimeout: { kind: 'duration', doc: 'Limit of one status.' },
+  statusInterval: { kind: 'duration', doc: 'Pause between two statuses; `0s`: never asked.' },
+}
+
+/** `[resource.NAME]`, by `type`; NAME stands in the `resources` of a group in place of a word of haresources. */
+export const resourceTypes: Readonly<Record<string, TypeSchema<ResourcePlugin>>> = {
+  vip: {
+    keys: {
+      address: {
+        kind: 'list',
+        required: true,
+        doc: 'One address or several, with prefix length, or as `IPaddr` has it.',
+      },
+      device: { kind: 'text', doc: 'Network device; default the one whose network holds the address.' },
+      label: { kind: 'text', doc: 'Label of the IPv4 addresses, as `eth0:web`.' },
+      announce: { kind: ['auto', 'arping', 'kernel'], doc: 'How the network is told; default `auto`.' },
+      ...times,
+    },
+    make: (_name, { address, ...options }: Checked) => vip(address, options),
+  },
+  nginx: {
+    keys: {
+      mode: { kind: ['hot', 'cold'], doc: '`hot` (default): stays up on both nodes; `cold`: started at takeover.' },
+      config: { kind: 'text', doc: 'Full path of the configuration.' },
+      binary: { kind: 'text', doc: 'Full path of the program; default the first in the usual places.' },
+      args: { kind: 'list', doc: 'Further arguments of nginx.' },
+      url: { kind: 'text', doc: 'Page (`http:`) that must answer with 200–399.' },
+      host: { kind: 'text', doc: '`Host` header for `url`.' },
+      quitTimeout: { kind: 'duration', doc: 'How long requests in progress may take at a stop; default 2s.' },
+      ...times,
+    },
+    make: (_name, options: Checked) => nginx(options),
+  },
+  script: {
+    keys: {
+      path: { kind: 'text', required: true, doc: 'Full path of the script.' },
+      args: { kind: 'list', doc: 'Arguments before `start`, `stop` or `status`.' },
+      dialect: {
+        kind: ['heartbeat', 'lsb'],
+        doc: 'How it says whether it runs: by what it prints, or by its exit code.',
+      },
+      ...times,
+    },
+    make: (_name, { path, ...options }: Checked) => script(path, options),
+  },
+}
+
+/** The lines before the first section. */
+export const topKeys: Keys = {
+  name: {
+    kind: 'text',
+    required: true,
+    doc: "Names the pair: part of the state directory's and the control socket's path.",
+  },
+  nodes: { kind: 'list', required: true, doc: 'The two members.' },
+  node: { kind: 'text', doc: 'Which of them this host is; default the host name.' },
+  autoFailback: { kind: 'boolean', doc: 'Whether groups return to their preferred node by themselves; default false.' },
+  onIsolated: {
+    kind: ['stop', 'continue'],
+    doc: 'What an owner does that hears neither its peer nor any ping target.',
+  },
+  deadping: {
+    kind: 'duration',
+    doc: 'Silence after which a ping target counts as unreachable; default the smallest time that cannot overlap a takeover.',
+  },
+  restartWindow: { kind: 'duration', doc: 'A resource that fails twice within it moves with its group; default 60s.' },
+  holdDown: {
+    kind: 'duration',
+    doc: 'How long a node that lost a group by a failure does not take it back; default 60s.',
+  },
+  stateDirectory: { kind: 'text', doc: 'Where this node keeps its generation, epochs and what it added to the host.' },
+}
+
+/** `[liveness]`. */
+export const livenessKeys: Keys = {
+  keepalive: { kind: 'duration', doc: 'Interval of the beats; default 200ms.' },
+  warntime: { kind: 'duration', doc: 'Silence after which the peer is late; default deadtime / 2.' },
+  deadtime: { kind: 'duration', doc: 'Silence after which the peer is dead; more than 2 × keepalive; default 1s.' },
+  initdead: {
+    kind: 'duration',
+    doc: 'Silence allowed to a peer not heard since our start; at least deadtime; default 10 × deadtime, at most deadtime + 30s.',
+  },
+}
+
+const key: Keys = {
+  method: { kind: ['crc', 'md5', 'sha1', 'sha256'], required: true, doc: 'How packets are signed.' },
+  key: { kind: 'text', doc: 'The key itself; the file must then be readable by its owner alone.' },
+  keyFile: { kind: 'text', doc: 'Instead of `key`: file that holds it, readable by its owner alone.' },
+}
+
+/** `[authenticator]` with one key. */
+export const authenticatorKeys: Keys = {
+  ...key,
+  id: { kind: 'integer', doc: 'Index of the key, 0–15, as in authkeys; default 1.' },
+}
+
+/** `[authenticator]` beside `[authenticator.ID]` sections. */
+export const ringKeys: Keys = {
+  active: { kind: 'integer', required: true, doc: 'ID of the key that signs; every key verifies.' },
+}
+
+/** `[authenticator.ID]`: one key of several. */
+export const ringMemberKeys: Keys = key
+
+/** `[group.NAME]`. */
+export const groupKeys: Keys = {
+  preferred: { kind: 'text', required: true, doc: 'The node that serves it when both can.' },
+  resources: {
+    kind: 'list',
+    required: true,
+    doc: 'In the order of start: words as in haresources, or NAMEs of `[resource.NAME]`.',
+  },
+}
+
+/** `[respawn.NAME]`. */
+export const respawnKeys: Keys = {
+  user: { kind: 'text', doc: "User to run as; default the process's own." },
+  command: { kind: 'text', required: true, doc: 'Full path.' },
+  args: { kind: 'list', doc: 'Arguments.' },
+}
+
+/** `[logging]`, used by the command. */
+export const loggingKeys: Keys = {
+  file: { kind: 'text', doc: 'Messages are appended to this file.' },
+  debugFile: { kind: 'text', doc: 'Messages and debug output are appended to this file.' },
+  facility: { kind: 'text', doc: 'Messages go to syslog under this facility.' },
+  debug: { kind: 'integer', doc: 'Debug level, 0–255; default 0.' },
+}
+
+/** Every section with its keys, as `docs/ini.md` shows them; a test compares the two. */
+export const iniSections: readonly { readonly title: string; readonly keys: Keys }[] = [
+  { title: 'Before the first section', keys: topKeys },
+  { title: '`[liveness]`', keys: livenessKeys },
+  { title: '`[authenticator]` with one key', keys: authenticatorKeys },
+  { title: '`[authenticator]` with several keys', keys: ringKeys },
+  { title: '`[authenticator.ID]`', keys: ringMemberKeys },
+  ...titled('transport', transportTypes),
+  ...titled('arbiter', arbiterTypes),
+  { title: '`[group.NAME]`', keys: groupKeys },
+  ...titled('resource', resourceTypes),
+  { title: '`[respawn.NAME]`', keys: respawnKeys },
+  { title: '`[logging]`', keys: loggingKeys },
+]
+
+function titled(
+  kind: string,
+  types: Readonly<Record<string, TypeSchema<unknown>>>,
+): { readonly title: string; readonly keys: Keys }[] {
+  return Object.entries(types).map(([type, { keys }]) => ({ title: `\`[${kind}.NAME]\`, \`type = ${type}\``, keys }))
+}

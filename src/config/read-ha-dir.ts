@@ -1,0 +1,260 @@
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ClusterOptions } from '../cluster/options.ts'
+import { deadtime } from '../liveness/deadtime.ts'
+import type { AuthenticatorPlugin } from '../roles/authenticator.ts'
+import { durationMs } from '../roles/duration.ts'
+import { configurationError, type Issue, messageOf } from '../roles/error.ts'
+import { readAuthkeys } from './authkeys.ts'
+import { type HaCf, parseHaCf } from './ha-cf.ts'
+import type { LoggingOptions } from './ha-cf-draft.ts'
+import { parseHaresources } from './haresources.ts'
+import { parseIni } from './ini.ts'
+import { overlapIssues } from './overlap.ts'
+import { hasErrors, quoted } from './problems.ts'
+import type { FindScript, ResourceWord } from './resource-words.ts'
+
+/** Options of {@link readHaDir}. */
+export interface ReadHaDirOptions {
+  /** Which of the two nodes this host is. @defaultValue as the files say, else the host name when the cluster starts */
+  readonly node?: string | undefined
+  /** Heartbeat's own directory of resource scripts. @defaultValue `'/etc/ha.d/resource.d'` */
+  readonly resourceDirectory?: string | undefined
+  /** Directory of init scripts. @defaultValue `'/etc/init.d'` */
+  readonly initDirectory?: string | undefined
+}
+
+/** Everything that a directory says, whether or not it is right. */
+export interface HaDir {
+  readonly dir: string
+  /** Which of the two sources the directory holds; undefined when it holds neither or both. */
+  readonly source: 'ha.cf' | 'ini' | undefined
+  /** Undefined where an issue is an error. */
+  readonly options: ClusterOptions | undefined
+  readonly logging: LoggingOptions
+  /** What each resource word became. */
+  readonly words: readonly ResourceWord[]
+  /** What only a running host can tell, one sentence each. */
+  readonly hostChecks: readonly string[]
+  /** Every problem, error or not. */
+  readonly issues: readonly Issue[]
+}
+
+const heartbeatFiles = ['ha.cf', 'authkeys', 'haresources'] as const
+const iniFile = 'hot-standby.ini'
+
+/**
+ * Reads a configuration directory: either Heartbeat's three files (`ha.cf`, `authkeys`, `haresources`), unchanged, or one
+ * `hot-standby.ini`.
+ * @param dir - directory, `/etc/ha.d` say
+ * @throws {HotStandbyError} `HS_CONFIG` that lists every problem found, each with file and line
+ *
+ * @example
+ * ```ts
+ * import { Cluster, readHaDir } from 'hot-standby'
+ *
+ * const cluster = new Cluster(readHaDir('/etc/ha.d'))
+ * ```
+ */
+export function readHaDir(dir: string, options: ReadHaDirOptions = {}): ClusterOptions {
+  const found = inspectHaDir(dir, options)
+  if (found.options === undefined) throw configurationError(found.issues)
+  return found.options
+}
+
+/** As {@link readHaDir}, but never throws: for `check`, which shows the warnings and notes too. */
+export function inspectHaDir(dir: string, options: ReadHaDirOptions = {}): HaDir {
+  const nothing: Omit<HaDir, 'issues'> = {
+    dir,
+    source: undefined,
+    options: undefined,
+    logging: { debug: 0 },
+    words: [],
+    hostChecks: [],
+  }
+  const fail = (message: string): HaDir => ({ ...nothing, issues: [{ where: dir, message, severity: 'error' }] })
+  const present = heartbeatFiles.filter((name) => existsSync(join(dir, name)))
+  const hasIni = existsSync(join(dir, iniFile))
+  if (hasIni && present.length > 0) {
+    return fail(`holds ${iniFile} and ${present.join(', ')}; only one source may be there, move the other away`)
+  }
+  if (!hasIni && present.length === 0) {
+    const state = existsSync(dir) ? 'holds no configuration' : 'does not exist'
+    return fail(`${state}; it must hold ha.cf, authkeys and haresources, or ${iniFile}`)
+  }
+  const find = scriptFinder(dir, options)
+  const found = hasIni ? inspectIni(dir, find) : inspectHeartbeat(dir, find)
+  return withNode({ ...nothing, ...found }, options.node)
+}
+
+type Found = Pick<HaDir, 'source' | 'options' | 'logging' | 'words' | 'hostChecks' | 'issues'>
+
+function inspectHeartbeat(dir: string, find: FindScript): Found {
+  const issues: Issue[] = []
+  const path = (name: (typeof heartbeatFiles)[number]): string => join(dir, name)
+  const haCfText = readText(path('ha.cf'), issues)
+  const haCf = haCfText === undefined ? undefined : parseHaCf(haCfText, path('ha.cf'))
+  issues.push(...(haCf?.issues ?? []))
+  // Its absence is told like that of the other two.
+  const keys = existsSync(path('authkeys')) ? readAuthkeys(path('authkeys')) : undefined
+  issues.push(...(keys?.issues ?? [missing(path('authkeys'))]))
+  const text = readText(path('haresources'), issues)
+  const resources =
+    text === undefined ? undefined : parseHaresources(text, path('haresources'), haCf?.nodes ?? [], find)
+  issues.push(...(resources?.issues ?? []))
+  const groups = resources?.groups ?? []
+  if (haCf && haCf.arbiters.length > 0 && !hasErrors(issues)) {
+    issues.push(...overlapIssues(haCf.whereDeadping, haCf.times, haCf.deadpingMs, groups))
+  }
+  if (haCf) issues.push(...oneLinkIssues(haCf.whereLink, haCf.transports))
+  return {
+    source: 'ha.cf',
+    options: haCf && keys?.plugin && !hasErrors(issues) ? optionsOf(haCf, keys.plugin, groups) : undefined,
+    logging: haCf?.logging ?? { debug: 0 },
+    words: resources?.words ?? [],
+    hostChecks: [
+      ...(haCf?.hostChecks ?? []),
+      ...(haCf ? isolationChecks(haCf.whereLink, haCf) : []),
+      ...groupChecks(groups),
+    ],
+    issues,
+  }
+}
+
+function optionsOf(haCf: HaCf, authenticator: AuthenticatorPlugin, groups: ClusterOptions['groups']): ClusterOptions {
+  return {
+    name: haCf.name,
+    nodes: [haCf.nodes[0]!, haCf.nodes[1]!],
+    transports: haCf.transports,
+    authenticator,
+    liveness: haCf.liveness,
+    arbiters: haCf.arbiters,
+    groups,
+    autoFailback: haCf.autoFailback,
+    deadping: `${haCf.deadpingMs}ms`,
+    respawn: haCf.respawn,
+  }
+}
+
+function inspectIni(dir: string, find: FindScript): Found {
+  const issues: Issue[] = []
+  const path = join(dir, iniFile)
+  const text = readText(path, issues)
+  if (text === undefined)
+    return { source: 'ini', options: undefined, logging: { debug: 0 }, words: [], hostChecks: [], issues }
+  const mode = statSync(path).mode & 0o7777
+  const openMode = mode & 0o077 ? mode.toString(8).padStart(4, '0') : undefined
+  const ini = parseIni(text, path, { find, openMode })
+  const { transports = [], groups = [] } = ini.options ?? {}
+  const devices = transports.filter(({ device }) => device !== undefined)
+  return {
+    source: 'ini',
+    options: ini.options,
+    logging: ini.logging,
+    words: ini.words,
+    hostChecks: [
+      ...devices.map(({ link, device }) => `${path}: whether this host has the device ${device} of link ${link}`),
+      ...(ini.options ? isolationChecks(ini.whereLink, ini.options) : []),
+      ...groupChecks(groups),
+    ],
+    issues: [
+      ...ini.issues,
+      ...(ini.options ? iniOverlap(path, ini.options) : []),
+      ...oneLinkIssues(ini.whereLink, transports),
+    ],
+  }
+}
+
+function oneLinkIssues(where: string, transports: ClusterOptions['transports']): readonly Issue[] {
+  if (transports.length !== 1) return []
+  const message = 'only one link: when it breaks, both nodes serve; add a second, independent one'
+  return [{ where, message, severity: 'warning' }]
+}
+
+/** Our own default of deadping cannot overlap a takeover; one that was written can. */
+function iniOverlap(path: string, options: ClusterOptions): readonly Issue[] {
+  const { liveness = deadtime(), arbiters = [], deadping, groups } = options
+  const common = deadping === undefined ? [] : [durationMs(deadping, 'deadping')]
+  const written = arbiters.flatMap(({ deadpingMs }) => (deadpingMs === undefined ? common : [deadpingMs]))
+  return written.length === 0 ? [] : overlapIssues(path, liveness.times, Math.max(...written), groups)
+}
+
+/** The node that was asked for, checked against the members. */
+function withNode(found: HaDir, node: string | undefined): HaDir {
+  if (node === undefined || found.options === undefined) return found
+  const name = node.toLowerCase()
+  if (found.options.nodes.includes(name)) return { ...found, options: { ...found.options, node: name } }
+  const message = `${quoted(node)} is asked for but is neither ${found.options.nodes.join(' nor ')}`
+  return { ...found, options: undefined, issues: [...found.issues, { where: found.dir, message, severity: 'error' }] }
+}
+
+function missing(path: string): Issue {
+  return { where: path, message: 'is missing; Heartbeat needs ha.cf, authkeys and haresources', severity: 'error' }
+}
+
+function readText(path: string, issues: Issue[]): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    const absent = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    issues.push(absent ? missing(path) : { where: path, message: messageOf(error), severity: 'error' })
+    return undefined
+  }
+}
+
+/** Looks in DIR/resource.d, Heartbeat's resource.d and (where no built-in agent has the name) the init scripts. */
+function scriptFinder(dir: string, options: ReadHaDirOptions): FindScript {
+  const { resourceDirectory = '/etc/ha.d/resource.d', initDirectory = '/etc/init.d' } = options
+  const places = [
+    { directory: join(dir, 'resource.d'), dialect: 'heartbeat' as const },
+    { directory: resourceDirectory, dialect: 'heartbeat' as const },
+    { directory: initDirectory, dialect: 'lsb' as const },
+  ]
+  return (name, all) => {
+    const found = places
+      .filter(({ dialect }) => all || dialect === 'heartbeat')
+      .map(({ directory, dialect }) => ({ path: join(directory, name), dialect }))
+      .filter(({ path }) => isFile(path))
+      .map((place) => ({ ...place, executable: mayExecute(place.path) }))
+    return found.find(({ executable }) => executable) ?? found[0]
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}
+
+function mayExecute(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The default of onIsolated follows the routes of the running host. */
+function isolationChecks(
+  where: string,
+  {
+    transports,
+    arbiters = [],
+    onIsolated,
+  }: Partial<Pick<ClusterOptions, 'arbiters' | 'onIsolated'>> & Pick<ClusterOptions, 'transports'>,
+): string[] {
+  if (transports.length !== 1 || arbiters.length === 0 || onIsolated !== undefined) return []
+  return [
+    `${where}: whether every ping target is reached through this only link; if so, a node cut off from everything goes on ` +
+      "serving (onIsolated is 'continue': one dead switch would otherwise stop both), and a second link elsewhere mends that",
+  ]
+}
+
+function groupChecks(groups: ClusterOptions['groups']): string[] {
+  return groups.flatMap(({ name, resources }) =>
+    resources.map((resource) => `group ${name}: whether ${resource.name} can start on this host`),
+  )
+}

@@ -1,0 +1,113 @@
+import { ipFamily } from '../platform/ip.ts'
+import { parseIpaddr } from '../resources/ipaddr.ts'
+import { nginx } from '../resources/nginx.ts'
+import { script } from '../resources/script.ts'
+import { vip } from '../resources/vip.ts'
+import type { Issue } from '../roles/error.ts'
+import type { ResourcePlugin } from '../roles/resource-agent.ts'
+import { badValue, quoted, suggestion } from './problems.ts'
+
+/** Where a resource script was found, and which dialect scripts of that directory speak. */
+export interface FoundScript {
+  readonly path: string
+  readonly dialect: 'heartbeat' | 'lsb'
+  /** False where the file may not be executed: Heartbeat passes such a file over. */
+  readonly executable: boolean
+}
+
+/** Looks a script up by name: DIR/resource.d, /etc/ha.d/resource.d, then (with `all`) /etc/init.d. */
+export type FindScript = (name: string, all: boolean) => FoundScript | undefined
+
+/** What one word of `haresources` (or of `resources[]`) became. */
+export interface ResourceWord {
+  /** `file:line`. */
+  readonly where: string
+  readonly word: string
+  /** For people, as `check` prints it: `vip 192.168.1.106/24 on eth0`. */
+  readonly became: string
+}
+
+/** A resource made of a word. */
+export interface WordResult {
+  readonly plugin: ResourcePlugin
+  readonly became: string
+  readonly remarks: readonly Pick<Issue, 'message' | 'severity'>[]
+}
+
+/** Heartbeat's test for an address without a script's name (`isip` in its ResourceManager), and IPv6 beside it. */
+function isBareAddress(word: string): boolean {
+  const dots = word.match(/\.(?=\d)/g)?.length ?? 0
+  return (/^\d/.test(word) && dots >= 3 && !word.includes('::')) || ipFamily(word.split('/')[0]!) === 6
+}
+
+/** Script's name and arguments of a word: `Filesystem::/dev/sda1::/data`; a bare address is `IPaddr::ADDRESS`. */
+export function splitWord(word: string): { readonly name: string; readonly args: readonly string[] } {
+  if (isBareAddress(word)) return { name: 'IPaddr', args: [word] }
+  const [name, ...args] = word.split('::')
+  // An IPv6 address has '::' of its own; the address agents take one argument.
+  return name === 'IPaddr' || name === 'IPaddr2'
+    ? { name, args: args.length > 0 ? [args.join('::')] : [] }
+    : { name: name!, args }
+}
+
+/** Name of a group whose first resource is `word`: the address alone, or the word with everything unsafe replaced by `-`. */
+export function groupNameOf(word: string): string {
+  const { name, args } = splitWord(word)
+  const key = name.startsWith('IPaddr') && args[0] !== undefined ? args[0].split('/')[0]! : word
+  return key.replaceAll(/[^A-Za-z0-9._/-]+/g, '-')
+}
+
+type Builtin = (args: readonly string[]) => Pick<WordResult, 'plugin' | 'became'>
+
+const address: Builtin = (args) => {
+  if (args.length !== 1) throw badValue("the address is missing; write 'IPaddr::ADDRESS[/LENGTH[/DEVICE]]'")
+  const read = parseIpaddr(args[0]!)
+  if (typeof read === 'string') throw badValue(read)
+  const length = read.prefix === undefined ? '' : `/${read.prefix}`
+  const place = read.device === undefined ? 'the device whose network holds it' : read.device
+  return { plugin: vip(args[0]!), became: `vip ${read.address}${length} on ${place}` }
+}
+
+const modes = ['cold', 'hot'] as const
+
+const webServer: Builtin = (args) => {
+  const given = args.filter((arg) => arg !== '')
+  const mode = modes.find((word) => given.includes(word)) ?? 'cold'
+  const configs = given.filter((arg) => arg !== mode)
+  if (configs.length > 1) throw badValue(`${configs.map(quoted).join(' ')} found where 'nginx[::CONF][::hot]' belongs`)
+  const [config] = configs
+  const stays = mode === 'hot' ? 'stays up on both nodes' : 'started at takeover'
+  return {
+    plugin: nginx({ mode, config }),
+    became: `nginx, ${mode} (${stays}), configuration ${config ?? 'of the package'}`,
+  }
+}
+
+const builtins: Readonly<Record<string, Builtin>> = { IPaddr: address, IPaddr2: address, nginx: webServer }
+
+/**
+ * Makes the resource of a word as `haresources` has it. A built-in name gives way to a script of the same name in
+ * DIR/resource.d or /etc/ha.d/resource.d.
+ * @throws {HotStandbyError} `HS_CONFIG` saying what was found and what would be right.
+ */
+export function resourceOf(word: string, find: FindScript): WordResult {
+  const { name, args } = splitWord(word)
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.+@-]*$/.test(name)) {
+    throw badValue(`${quoted(word)} is no resource: an address, or a script's name and its arguments as NAME::ARGUMENT`)
+  }
+  const builtin = Object.hasOwn(builtins, name) ? builtins[name] : undefined
+  const found = find(name, builtin === undefined)
+  if (found?.executable) {
+    const plugin = script(found.path, { args, dialect: found.dialect })
+    const became = `script ${[found.path, ...args].join(' ')} (${found.dialect === 'lsb' ? 'init script' : 'Heartbeat resource script'})`
+    return { plugin, became, remarks: [] }
+  }
+  const skipped = found && `${found.path} is not executable; run chmod 755 ${found.path} if it is meant`
+  if (builtin) return { ...builtin(args), remarks: skipped ? [{ message: skipped, severity: 'warning' }] : [] }
+  if (skipped) throw badValue(skipped)
+  const hint = suggestion(name, Object.keys(builtins))
+  throw badValue(
+    `there is no resource ${quoted(name)}: neither built in nor a script in resource.d, /etc/ha.d/resource.d or /etc/init.d` +
+      (hint.startsWith('did') ? `; ${hint}` : ''),
+  )
+}

@@ -1,0 +1,105 @@
+import { connect, type Socket } from 'node:net'
+import type { NamedEvent } from '../cluster/events.ts'
+import type { Snapshot } from '../cluster/snapshot.ts'
+import { HotStandbyError } from '../roles/error.ts'
+import { type Answer, lineReader, type Request } from './protocol.ts'
+
+type Asked = Request extends infer One ? (One extends Request ? Omit<One, 'id'> : never) : never
+
+/** A connection to the control socket of a running member. */
+export interface ControlClient {
+  /** What the member knows. */
+  status(): Promise<Snapshot>
+  /** As `Cluster.standby`: resolves when the peer serves. */
+  standby(scope: string | readonly string[]): Promise<void>
+  /** As `Cluster.takeover`: resolves when the member serves. */
+  takeover(scope: string | readonly string[]): Promise<void>
+  /** Hears every event from now on; resolves when the connection has ended. */
+  events(onEvent: (event: NamedEvent) => void): Promise<void>
+  /** Ends the connection; idempotent. */
+  close(): void
+}
+
+/**
+ * Connects to the control socket of a member.
+ * @throws {HotStandbyError} `HS_CONTROL` when nobody serves the path.
+ */
+export async function connectControl(path: string): Promise<ControlClient> {
+  const socket = await open(path)
+  const waiting = new Map<number, { resolve(result: Snapshot | null): void; reject(error: Error): void }>()
+  let nextId = 1
+  let onEvent: (event: NamedEvent) => void = () => {}
+  let why = 'the member has ended the connection'
+  const ended = new Promise<void>((resolve) => {
+    socket.on('close', () => {
+      const error = new HotStandbyError('HS_CONTROL', `control socket ${path}: ${why}`)
+      for (const { reject } of waiting.values()) reject(error)
+      waiting.clear()
+      resolve()
+    })
+  })
+  const read = lineReader((line) => {
+    const answer = parse(line)
+    if (!answer) {
+      why = `no member of hot-standby answers there: '${line.slice(0, 60)}'`
+      return void socket.destroy()
+    }
+    if ('event' in answer) return onEvent(answer.event)
+    const asked = waiting.get(answer.id)
+    waiting.delete(answer.id)
+    if ('error' in answer) asked?.reject(new HotStandbyError(answer.error.code, answer.error.message))
+    else asked?.resolve(answer.result)
+  })
+  socket.setEncoding('utf8')
+  socket.on('error', () => socket.destroy())
+  socket.on('data', (chunk: string) => void read(chunk))
+  const ask = (request: Asked): Promise<Snapshot | null> =>
+    new Promise((resolve, reject) => {
+      if (socket.destroyed) return reject(new HotStandbyError('HS_CONTROL', `control socket ${path}: ${why}`))
+      const id = nextId++
+      waiting.set(id, { resolve, reject })
+      socket.write(`${JSON.stringify({ ...request, id })}\n`)
+    })
+  return {
+    status: async () => (await ask({ call: 'status' })) as Snapshot,
+    standby: async (scope) => void (await ask({ call: 'standby', scope })),
+    takeover: async (scope) => void (await ask({ call: 'takeover', scope })),
+    async events(listener) {
+      onEvent = listener
+      await ask({ call: 'events' })
+      await ended
+    },
+    close() {
+      why = 'the connection was closed here'
+      socket.destroy()
+    },
+  }
+}
+
+function parse(line: string): Answer | undefined {
+  try {
+    const value = JSON.parse(line) as Answer | null
+    return typeof value === 'object' && value !== null && ('event' in value || 'id' in value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function open(path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path, () => {
+      socket.removeAllListeners('error')
+      resolve(socket)
+    })
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      const absent = 'no member serves it; is the pair running here?'
+      const known: Readonly<Record<string, string>> = {
+        EACCES: 'it belongs to another user',
+        ENOENT: absent,
+        ECONNREFUSED: absent,
+      }
+      const why = known[error.code ?? ''] ?? error.message
+      reject(new HotStandbyError('HS_CONTROL', `control socket ${path}: ${why}`, { cause: error }))
+    })
+  })
+}

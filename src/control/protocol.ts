@@ -1,0 +1,39 @@
+import type { MessageEvent, NamedEvent } from '../cluster/events.ts'
+import type { Snapshot } from '../cluster/snapshot.ts'
+import type { HotStandbyErrorCode } from '../roles/error.ts'
+
+/** What can be asked over the control socket: one JSON object per line. */
+export type Request =
+  | { readonly id: number; readonly call: 'status' }
+  | { readonly id: number; readonly call: 'standby' | 'takeover'; readonly scope: string | readonly string[] }
+  /** From now on every event is sent as `{ event }`. */
+  | { readonly id: number; readonly call: 'events' }
+
+/** What comes back, one JSON object per line. */
+export type Answer =
+  | { readonly id: number; readonly result: Snapshot | null }
+  | { readonly id: number; readonly error: { readonly code: HotStandbyErrorCode; readonly message: string } }
+  | { readonly event: NamedEvent }
+
+/** An event as it is written out: a payload of the application is told by its size alone. */
+export function printable(event: NamedEvent): NamedEvent {
+  if (event.name !== 'message') return event
+  return { ...event, payload: { bytes: (event.payload as MessageEvent).payload.byteLength } }
+}
+
+/** Longest line that is read; more is no request. */
+export const lineMaxBytes = 65_536
+
+/** Cuts a stream into lines; answers false when a line is too long. */
+export function lineReader(onLine: (line: string) => void): (chunk: string) => boolean {
+  let rest = ''
+  return (chunk) => {
+    rest += chunk
+    for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n')) {
+      const line = rest.slice(0, end)
+      rest = rest.slice(end + 1)
+      if (line.trim() !== '') onLine(line)
+    }
+    return rest.length <= lineMaxBytes
+  }
+}

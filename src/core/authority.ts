@@ -1,0 +1,146 @@
+import type { GroupState } from './events.ts'
+import type { GroupClaim } from './report.ts'
+
+/**
+ * Everything that permits or forbids owning one group, looked at in one instant. The guards below are asked *in* the rows of
+ * the ownership table, never as a later veto. Leases and fencing will be further entries here.
+ */
+export interface Question {
+  readonly state: GroupState
+  readonly preferredHere: boolean
+  readonly epoch: number
+  /** What the peer says of the group, where it has said anything. */
+  readonly peerClaim: GroupClaim | undefined
+  /** For how long the peer has said that it does not hold the group. */
+  readonly peerFreeForMs: number
+  /** The peer was heard within the last beats. */
+  readonly peerBeats: boolean
+  /** False when beats of the peer show that it does not hear ours: it must think us dead. */
+  readonly heardByPeer: boolean
+  /** The peer has heard something that we sent after our last long stall. */
+  readonly peerHeardUsSinceWake: boolean
+  /** This process has run for less than three beats since its last long stall: what it knows may be long past. */
+  readonly justWoke: boolean
+  /** A ping target has answered since then, or there are none to ask. */
+  readonly targetAnsweredSinceWake: boolean
+  /** This node hears neither its peer nor any ping target. */
+  readonly isolated: boolean
+  readonly onIsolated: 'stop' | 'continue'
+  /** This node is stopping. */
+  readonly leaving: boolean
+  /** The group is changing hands by agreement with the peer. */
+  readonly changingHands: boolean
+  /** For how long a failed group may be tried again; negative before. */
+  readonly retryDueForMs: number
+  /** A resource of it would not stop here. */
+  readonly halfStopped: boolean
+  /** It failed here and is not to count as fit before the hold-down is over. */
+  readonly unfit: boolean
+  /** Groups return to their preferred node by themselves, and both nodes agree about the configuration. */
+  readonly failsBack: boolean
+  /** The preferred node reaches fewer ping targets than the other. */
+  readonly preferredIsPoorer: boolean
+  /** The contest has been told of already. */
+  readonly contestKnown: boolean
+  readonly keepaliveMs: number
+}
+
+/** Guarantee classes (safety.md 2.2). Without an arbiter nothing is guaranteed; with ping targets an isolated node notices. */
+export type GuaranteeClass = 'G0' | 'G1'
+
+export function guaranteeClass(targets: number): GuaranteeClass {
+  return targets > 0 ? 'G1' : 'G0'
+}
+
+/** Beats for which the node that is not preferred leaves a free group to the one that is. */
+const patience = 3
+
+function mayTake(question: Question): boolean {
+  return !question.isolated && !question.leaving && !question.changingHands && !question.justWoke
+}
+
+/** Whether what the peer has said of the group is true now, and not from before its silence or our own stall. */
+function isCurrent({ peerBeats, peerHeardUsSinceWake }: Question): boolean {
+  return peerBeats && peerHeardUsSinceWake
+}
+
+function ourTurn(question: Question): boolean {
+  const { preferredHere, peerClaim, peerFreeForMs, keepaliveMs } = question
+  if (!isCurrent(question)) return false
+  const peerCannot = peerClaim === undefined || peerClaim.state === 'failed'
+  return preferredHere || peerCannot || peerFreeForMs >= patience * keepaliveMs
+}
+
+/** The same for a group that failed here: a peer that has not failed comes first; of two that have, the preferred one. */
+function ourTurnAgain(question: Question): boolean {
+  const { preferredHere, peerClaim, peerFreeForMs, retryDueForMs, keepaliveMs } = question
+  if (!isCurrent(question)) return false
+  const waitMs = patience * keepaliveMs
+  if (peerClaim?.state !== 'failed') return peerFreeForMs >= 2 * waitMs && retryDueForMs >= 0
+  return preferredHere ? retryDueForMs >= 0 : retryDueForMs >= waitMs && peerFreeForMs >= waitMs
+}
+
+/** By which rule a contest between two active nodes is settled, and whether this node goes on. */
+export function rank(question: Question): { readonly goesOn: boolean; readonly rule: string } {
+  const { state, peerClaim, epoch, heardByPeer, failsBack, preferredHere, preferredIsPoorer } = question
+  const peerState = peerClaim?.state
+  if (peerState === 'stopping' || peerState === 'stuck') return { goesOn: true, rule: 'the peer is giving it up' }
+  if ((state === 'probation') !== (peerState === 'probation'))
+    return { goesOn: state !== 'probation', rule: 'who has stalled and asks gives way' }
+  if (!heardByPeer) return { goesOn: false, rule: 'the peer does not hear this node' }
+  if (failsBack && !preferredIsPoorer) return { goesOn: preferredHere, rule: 'the preferred node wins' }
+  const peerEpoch = peerClaim?.epoch ?? 0
+  if (peerEpoch !== epoch) return { goesOn: epoch > peerEpoch, rule: 'the higher epoch wins' }
+  return { goesOn: preferredHere, rule: 'equal epochs: the preferred node wins' }
+}
+
+/** The guards, each with the sentence that stands in the diagrams. */
+export const guards: Readonly<
+  Record<Guard, { readonly says: string; readonly holds: (question: Question) => boolean }>
+> = {
+  mayTake: {
+    says: 'not isolated, not leaving, not changing hands by agreement, not just woken from a long stall',
+    holds: mayTake,
+  },
+  mayTakeNow: {
+    says: 'may take, the peer’s report is current, and preferred here or the peer cannot or does not take it',
+    holds: (question) => mayTake(question) && ourTurn(question),
+  },
+  mayRetry: {
+    says: 'may take, and a retry is due',
+    holds: (question) => mayTake(question) && question.retryDueForMs >= 0,
+  },
+  mayRetryNow: {
+    says: 'may take, the peer’s report is current, a retry is due, and the peer failed as well or does not take it',
+    holds: (question) => mayTake(question) && ourTurnAgain(question),
+  },
+  outranked: { says: 'the peer ranks higher', holds: (question) => !rank(question).goesOn },
+  policyStops: {
+    says: "isolated and onIsolated is 'stop'",
+    holds: (question) => question.isolated && question.onIsolated === 'stop',
+  },
+  peerAnsweredSinceWake: {
+    says: 'the peer has answered since the stall',
+    holds: (question) => question.peerHeardUsSinceWake,
+  },
+  nobodyAnswers: {
+    says: "no ping target has answered since the stall, and onIsolated is 'stop'",
+    holds: (question) => !question.targetAnsweredSinceWake && question.onIsolated === 'stop',
+  },
+  newlyContested: { says: 'it was not told yet', holds: (question) => !question.contestKnown },
+  halfStopped: { says: 'a resource of it would not stop here', holds: (question) => question.halfStopped },
+  unfit: { says: 'it failed here', holds: (question) => question.unfit },
+}
+
+export type Guard =
+  | 'mayTake'
+  | 'mayTakeNow'
+  | 'mayRetry'
+  | 'mayRetryNow'
+  | 'outranked'
+  | 'policyStops'
+  | 'peerAnsweredSinceWake'
+  | 'nobodyAnswers'
+  | 'newlyContested'
+  | 'halfStopped'
+  | 'unfit'

@@ -1,0 +1,57 @@
+import type { Agenda } from './agenda.ts'
+import type { Reason } from './events.ts'
+import type { PeerView } from './membership.ts'
+import type { GroupClaim } from './report.ts'
+import type { Trace } from './table.ts'
+import type { CoreConfig, EmitEvent, Refusal } from './types.ts'
+
+/** What the dialogue needs and whom it tells. */
+export interface DialoguePort {
+  readonly agenda: Agenda
+  readonly event: EmitEvent
+  readonly trace: Trace | undefined
+  monoMs(): number
+  config(): CoreConfig
+  peer(): PeerView
+  peerAlive(): boolean
+  send(fields: Record<string, string>): void
+  beat(): void
+  claim(group: string): GroupClaim | undefined
+  claimsNow(): ReadonlyMap<string, GroupClaim>
+  holds(group: string): boolean
+  serves(group: string): boolean
+  steady(): boolean
+  returnable(group: string): boolean
+  stuckResources(): readonly string[]
+  grant(group: string, reason: Reason): void
+  give(group: string, how: 'yield' | 'leave', reason: Reason): void
+  /** A command clears hold-downs. */
+  pardon(groups: readonly string[]): void
+  reconcile(): void
+  setClaims(groups: ReadonlyMap<string, GroupClaim>): void
+  onSettled(): void
+  onGone(): void
+  /** Both nodes are well enough for a group to go home: agree, hear each other, reach as many ping targets, since 2 keepalives. */
+  mayFailBack(): boolean
+  reply(id: number, refusal?: Refusal): void
+  halt(): void
+}
+
+/** Groups on their way from one node to the other. */
+export interface Move {
+  readonly groups: readonly string[]
+  readonly reason: Reason
+  readonly beganMs: number
+  readonly giving: boolean
+  readonly commandId?: number | undefined
+  /** A daemon's word for what it gives: it is repeated unchanged. */
+  readonly hold?: string | undefined
+}
+
+/** What the message that is being handled says. */
+export interface Incoming {
+  readonly groups: readonly string[]
+  readonly reason: Reason
+  readonly info: string
+  readonly hold: string | undefined
+}

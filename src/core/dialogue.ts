@@ -1,0 +1,450 @@
+import { type Message, text } from '../wire/message.ts'
+import { type DaemonWord, daemonClaims, daemonWord, rscHold, takenByDaemon } from './daemon.ts'
+import type { DialoguePort, Incoming, Move } from './dialogue-port.ts'
+import { type DialogueAction, type DialogueEvent, type DialogueGuard, dialogueTable } from './dialogue-table.ts'
+import {
+  claimsAfterDone,
+  claimsOf,
+  dialogueEventOf,
+  holdOfMove,
+  inScope,
+  limitOfGroups,
+  namedGroups,
+  reasonOf,
+  reportFields,
+  toldClaims,
+} from './dialogue-words.ts'
+import type { NodePhase, Reason } from './events.ts'
+import { claims, type GroupClaim, type RscHold } from './report.ts'
+import { indexTable } from './table.ts'
+import type { CoreConfig, Refusal, Scope } from './types.ts'
+import { Wish } from './wish.ts'
+
+/** A daemon gives up a request that nobody answers after 10 s; a peer of ours answers at once. */
+const offerMs = 10_000
+/** How long this node goes on beating after its good-bye when the peer does not say that it serves. */
+const goodbyeMs = 2000
+
+const rowsOf = indexTable(dialogueTable)
+
+/** Performs the dialogue table: the conversation with the peer, and the automatic moves that begin in it. */
+export class Dialogue {
+  readonly #port: DialoguePort
+  #phase: NodePhase = 'listening'
+  #move: Move | undefined
+  readonly #wish: Wish
+  #incoming: Incoming | undefined
+  #stopCommands: number[] = []
+  #startingSent = false
+  /** What a daemon as peer has said of itself in this run. */
+  #word: DaemonWord | undefined
+  /** What it was last told that we hold; undefined while that changes. */
+  #told: RscHold | undefined
+
+  constructor(port: DialoguePort) {
+    this.#port = port
+    this.#wish = new Wish(port)
+  }
+
+  get phase(): NodePhase {
+    return this.#phase
+  }
+
+  get leaving(): boolean {
+    return this.#phase === 'leaving' || this.#phase === 'left'
+  }
+
+  /** The group is changing hands by agreement: nobody takes it otherwise meanwhile. */
+  changingHands(group: string): boolean {
+    const decided = this.#phase === 'handing' || this.#phase === 'handed' || this.#phase === 'accepting'
+    return decided && (this.#move?.groups.includes(group) ?? false)
+  }
+
+  /** One of the conversation's messages. `stale`: what it says of the groups is older than what is known. */
+  receive(type: string, incoming: Message, stale: boolean): void {
+    const event = dialogueEventOf(type, incoming)
+    if (event === undefined) return
+    if (type === 'resource' && !stale) this.#daemonReport(incoming)
+    const info = text(incoming, 'info') ?? ''
+    const groups = namedGroups(this.#config, incoming, event, this.#move?.giving ?? false)
+    if (event === 'done' && !stale) this.#mergeClaims(incoming, groups)
+    this.#incoming = { groups, reason: reasonOf(incoming), info, hold: text(incoming, 'rsc_hold') }
+    this.post(event)
+    this.#incoming = undefined
+  }
+
+  /** Something was learnt of the peer. */
+  peerSaid(event: 'heard' | 'restarted' | 'dead' | 'initdead' | 'left' | 'report'): void {
+    if (event === 'restarted' || event === 'dead' || event === 'left') {
+      this.#startingSent = false
+      this.#word = undefined
+      this.#told = undefined
+    }
+    this.post(event)
+    this.greetStarting()
+    if (event === 'report' && this.#phase === 'left' && this.#peerServesAll()) this.post('confirmed')
+  }
+
+  /** Gives groups to the peer, on a command or by itself; false when that cannot begin now. */
+  offer(groups: readonly string[], reason: Reason, commandId?: number): boolean {
+    if (this.#phase !== 'settled' || groups.length === 0 || !this.#peerListens) return false
+    this.#move = { groups, reason, beganMs: this.#port.monoMs(), giving: true, commandId }
+    this.post('give')
+    return true
+  }
+
+  /** `standby` of the application or the command. */
+  standby(id: number, scope: Scope): void {
+    const groups = inScope(this.#config, scope)
+    const obstacle = this.#obstacle() ?? (isRefusal(groups) ? groups : undefined)
+    if (obstacle || isRefusal(groups)) return this.#port.reply(id, obstacle)
+    const held = groups.filter((group) => this.#port.holds(group))
+    const unfit = held.filter((group) => this.#peerClaim(group)?.state === 'failed')
+    const refuse = (message: string) => this.#port.reply(id, { code: 'HS_MOVE', message })
+    if (held.length === 0) return refuse(`${this.#self} holds none of: ${groups.join(', ')}`)
+    if (unfit.length > 0) return refuse(`${this.#peer} reports that it cannot start: ${unfit.join(', ')}`)
+    this.offer(held, 'command', id)
+  }
+
+  /** `takeover` of the application or the command. It clears hold-downs, and works without a peer too. */
+  takeover(id: number, scope: Scope): void {
+    const groups = inScope(this.#config, scope)
+    if (isRefusal(groups)) return this.#port.reply(id, groups)
+    const missing = groups.filter((group) => !this.#port.serves(group))
+    if (missing.length === 0 && !this.leaving) return this.#port.reply(id)
+    const mayBegin = this.#phase === 'alone' && !this.#wish.pending
+    const obstacle = (mayBegin ? undefined : this.#obstacle()) ?? this.#wish.obstacle(missing)
+    if (obstacle) return this.#port.reply(id, obstacle)
+    this.#port.pardon(missing)
+    this.#wish.begin(missing, id)
+    this.post('want')
+    this.#wish.judge()
+  }
+
+  stop(id: number): void {
+    this.#stopCommands.push(id)
+    if (!this.leaving) this.post('leave')
+  }
+
+  /** Answers everything that still waits: this node falls silent. */
+  abandon(refusal: Refusal): void {
+    const ids = [...this.#stopCommands, this.#move?.commandId, this.#wish.forget()]
+    for (const id of ids) if (id !== undefined) this.#port.reply(id, refusal)
+    this.#stopCommands = []
+    this.#move = undefined
+  }
+
+  /** Something of our own groups has changed. */
+  groupsChanged(): void {
+    const move = this.#move
+    if (move && this.#phase === 'handing' && move.groups.every((group) => !this.#port.holds(group)))
+      this.post('released')
+    if (move && this.#phase === 'taking' && move.groups.every((group) => this.#settledHere(group))) this.post('taken')
+    this.#wish.judge()
+    if (this.#phase === 'leaving' && !this.#anyHeld()) this.post('stopped')
+    this.#tellDaemon()
+  }
+
+  /** Groups that prefer the peer go home when both are well. */
+  considerFailback(): void {
+    if (this.#phase !== 'settled' || !this.#port.mayFailBack()) return
+    const homeward = this.#config.groups
+      .filter(({ name, preferred }) => preferred === this.#peer && this.#port.returnable(name))
+      .filter(({ name }) => this.#peerClaim(name)?.state === 'standby')
+      .map(({ name }) => name)
+    this.offer(homeward, 'failback')
+  }
+
+  post(on: DialogueEvent): void {
+    this.#take(on)
+    this.#tellDaemon()
+  }
+
+  #take(on: DialogueEvent): void {
+    const from = this.#phase
+    const taken = rowsOf(from, on).find(({ row: { when } }) => when === undefined || this.#guards[when]())
+    this.#port.trace?.({ table: 'dialogue', subject: this.#peer, from, on, row: taken?.number ?? null })
+    if (!taken) return
+    const { to, do: actions } = taken.row
+    if (to !== 'same') this.#phase = to
+    if (this.#phase !== from) {
+      this.#port.agenda.clear('dialogue')
+      this.#port.event('phase', { phase: this.#phase, from, on })
+    }
+    for (const action of actions) this.#actions[action](on)
+  }
+
+  get #config(): CoreConfig {
+    return this.#port.config()
+  }
+
+  get #self(): string {
+    return this.#config.self
+  }
+
+  get #peer(): string {
+    return this.#config.peer
+  }
+
+  #peerClaim(group: string): GroupClaim | undefined {
+    return this.#port.peer().groups?.get(group)
+  }
+
+  #peerClaims(group: string): boolean {
+    return claims(this.#peerClaim(group)?.state ?? 'unknown')
+  }
+
+  #anyHeld(): boolean {
+    return [...this.#port.claimsNow().values()].some(({ state }) => claims(state))
+  }
+
+  /** The group has come to rest here, in whatever way. */
+  #settledHere(group: string): boolean {
+    const state = this.#port.claim(group)?.state
+    return state !== 'starting' && state !== 'stopping'
+  }
+
+  #peerServesAll(): boolean {
+    return this.#config.groups.every(({ name }) => {
+      const state = this.#peerClaim(name)?.state
+      return state === 'active' || state === 'failed'
+    })
+  }
+
+  /** Why no planned move can begin now, if so. */
+  #obstacle(): Refusal | undefined {
+    const { liveness } = this.#port.peer()
+    if (this.leaving) return { code: 'HS_STATE', message: `${this.#self} is stopping` }
+    if (!this.#port.peerAlive())
+      return { code: 'HS_PEER', message: `${this.#peer} is ${liveness === 'unheard' ? 'not heard yet' : liveness}` }
+    if (this.#phase === 'settled' && !this.#peerListens)
+      return { code: 'HS_MOVE', message: `${this.#peer} has not come to rest yet; try again when it has` }
+    if (this.#phase !== 'settled' || this.#wish.pending)
+      return {
+        code: 'HS_MOVE',
+        message: `another move is under way (${this.#wish.pending ? 'a takeover' : this.#phase}); try again when it has ended`,
+      }
+    return undefined
+  }
+
+  /** What `done` says of its sender: a daemon that was given groups says it too when it has not reported them yet. */
+  #mergeClaims(incoming: Message, named: readonly string[]): void {
+    const known = this.#port.peer().groups
+    const told = toldClaims(incoming) ?? (this.#phase === 'handed' ? this.#takenByDaemon(named) : undefined)
+    this.#port.setClaims(claimsAfterDone(known, told, this.#phase === 'accepting' ? named : []))
+  }
+
+  #takenByDaemon(named: readonly string[]): ReadonlyMap<string, GroupClaim> {
+    const taken = named.filter((group) => !this.#peerClaims(group))
+    return new Map(taken.map((group) => [group, takenByDaemon(this.#peerClaim(group), this.#port.claim(group))]))
+  }
+
+  #daemonReport(incoming: Message): void {
+    const { kind, groups: before } = this.#port.peer()
+    if (kind !== 'heartbeat' || text(incoming, 'info') === 'mach_down') return
+    this.#word = daemonWord(this.#word, incoming)
+    this.#port.setClaims(daemonClaims(this.#config, incoming, before, (group) => this.#port.claim(group)))
+  }
+
+  /** A daemon is asked for a move only while both are stable: it ignores the request otherwise, and complains. */
+  get #peerListens(): boolean {
+    return this.#port.peer().kind !== 'heartbeat' || (this.#word?.stable === true && this.#told !== undefined)
+  }
+
+  /** A daemon hears of our groups when they have come to rest, and only what it has not heard: it may answer each report. */
+  #tellDaemon(): void {
+    if (this.#port.peer().kind !== 'heartbeat' || !this.#port.peerAlive()) return
+    if (this.#phase === 'settled' && this.#port.steady() && this.#told !== this.#hold()) this.#report()
+  }
+
+  /** Our word for what we hold. `without` are groups on their way to the peer, which still run here. */
+  #hold(without: readonly string[] = []): RscHold {
+    const holds = (group: string) => this.#port.holds(group) && !without.includes(group)
+    return rscHold(this.#config, holds, this.#word)
+  }
+
+  /** A daemon ignores, with an error in its log, a `starting` that comes before it is active itself. */
+  greetStarting(): void {
+    if (this.#startingSent || this.leaving || this.#phase === 'listening' || this.#phase === 'alone') return
+    if (this.#port.peer().status !== 'active') return
+    this.#startingSent = true
+    this.#port.send({ t: 'starting' })
+  }
+
+  #report(info?: 'standby' | 'shutdown'): void {
+    const steady = this.#port.steady() && info === undefined
+    const hold = info === 'shutdown' ? 'none' : this.#hold(info === 'standby' ? this.#move?.groups : undefined)
+    this.#told = steady ? hold : undefined
+    this.#port.send(reportFields(this.#port.claimsNow(), steady, hold, info))
+  }
+
+  #ask(info: 'me' | 'other' | 'done', { groups, giving, reason, hold }: Move): void {
+    this.#port.send({
+      t: 'ask_resources',
+      rsc_hold: hold ?? holdOfMove(giving ? this.#self : this.#peer, this.#config.groups, groups),
+      info,
+      hsgrp: claimsOf(this.#port, groups),
+      ...(info === 'me' ? { hswhy: reason } : {}),
+    })
+  }
+
+  #expireIn(ms: number): void {
+    this.#port.agenda.set('dialogue', this.#port.monoMs() + ms, () => this.post('expired'))
+  }
+
+  #offerMove(): void {
+    const { groups, reason } = this.#move as Move
+    this.#port.event('move:offered', { groups, to: this.#peer, reason })
+    this.#ask('me', this.#move as Move)
+    this.#expireIn(offerMs)
+  }
+
+  #failMove(move: Move, why: string): void {
+    this.#port.event('move:failed', { groups: move.groups, to: this.#peer, why })
+    if (move.commandId === undefined) return
+    const message = `${move.groups.join(', ')} did not move to ${this.#peer}: ${why}`
+    this.#port.reply(move.commandId, { code: 'HS_MOVE', message })
+  }
+
+  /** Why a plan came to nothing, from what has just happened. */
+  #cause(on: DialogueEvent): string {
+    const { liveness } = this.#port.peer()
+    if (this.leaving) return `${this.#self} is stopping`
+    if (on === 'stalled') return `${this.#self} was not running for too long`
+    if (this.#phase === 'greeting') return `${this.#peer} has restarted`
+    if (this.#phase === 'accepting') return `${this.#peer} gives groups itself at this moment`
+    if (!this.#port.peerAlive()) return `${this.#peer} ${liveness === 'dead' ? 'died' : 'left'}`
+    return this.#incoming?.info || `${this.#peer} did not answer in time`
+  }
+
+  readonly #guards: Readonly<Record<DialogueGuard, () => boolean>> = {
+    canAccept: () => this.#whyNotAccept() === undefined,
+    canGive: () => this.#givable().length > 0,
+    namesOurMove: () => this.#move?.groups.every((group) => this.#incoming?.groups.includes(group)) ?? false,
+    peerGoesFirst: () => this.#peer < this.#self && this.#whyNotAccept() === undefined,
+    weGoFirst: () => this.#self < this.#peer && this.#port.peer().kind === 'hot-standby',
+    reportedGivenUp: () => this.#port.peer().kind === 'hot-standby' && this.#guards.givenUp(),
+    givenUp: () => this.#move?.groups.every((group) => !this.#peerClaims(group)) ?? false,
+    peerServesIt: () => this.#move?.groups.every((group) => this.#peerClaim(group)?.state === 'active') ?? false,
+  }
+
+  #givable(): string[] {
+    return (this.#incoming?.groups ?? []).filter((group) => this.#port.claim(group)?.state === 'active')
+  }
+
+  #whyNotAccept(): string | undefined {
+    const groups = this.#incoming?.groups ?? []
+    // A daemon gives a set without groups as well: it says then that it no longer stands in for us.
+    if (groups.length === 0 && this.#port.peer().kind === 'hot-standby') return 'it names no group that both nodes know'
+    const held = groups.filter((group) => this.#port.holds(group))
+    if (held.length > 0) return `${held.join(', ')} is claimed here already`
+    const unfit = groups.filter((group) => this.#port.claim(group)?.state === 'failed')
+    if (unfit.length > 0) return `${unfit.join(', ')} cannot start here`
+    return undefined
+  }
+
+  #whyRefuse(): string {
+    if (this.leaving) return `${this.#self} is stopping`
+    if (this.#phase !== 'settled') return `another move is under way (${this.#phase})`
+    return this.#whyNotAccept() ?? `${this.#self} does not serve ${this.#incoming?.groups.join(', ')}`
+  }
+
+  readonly #actions: Readonly<Record<DialogueAction, (on: DialogueEvent) => void>> = {
+    greet: () => {
+      this.#port.beat()
+      this.greetStarting()
+      this.#port.reconcile()
+    },
+    settle: () => {
+      this.#port.onSettled()
+      this.#port.reconcile()
+    },
+    answer: () => this.#report(),
+    offer: () => this.#offerMove(),
+    offerWanted: () => {
+      this.#move = { groups: this.#givable(), reason: 'command', beganMs: this.#port.monoMs(), giving: true }
+      this.#offerMove()
+    },
+    ask: () => this.#wish.pursue(this.#phase === 'settled'),
+    accept: () => {
+      const { groups, reason, hold } = this.#incoming as Incoming
+      this.#move = { groups, reason, beganMs: this.#port.monoMs(), giving: false, hold }
+      this.#ask('other', this.#move)
+      this.#expireIn(2 * limitOfGroups(this.#config.groups, groups, 'stopMs'))
+    },
+    refuse: () => {
+      // A daemon gives up by itself and knows no such message.
+      if (this.#port.peer().kind === 'hot-standby') this.#port.send({ t: 'hs-refuse', info: this.#whyRefuse() })
+    },
+    yieldGroups: () => {
+      const { groups, reason } = this.#move as Move
+      this.#report('standby')
+      for (const group of groups) this.#port.give(group, 'yield', reason)
+      this.groupsChanged()
+    },
+    sayDone: () => {
+      const move = this.#move as Move
+      this.#ask('done', move)
+      if (move.giving) this.#expireIn(limitOfGroups(this.#config.groups, move.groups, 'startMs'))
+      else this.#report()
+    },
+    grantGroups: () => {
+      const { groups, reason } = this.#move as Move
+      for (const group of groups) this.#port.grant(group, reason)
+      this.groupsChanged()
+    },
+    moveDone: () => {
+      const move = this.#move as Move
+      this.#move = undefined
+      const tookMs = Math.round(this.#port.monoMs() - move.beganMs)
+      const missing = move.groups.filter((group) => this.#peerClaim(group)?.state === 'failed')
+      if (missing.length === 0) {
+        this.#port.event('move:done', { groups: move.groups, to: this.#peer, tookMs })
+        if (move.commandId !== undefined) this.#port.reply(move.commandId)
+      } else this.#failMove(move, `${this.#peer} could not start ${missing.join(', ')}`)
+      this.#report()
+      this.#port.reconcile()
+    },
+    moveFailed: (on) => {
+      const move = this.#move
+      this.#move = undefined
+      if (move?.giving) this.#failMove(move, this.#cause(on))
+      this.#port.reconcile()
+    },
+    forgetMove: () => {
+      this.#move = undefined
+      this.#port.reconcile()
+    },
+    wishEnded: () => this.#wish.settle(),
+    wishFailed: (on) => this.#wish.fail(this.#cause(on)),
+    peerGone: () => {
+      this.#port.onGone()
+      this.#port.reconcile()
+    },
+    leaveGroups: () => {
+      this.#report('shutdown')
+      for (const group of this.#port.claimsNow().keys()) this.#port.give(group, 'leave', 'stop')
+      this.groupsChanged()
+    },
+    sayGoodbye: () => {
+      this.#port.send({ t: 'shutdone', st: 'dead' })
+      this.#port.beat()
+      const goodbyeOverMs = this.#port.monoMs() + (this.#port.peerAlive() ? goodbyeMs : 0)
+      this.#port.agenda.set('dialogue', goodbyeOverMs, () => this.post('confirmed'))
+    },
+    halt: () => {
+      const stuck = this.#port.stuckResources()
+      const refusal: Refusal | undefined =
+        stuck.length === 0
+          ? undefined
+          : { code: 'HS_STOP_FAILED', message: `would not stop, and was cut off: ${stuck.join('; ')}` }
+      for (const id of this.#stopCommands) this.#port.reply(id, refusal)
+      this.#stopCommands = []
+      this.#port.halt()
+    },
+  }
+}
+
+function isRefusal(value: readonly string[] | Refusal): value is Refusal {
+  return 'code' in value
+}

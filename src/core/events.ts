@@ -1,0 +1,172 @@
+/** State of one group on one node, as shown, told to the peer and used in the ownership table. */
+export type GroupState = 'unknown' | 'standby' | 'starting' | 'active' | 'probation' | 'stopping' | 'failed' | 'stuck'
+
+/** Phase of this node in the conversation with its peer: the states of the dialogue table. */
+export type NodePhase =
+  | 'listening'
+  | 'greeting'
+  | 'settled'
+  | 'offering'
+  | 'handing'
+  | 'handed'
+  | 'accepting'
+  | 'taking'
+  | 'alone'
+  | 'leaving'
+  | 'left'
+
+/** Why a group moved, as a stable word; `docs/reasons.md` explains each. */
+export type Reason =
+  | 'preferred'
+  | 'unowned'
+  | 'peer-dead'
+  | 'peer-left'
+  | 'peer-never-came'
+  | 'peer-failed'
+  | 'command'
+  | 'failback'
+  | 'connectivity'
+  | 'resource-failed'
+  | 'contested'
+  | 'isolated'
+  | 'stalled'
+  | 'stop'
+  | 'reload'
+
+/** Payloads of all events, by name. Every payload is plain data. */
+export interface EventPayloads {
+  /** The conversation with the peer entered another phase. */
+  phase: { readonly phase: NodePhase; readonly from: NodePhase; readonly on: string }
+  /** The peer is heard: for the first time, after a restart of it, or again after it was thought dead. */
+  'peer:alive': {
+    readonly peer: string
+    readonly how: 'first' | 'restarted' | 'returned'
+    readonly kind: 'hot-standby' | 'heartbeat'
+    readonly generation: number
+  }
+  /** Nothing was heard for longer than warntime. */
+  'peer:late': { readonly peer: string; readonly silentMs: number; readonly deadtimeMs: number }
+  /** Nothing was heard for the dead time that the peer announced, counted in time in which this process was awake. */
+  'peer:dead': {
+    readonly peer: string
+    readonly silentMs: number
+    readonly stallCreditMs: number
+    readonly deadtimeMs: number
+  }
+  /** The peer said good-bye with everything released: its silence is no suspicion. */
+  'peer:left': { readonly peer: string }
+  /** The two nodes are configured differently (groups, preferred nodes, times): no automatic failback until they agree. */
+  'config:differs': { readonly peer: string; readonly ours: string; readonly theirs: string }
+  /** They agree again. */
+  'config:agrees': { readonly peer: string }
+  /** The peer signs with another key id than this node; nothing is blocked by it. */
+  'key:differs': { readonly peer: string; readonly keyId: number }
+  /** The peer is heard on this link. */
+  'link:up': { readonly link: string }
+  /** The peer was not heard on this link for its dead time; `lossRatio` and `rttMs` are as last measured. */
+  'link:down': {
+    readonly link: string
+    readonly silentMs: number
+    readonly lossRatio: number
+    readonly rttMs: number | null
+  }
+  /** This node begins to take a group. */
+  'group:starting': { readonly group: string; readonly epoch: number; readonly reason: Reason }
+  /** This node serves the group. Emitted again when a contest was won: handlers are idempotent by epoch. */
+  'group:acquired': {
+    readonly group: string
+    readonly epoch: number
+    readonly reason: Reason
+    readonly tookMs: number
+  }
+  /** This node begins to give a group up. */
+  'group:stopping': { readonly group: string; readonly epoch: number; readonly reason: Reason }
+  /** This node no longer serves the group; everything is verifiably stopped. */
+  'group:released': { readonly group: string; readonly epoch: number; readonly reason: Reason; readonly tookMs: number }
+  /** The group cannot run here: a start or a repeated check failed. It is tried again after the hold-down. */
+  'group:failed': { readonly group: string; readonly reason: string; readonly retryInMs: number }
+  /** A resource would not stop; the group is still claimed while it is being cut off. */
+  'group:stuck': { readonly group: string; readonly resource: string; readonly reason: string }
+  /** After a long stall of this process: cut off, and asking the peer who owns the group. */
+  'group:probation': { readonly group: string; readonly epoch: number; readonly stallMs: number }
+  /** The addresses of the group were announced again. */
+  'group:announced': { readonly group: string; readonly epoch: number }
+  /** Both nodes are active for the group; `winner` goes on, the other cuts itself off at once. */
+  contested: {
+    readonly group: string
+    readonly epoch: number
+    readonly peerEpoch: number
+    readonly winner: string
+    readonly rule: string
+  }
+  /** A resource's check failed; `action` is what follows. */
+  'resource:failed': {
+    readonly group: string
+    readonly resource: string
+    readonly reason: string
+    readonly action: 'restart' | 'move' | 'retry'
+  }
+  /** A failed resource runs again, in place. */
+  'resource:restarted': { readonly group: string; readonly resource: string; readonly tookMs: number }
+  /** A planned move began: the groups were offered to the other node. */
+  'move:offered': { readonly groups: readonly string[]; readonly to: string; readonly reason: Reason }
+  /** A planned move ended well: the other node has confirmed that it serves. */
+  'move:done': { readonly groups: readonly string[]; readonly to: string; readonly tookMs: number }
+  /** A planned move did not happen, or not as planned. */
+  'move:failed': { readonly groups: readonly string[]; readonly to: string; readonly why: string }
+  /** A ping target answers. */
+  'ping:up': { readonly target: string }
+  /** A ping target no longer answers: it was silent for deadping, or refused. */
+  'ping:down': { readonly target: string; readonly silentMs: number }
+  /** The nodes reach different numbers of ping targets; the poorer gives its groups up unless this changes in time. */
+  connectivity: { readonly ours: number; readonly theirs: number; readonly giveUpInMs: number | null }
+  /** Neither the peer nor any ping target is heard. */
+  isolated: { readonly policy: 'stop' | 'continue' }
+  /** The peer or a target is heard again. */
+  connected: { readonly by: string }
+  /** This process did not run for a while; the time is credited to the peer. */
+  'local:stall': { readonly stallMs: number }
+  /** The peer's process did not run for a while, as it says itself. */
+  'peer:stall': { readonly peer: string; readonly stallMs: number }
+  /** Nothing was heard on this link since the start; `cause` is the likeliest one. */
+  'link:silent': { readonly link: string; readonly sinceMs: number; readonly cause: string }
+  /** Received bytes did not verify or could not be read; rate limited, `count` says how often since the last time. */
+  'frame:dropped': {
+    readonly link: string
+    readonly reason: string
+    readonly from: string
+    readonly count: number
+    readonly detail: string | null
+  }
+  /** Something outside the heart failed: a link, an arbiter, a listener, a logger. The heart goes on. */
+  problem: { readonly where: string; readonly code: string; readonly message: string }
+  /** A resource could neither be stopped nor cut off: this node has fallen silent, and its addresses are removed. */
+  fatal: { readonly group: string; readonly reason: string }
+  /** This node has left the pair; nothing follows. */
+  stopped: Record<string, never>
+  /** A verified message was not used; rate limited, `count` says how often since the last time. */
+  'message:dropped': { readonly reason: MessageDropReason; readonly src: string; readonly count: number }
+  /** Messages of the peer were lost for good. */
+  'messages:lost': { readonly peer: string; readonly from: number; readonly to: number }
+  /** What this node must remember could not be written; it goes on with what it has. */
+  'state:failed': { readonly reason: string }
+}
+
+/** Why a message that verified was still not used. */
+export type MessageDropReason =
+  /** It comes from this node's own name but not from this process: two nodes are configured alike. */
+  | 'own-name'
+  /** The sender is no member of this pair. */
+  | 'foreign-node'
+  /** It belongs to an earlier run of the peer (or is replayed). */
+  | 'old-generation'
+  /** It lacks a field that every message has, or the field is malformed. */
+  | 'incomplete'
+
+/** Name of an event of the core; a cluster has `message` besides. */
+export type EventName = keyof EventPayloads
+
+/** One event with its name and time. */
+export type CoreEvent = {
+  [Name in EventName]: { readonly name: Name; readonly monoMs: number } & { readonly payload: EventPayloads[Name] }
+}[EventName]

@@ -1,0 +1,435 @@
+import type { OperationResult } from '../roles/host.ts'
+import type { Operation } from '../roles/resource-agent.ts'
+import type { Agenda } from './agenda.ts'
+import type { CoreConfig, Emit, EmitEvent, GroupConfig, ResourceConfig } from './types.ts'
+
+/** What a group tells the ownership table about the end of what it was asked. */
+export type GroupOutcome =
+  | 'started'
+  | 'start-failed'
+  | 'stopped'
+  | 'stop-failed'
+  | 'cut-off'
+  | 'cut-failed'
+  | 'restored'
+  | 'broken'
+  | 'prepared'
+  | 'unprepared'
+
+/** What a group needs and whom it tells. */
+export interface GroupPort {
+  readonly agenda: Agenda
+  readonly effect: Emit
+  readonly event: EmitEvent
+  monoMs(): number
+  config(): CoreConfig
+  nextOpId(): number
+  /** The peer is there and could take the group. */
+  peerCouldTake(): boolean
+  onOutcome(outcome: GroupOutcome, detail: string): void
+}
+
+/** Announcements after a takeover, in milliseconds after it; then one a minute for the neighbours that slept. */
+const announceAfterMs = [100, 500, 1000, 2000, 5000, 10_000] as const
+const announceEveryMs = 60_000
+
+/** How long the end of a cancelled operation is waited for before the next one on the same resource. */
+const cancelGraceMs = 2000
+const isolateMs = 2000
+const stopTries = 2
+
+/** Operations that change something: two of them on one resource must never overlap. */
+const changes: Readonly<Record<Operation, boolean>> = {
+  prepare: false,
+  start: true,
+  stop: true,
+  status: false,
+  announce: false,
+  isolate: true,
+  restore: true,
+}
+
+interface Running {
+  readonly resource: ResourceConfig
+  readonly operation: Operation
+  /** Why its end is awaited, once it is no longer wanted. */
+  cancelled: string | undefined
+  done: (result: OperationResult) => void
+}
+
+/**
+ * The operations of one group: order of start and reverse of stop, deadlines, the restart in place, monitors and repeated
+ * announcements. What they mean for ownership is not decided here.
+ */
+export class Group {
+  readonly #port: GroupPort
+  #config: GroupConfig
+  #epoch = 0
+  /** Everything a start was tried of and no stop has verified since, in the order of the starts. */
+  readonly #touched = new Map<string, ResourceConfig>()
+  #stuck: { readonly name: string; readonly reason: string } | undefined
+  readonly #running = new Map<number, Running>()
+  /** Grows with every new job; what an abandoned job was about to do next is then not done. */
+  #job = 0
+  #serving = false
+  readonly #lastFailureMs = new Map<string, number>()
+
+  constructor(port: GroupPort, config: GroupConfig) {
+    this.#port = port
+    this.#config = config
+  }
+
+  get config(): GroupConfig {
+    return this.#config
+  }
+
+  /** New resources count from the next start on; what runs is stopped as it was started. */
+  configure(config: GroupConfig): void {
+    this.#config = config
+  }
+
+  /** The group is no longer ours to care for: nothing of it is under way afterwards. */
+  close(): void {
+    this.#newJob()
+  }
+
+  /** This ownership carries a higher number from now on. */
+  carry(epoch: number): void {
+    this.#epoch = epoch
+  }
+
+  /** Starts every resource in order; `started`, or `start-failed` after what was started is stopped again. */
+  start(epoch: number): void {
+    const job = this.#newJob()
+    this.#epoch = epoch
+    this.#startAnew(job, (failure) => {
+      if (failure === null) return this.#serveThen('started')
+      this.#stopFrom(0, job, (stuck) =>
+        stuck === null ? this.#outcome('start-failed', failure) : this.#outcome('stop-failed', stuck),
+      )
+    })
+  }
+
+  /** Tries once more what failed while it served: `restored` or `broken`. */
+  retry(): void {
+    const job = this.#newJob()
+    this.#startAnew(job, (failure) =>
+      failure === null ? this.#serveThen('restored') : this.#outcome('broken', failure),
+    )
+  }
+
+  /** Stops what was started, in reverse; `stopped` or `stop-failed`. `cutFirst`: everything that can be is cut off at once before. */
+  stop(cutFirst: boolean): void {
+    const job = this.#newJob()
+    const inOrder = () =>
+      this.#whenIdle(job, () =>
+        this.#stopFrom(0, job, (stuck) =>
+          stuck === null ? this.#outcome('stopped', '') : this.#outcome('stop-failed', stuck),
+        ),
+      )
+    if (cutFirst) this.#cut(job, inOrder)
+    else inOrder()
+  }
+
+  /** Cuts the service off at once, without waiting for anything; `cut-off` when it is verified, else `cut-failed`. */
+  isolate(): void {
+    const job = this.#newJob()
+    this.#cut(job, (failure) =>
+      failure === null ? this.#outcome('cut-off', '') : this.#outcome('cut-failed', failure),
+    )
+  }
+
+  /** Cuts off what can be; then says what still answers, if anything. */
+  #cut(job: number, done: (failure: string | null) => void): void {
+    const touched = [...this.#touched.values()]
+    const cutters = touched.filter(isCuttable)
+    const open = touched.find(
+      (resource) =>
+        (cutters.length === 0 || resource.name === this.#stuck?.name) &&
+        !isCuttable(resource) &&
+        !(resource.exclusive === 'address' && cutters.length > 0),
+    )
+    let failure = open === undefined ? null : `${open.name}: it has nothing that could be cut off`
+    let left = cutters.length
+    if (left === 0) return done(failure)
+    for (const resource of cutters)
+      this.#perform(resource, 'isolate', isolateMs, (result) => {
+        if (job !== this.#job) return
+        if (!result.ok) failure ??= `${resource.name}: ${result.reason}`
+        if (--left === 0) done(failure)
+      })
+  }
+
+  /** Takes an isolation back; `restored` or, when it fails, `broken`. */
+  restore(): void {
+    const job = this.#newJob()
+    const resources = [...this.#touched.values()].filter(({ operations }) => operations.includes('restore'))
+    this.#whenIdle(job, () =>
+      this.#sequence(resources, 'restore', job, (failure) =>
+        failure === null ? this.#serveThen('restored') : this.#outcome('broken', failure),
+      ),
+    )
+  }
+
+  /** Asks whether the group could start here; `prepared` or `unprepared`. What would not stop must stop first. */
+  prepare(): void {
+    const job = this.#newJob()
+    const resources = this.#config.resources.filter((resource) => resource.operations.includes('prepare'))
+    this.#whenIdle(job, () =>
+      this.#stopFrom(0, job, (stuck) => {
+        if (stuck !== null) return this.#outcome('unprepared', stuck)
+        this.#sequence(resources, 'prepare', job, (failure) =>
+          failure === null ? this.#outcome('prepared', '') : this.#outcome('unprepared', failure),
+        )
+      }),
+    )
+  }
+
+  /** Tells the network again who serves, now and repeatedly. */
+  announce(): void {
+    const resources = this.#config.resources.filter((resource) => resource.operations.includes('announce'))
+    if (resources.length === 0) return
+    for (const resource of resources) this.#perform(resource, 'announce', resource.times.statusMs, () => {})
+    this.#port.event('group:announced', { group: this.#config.name, epoch: this.#epoch })
+  }
+
+  /** Says again, and on the usual schedule, who serves. */
+  announceRepeatedly(): void {
+    const beganMs = this.#port.monoMs()
+    const plan = (round: number) => {
+      const atMs = beganMs + (announceAfterMs[round] ?? 0)
+      const nextMs = round < announceAfterMs.length ? atMs : this.#port.monoMs() + announceEveryMs
+      this.#port.agenda.set(`announce:${this.#config.name}`, nextMs, () => {
+        if (!this.#serving) return
+        this.announce()
+        plan(round + 1)
+      })
+    }
+    plan(0)
+  }
+
+  /** From now on the resources are watched and announced. */
+  #serve(): void {
+    this.#serving = true
+    for (const resource of this.#touched.values()) this.#watch(resource)
+    this.announceRepeatedly()
+  }
+
+  #serveThen(outcome: GroupOutcome): void {
+    this.#serve()
+    this.#outcome(outcome, '')
+  }
+
+  /** The resource that would not stop, and why, until it did. */
+  get stuck(): string | undefined {
+    return this.#stuck && `${this.#stuck.name}: ${this.#stuck.reason}`
+  }
+
+  get serving(): boolean {
+    return this.#serving
+  }
+
+  /** A resource reported a change by itself: look now. */
+  changed(name: string): void {
+    const resource = this.#config.resources.find((entry) => entry.name === name)
+    if (resource && this.#serving) this.#check(resource)
+  }
+
+  /** The answer of an operation; late answers of abandoned ones find nothing here. */
+  answered(opId: number, result: OperationResult): boolean {
+    const running = this.#running.get(opId)
+    if (!running) return false
+    const { cancelled } = running
+    this.#end(opId, cancelled === undefined ? result : { ok: false, reason: cancelled })
+    return true
+  }
+
+  #end(opId: number, result: OperationResult): void {
+    const running = this.#running.get(opId)
+    this.#running.delete(opId)
+    this.#port.agenda.clear(`op:${opId}`)
+    running?.done(result)
+  }
+
+  #outcome(outcome: GroupOutcome, detail: string): void {
+    this.#port.onOutcome(outcome, detail)
+  }
+
+  /** Ends everything that was under way; what an abandoned job would have done next is not done. */
+  #newJob(): number {
+    this.#job++
+    this.#serving = false
+    for (const { name } of [...this.#config.resources, ...this.#touched.values()])
+      this.#port.agenda.clear(`monitor:${name}`)
+    this.#port.agenda.clear(`announce:${this.#config.name}`)
+    for (const opId of this.#running.keys()) this.#cancel(opId, 'no longer wanted')
+    return this.#job
+  }
+
+  /** An operation that changes something gets its grace to end: two of them must never overlap. */
+  #cancel(opId: number, why: string): void {
+    const running = this.#running.get(opId)
+    if (!running || running.cancelled !== undefined) return
+    running.cancelled = why
+    this.#port.effect({ type: 'cancel', opId })
+    const giveUp = () => this.#end(opId, { ok: false, reason: why })
+    if (changes[running.operation]) this.#port.agenda.set(`op:${opId}`, this.#port.monoMs() + cancelGraceMs, giveUp)
+    else giveUp()
+  }
+
+  /** Goes on once nothing that was cancelled can still be at work, or has had its grace. */
+  #whenIdle(job: number, next: () => void): void {
+    const pending = [...this.#running.values()].filter(({ operation }) => changes[operation])
+    let left = pending.length
+    if (left === 0) return next()
+    for (const running of pending)
+      running.done = () => {
+        if (--left === 0 && job === this.#job) next()
+      }
+  }
+
+  #perform(
+    resource: ResourceConfig,
+    operation: Operation,
+    limitMs: number,
+    done: (result: OperationResult) => void,
+  ): void {
+    const opId = this.#port.nextOpId()
+    this.#running.set(opId, { resource, operation, cancelled: undefined, done })
+    const request = { opId, group: this.#config.name, resource: resource.name, operation, epoch: this.#epoch }
+    this.#port.effect({ type: 'perform', request })
+    this.#port.agenda.set(`op:${opId}`, this.#port.monoMs() + limitMs, () =>
+      this.#cancel(opId, `${operation} was not finished within ${limitMs} ms`),
+    )
+  }
+
+  /** One operation on each of the resources, one after the other, until one fails. */
+  #sequence(
+    resources: readonly ResourceConfig[],
+    operation: Operation,
+    job: number,
+    done: (failure: string | null) => void,
+    index = 0,
+  ): void {
+    const resource = resources[index]
+    if (!resource) return done(null)
+    this.#perform(resource, operation, limitOf(resource, operation), (result) => {
+      if (job !== this.#job) return
+      if (!result.ok) return done(`${resource.name}: ${result.reason}`)
+      this.#sequence(resources, operation, job, done, index + 1)
+    })
+  }
+
+  /** Starts everything; before that it stops what an earlier job left half done. */
+  #startAnew(job: number, done: (failure: string | null) => void): void {
+    this.#whenIdle(job, () =>
+      this.#stopFrom(0, job, (stuck) => {
+        if (stuck !== null) return this.#outcome('stop-failed', stuck)
+        this.#startFrom(0, job, done)
+      }),
+    )
+  }
+
+  #startFrom(first: number, job: number, done: (failure: string | null) => void): void {
+    const resources = this.#config.resources.slice(first)
+    const next = (index: number): void => {
+      const resource = resources[index]
+      if (!resource) return done(null)
+      this.#touched.set(resource.name, resource)
+      this.#perform(resource, 'start', resource.times.startMs, (result) => {
+        if (job !== this.#job) return
+        if (result.ok) next(index + 1)
+        else done(`${resource.name}: ${result.reason}`)
+      })
+    }
+    next(0)
+  }
+
+  /** Stops in reverse what was started, down to the one at `first`; answers with the one that would not stop. */
+  #stopFrom(first: number, job: number, done: (stuck: string | null) => void): void {
+    const resources = [...this.#touched.values()].slice(first).reverse()
+    const next = (index: number, tries: number): void => {
+      const resource = resources[index]
+      if (!resource) return done(null)
+      this.#perform(resource, 'stop', resource.times.stopMs, (result) => {
+        if (job !== this.#job) return
+        if (result.ok) {
+          this.#touched.delete(resource.name)
+          if (this.#stuck?.name === resource.name) this.#stuck = undefined
+          return next(index + 1, 0)
+        }
+        if (tries + 1 < stopTries) return next(index, tries + 1)
+        this.#stuck = { name: resource.name, reason: result.reason }
+        done(`${resource.name}: ${result.reason}`)
+      })
+    }
+    next(0, 0)
+  }
+
+  #watch(resource: ResourceConfig): void {
+    const { intervalMs } = resource.times
+    if (intervalMs === 0 || !resource.operations.includes('status')) return
+    this.#port.agenda.set(`monitor:${resource.name}`, this.#port.monoMs() + intervalMs, () => this.#check(resource))
+  }
+
+  #check(resource: ResourceConfig): void {
+    for (const { resource: busy, operation } of this.#running.values())
+      if (busy.name === resource.name && operation === 'status') return
+    const job = this.#job
+    this.#port.agenda.clear(`monitor:${resource.name}`)
+    this.#perform(resource, 'status', resource.times.statusMs, (result) => {
+      if (job !== this.#job || !this.#serving) return
+      const state = result.ok ? (result.status?.state ?? 'running') : 'failed'
+      if (state === 'running') return this.#watch(resource)
+      const reason = !result.ok
+        ? result.reason
+        : result.status?.state === 'failed'
+          ? result.status.reason
+          : 'it does not run'
+      this.#failed(resource, reason)
+    })
+  }
+
+  /** Once in a while a restart in place; when it fails again within the window, the group is broken here. */
+  #failed(resource: ResourceConfig, reason: string): void {
+    const monoMs = this.#port.monoMs()
+    const group = this.#config.name
+    const lastMs = this.#lastFailureMs.get(resource.name)
+    this.#lastFailureMs.set(resource.name, monoMs)
+    const again = lastMs !== undefined && monoMs - lastMs < this.#port.config().restartWindowMs
+    const action = !again ? 'restart' : this.#port.peerCouldTake() ? 'move' : 'retry'
+    this.#port.event('resource:failed', { group, resource: resource.name, reason, action })
+    const job = this.#newJob()
+    if (again) return this.#outcome('broken', `${resource.name}: ${reason}`)
+    const first = [...this.#touched.keys()].indexOf(resource.name)
+    this.#whenIdle(job, () =>
+      this.#stopFrom(first, job, (stuck) => {
+        if (stuck !== null) return this.#outcome('stop-failed', stuck)
+        this.#startFrom(first, job, (failure) => {
+          if (failure !== null) return this.#outcome('broken', failure)
+          const tookMs = Math.round(this.#port.monoMs() - monoMs)
+          this.#port.event('resource:restarted', { group, resource: resource.name, tookMs })
+          this.#serve()
+        })
+      }),
+    )
+  }
+}
+
+function isCuttable({ operations }: ResourceConfig): boolean {
+  return operations.includes('isolate')
+}
+
+function limitOf(resource: ResourceConfig, operation: Operation): number {
+  const { startMs, stopMs, statusMs } = resource.times
+  const limits: Readonly<Record<Operation, number>> = {
+    prepare: startMs,
+    start: startMs,
+    restore: startMs,
+    stop: stopMs,
+    isolate: isolateMs,
+    status: statusMs,
+    announce: statusMs,
+  }
+  return limits[operation]
+}

@@ -1,0 +1,335 @@
+import type { LivenessDetector } from '../roles/liveness-detector.ts'
+import type { Instant } from '../roles/time.ts'
+import { decimalOf, hexOf, type Message, text } from '../wire/message.ts'
+import type { Agenda } from './agenda.ts'
+import { type GroupClaim, parseGroups } from './report.ts'
+import type { CoreConfig, Emit, EmitEvent } from './types.ts'
+
+/** A dead time announced by the peer is believed up to this many of ours: a typing error there must not disarm us here. */
+const deadtimeCap = 10
+
+/** What is known of the peer from what it sent. */
+export interface PeerView {
+  /** `unheard` since our start, then as the detector judges; `left` after its good-bye until it starts again. */
+  readonly liveness: 'unheard' | 'alive' | 'late' | 'dead' | 'left'
+  /** It was heard since our start. */
+  readonly heardEver: boolean
+  readonly kind: 'unknown' | 'hot-standby' | 'heartbeat'
+  /** Heartbeat's word in its `status` messages: init, up, active, dead. */
+  readonly status: string
+  readonly bootId: string | undefined
+  readonly deadtimeMs: number
+  readonly digest: string | undefined
+  /** What it says of each group; undefined until it has said so in this run. */
+  readonly groups: ReadonlyMap<string, GroupClaim> | undefined
+}
+
+/** What is known of one path to the peer. */
+export interface LinkView {
+  /** Name of the link. */
+  readonly link: string
+  /** Whether the peer is heard on it; null: not heard yet. */
+  readonly up: boolean | null
+  /** How many of its packets were believed. */
+  readonly packets: number
+  /** Share of the peer's packets that did not come this way. */
+  readonly lossRatio: number
+  /** Round trip in milliseconds; null: not measured yet. */
+  readonly rttMs: number | null
+}
+
+interface Link {
+  up: boolean | null
+  packets: number
+  lastSeq: number
+  expected: number
+  lastHeardMs: number
+  rttMs: number | null
+}
+
+/** What membership needs and whom it tells. */
+export interface MembershipPort {
+  readonly agenda: Agenda
+  readonly effect: Emit
+  readonly event: EmitEvent
+  now(): Instant
+  config(): CoreConfig
+  sentAt(seq: number): number | undefined
+  onPeer(what: 'heard' | 'restarted' | 'dead' | 'initdead' | 'left' | 'report', returned: boolean): void
+}
+
+/**
+ * Who was heard, on which link, when. Silence counts only in time in which this process was awake (S1), sockets are drained
+ * before any verdict (S2), and after a long stall of our own fresh time must pass first (S3).
+ */
+export class Membership {
+  readonly #port: MembershipPort
+  readonly #detector: LivenessDetector
+  readonly #links = new Map<string, Link>()
+  #peer: PeerView
+  #stalledMs = 0
+  #noVerdictBeforeMs = 0
+  #draining = false
+  #lastHeardMs = 0
+  #creditAtLastHeardMs = 0
+  #hearingSinceMs = 0
+  #echoedAtMs: number | undefined
+  #generation = 0
+
+  constructor(port: MembershipPort, detector: LivenessDetector) {
+    this.#port = port
+    this.#detector = detector
+    this.#peer = {
+      liveness: 'unheard',
+      heardEver: false,
+      kind: 'unknown',
+      status: 'init',
+      bootId: undefined,
+      deadtimeMs: port.config().times.deadtimeMs,
+      digest: undefined,
+      groups: undefined,
+    }
+    for (const link of port.config().links) this.#links.set(link, newLink())
+  }
+
+  get peer(): PeerView {
+    return this.#peer
+  }
+
+  get links(): LinkView[] {
+    return [...this.#links].map(([link, state]) => ({
+      link,
+      up: state.up,
+      packets: state.packets,
+      lossRatio: lossRatio(state),
+      rttMs: state.rttMs,
+    }))
+  }
+
+  get peerAlive(): boolean {
+    return this.#peer.liveness === 'alive' || this.#peer.liveness === 'late'
+  }
+
+  /** Time since the peer was last heard, less our own stalls. */
+  get silentMs(): number {
+    return this.#awake(this.#port.now().monoMs) - this.#lastHeardMs
+  }
+
+  /** Since when the peer is heard without a break, monotonic; meaningful while it is alive. */
+  get hearingSinceMs(): number {
+    return this.#hearingSinceMs
+  }
+
+  /** When the newest of our messages that the peer says it has was sent; undefined before it said so. */
+  get echoedAtMs(): number | undefined {
+    return this.#echoedAtMs
+  }
+
+  /** Round trip on the fastest live link, for limits; 0 when unknown. */
+  get rttMs(): number {
+    let rtt = 0
+    for (const link of this.#links.values()) if (link.rttMs !== null) rtt = Math.max(rtt, link.rttMs)
+    return rtt
+  }
+
+  /** Monotonic time less every stall of this process. */
+  #awake(monoMs: number): number {
+    return monoMs - this.#stalledMs
+  }
+
+  start(): void {
+    const { monoMs } = this.#port.now()
+    this.#lastHeardMs = this.#awake(monoMs)
+    this.#detector.reset(this.#awake(monoMs), this.#port.config().times.initdeadMs)
+    for (const link of this.#links.values()) link.lastHeardMs = this.#lastHeardMs
+    this.#plan()
+  }
+
+  /** This process did not run for `stallMs`: credited to everybody who is listened to. */
+  stalled(stallMs: number): void {
+    const { times } = this.#port.config()
+    this.#stalledMs += stallMs
+    if (stallMs >= this.#peer.deadtimeMs / 3) {
+      const now = this.#awake(this.#port.now().monoMs)
+      this.#noVerdictBeforeMs = now + 2 * times.keepaliveMs + this.rttMs
+    }
+    this.#plan()
+  }
+
+  /** Any verified packet of the peer came over a link, duplicates included. */
+  heardOn(name: string, seq: number | undefined): void {
+    const link = this.#links.get(name)
+    if (!link) return
+    link.packets++
+    link.lastHeardMs = this.#awake(this.#port.now().monoMs)
+    if (seq !== undefined) {
+      if (link.lastSeq === 0 || seq < link.lastSeq - 1000 || seq > link.lastSeq + 1000) {
+        link.expected = link.packets
+      } else if (seq > link.lastSeq) link.expected += seq - link.lastSeq
+      link.lastSeq = Math.max(seq, seq < link.lastSeq - 1000 ? 0 : link.lastSeq)
+    }
+    if (link.up === true) return
+    link.up = true
+    this.#port.event('link:up', { link: name })
+    this.#plan()
+  }
+
+  /** A message of the peer not seen before. `restarted`: it is the first of a new run; `stale`: a newer report came before it. */
+  heard(incoming: Message, type: string, restarted: boolean, generation: number, stale: boolean): void {
+    if (this.#peer.liveness === 'left' && !restarted && generation === this.#generation) return // the beats after its good-bye
+    const isStatus = type === 'status'
+    const first = !this.#peer.heardEver
+    if (first && !isStatus) return
+    const now = this.#awake(this.#port.now().monoMs)
+    const wasGone = !this.peerAlive
+    const silentMs = now - this.#lastHeardMs
+    if (restarted || generation !== this.#generation) {
+      this.#generation = generation
+      this.#peer = { ...this.#peer, bootId: undefined, digest: undefined, groups: undefined, kind: 'unknown' }
+      this.#echoedAtMs = undefined
+    }
+    if (isStatus && !stale) this.#status(incoming)
+    this.#lastHeardMs = now
+    this.#creditAtLastHeardMs = this.#stalledMs
+    if (wasGone || silentMs > this.#peer.deadtimeMs) this.#hearingSinceMs = this.#port.now().monoMs
+    this.#detector.heard(now, this.#peer.deadtimeMs)
+    const before = this.#peer.liveness
+    this.#peer = { ...this.#peer, liveness: 'alive', heardEver: true }
+    const reported = !stale && this.#report(incoming)
+    if (wasGone || restarted) {
+      const how = first ? 'first' : restarted || before === 'left' ? 'restarted' : 'returned'
+      const kind = this.#peer.kind === 'hot-standby' ? 'hot-standby' : 'heartbeat'
+      this.#port.event('peer:alive', { peer: this.#port.config().peer, how, kind, generation })
+      this.#port.onPeer(restarted && !wasGone ? 'restarted' : 'heard', how === 'returned')
+    }
+    if (reported) this.#port.onPeer('report', false)
+    this.#plan()
+  }
+
+  #status(incoming: Message): void {
+    const dt = hexOf(incoming, 'dt')
+    const { times, peer } = this.#port.config()
+    const ours = text(incoming, 'hs') === '1'
+    const stallMs = decimalOf(incoming, 'hsstall') ?? 0
+    this.#peer = {
+      ...this.#peer,
+      status: text(incoming, 'st') ?? this.#peer.status,
+      kind: ours ? 'hot-standby' : 'heartbeat',
+      deadtimeMs: Math.min(dt === undefined || dt === 0 ? times.deadtimeMs : dt, deadtimeCap * times.deadtimeMs),
+      bootId: ours ? text(incoming, 'hsboot') : undefined,
+      digest: ours ? text(incoming, 'hscfg') : undefined,
+    }
+    if (ours && stallMs > 0) this.#port.event('peer:stall', { peer, stallMs })
+    this.#echo(text(incoming, 'hsecho'))
+  }
+
+  /** `SEQ:AGE`: what the peer last heard of us, and how long ago that was when it wrote this. */
+  #echo(echo: string | undefined): void {
+    const match = echo === undefined ? null : /^([0-9a-f]{1,13}):(\d{1,12})$/.exec(echo)
+    if (!match) return
+    const sentAtMs = this.#port.sentAt(Number.parseInt(match[1] as string, 16))
+    if (sentAtMs === undefined) return
+    const { monoMs } = this.#port.now()
+    const rtt = monoMs - sentAtMs - Number(match[2])
+    if (rtt >= 0) for (const link of this.#links.values()) if (link.up) link.rttMs = rtt
+    if (this.#echoedAtMs === undefined || sentAtMs > this.#echoedAtMs) this.#echoedAtMs = sentAtMs
+  }
+
+  #report(incoming: Message): boolean {
+    const list = text(incoming, 'hsgrp')
+    const type = text(incoming, 't')
+    // The other messages name only the groups that they are about.
+    if (type !== 'status' && type !== 'resource') return false
+    if (list === undefined || this.#peer.kind !== 'hot-standby') return false
+    const groups = parseGroups(list)
+    if (groups === undefined) return false
+    this.#peer = { ...this.#peer, groups }
+    return true
+  }
+
+  /** A daemon's report, already put into groups by the dialogue. */
+  claims(groups: ReadonlyMap<string, GroupClaim>): void {
+    this.#peer = { ...this.#peer, groups }
+  }
+
+  /** The peer said good-bye. */
+  left(): void {
+    if (this.#peer.liveness === 'left') return
+    this.#peer = { ...this.#peer, liveness: 'left', groups: undefined }
+    this.#port.event('peer:left', { peer: this.#port.config().peer })
+    this.#port.agenda.clear('liveness')
+    this.#port.onPeer('left', false)
+  }
+
+  /** Every socket was read since a verdict came near: now it may be spoken. */
+  drained(): void {
+    this.#draining = false
+    this.#judge(true)
+  }
+
+  #judge(drained: boolean): void {
+    const now = this.#awake(this.#port.now().monoMs)
+    const judged = this.#peer.liveness !== 'left' && this.#peer.liveness !== 'dead'
+    const verdict = judged ? this.#detector.check(now) : 'alive'
+    const grave = verdict === 'dead' || this.#silentLinks(now).length > 0
+    if (grave && now < this.#noVerdictBeforeMs) return this.#plan()
+    if (grave && !drained) {
+      if (this.#draining) return
+      this.#draining = true
+      return this.#port.effect({ type: 'drain' })
+    }
+    this.#linksDown(now)
+    const { peer } = this.#port.config()
+    const silentMs = Math.round(now - this.#lastHeardMs)
+    const deadtimeMs = this.#peer.deadtimeMs
+    if (verdict === 'late' && this.#peer.liveness === 'alive') {
+      this.#peer = { ...this.#peer, liveness: 'late' }
+      this.#port.event('peer:late', { peer, silentMs, deadtimeMs })
+    } else if (verdict === 'dead') {
+      const never = this.#peer.liveness === 'unheard'
+      const stallCreditMs = Math.round(this.#stalledMs - this.#creditAtLastHeardMs)
+      this.#peer = { ...this.#peer, liveness: 'dead' }
+      const waitedMs = never ? this.#port.config().times.initdeadMs : deadtimeMs
+      this.#port.event('peer:dead', { peer, silentMs, stallCreditMs, deadtimeMs: waitedMs })
+      this.#port.onPeer(never ? 'initdead' : 'dead', false)
+    }
+    this.#plan()
+  }
+
+  #silentLinks(now: number): [string, Link][] {
+    return [...this.#links].filter(([, link]) => link.up && now >= link.lastHeardMs + this.#peer.deadtimeMs)
+  }
+
+  #linksDown(now: number): void {
+    for (const [name, link] of this.#silentLinks(now)) {
+      link.up = false
+      this.#port.event('link:down', {
+        link: name,
+        silentMs: Math.round(now - link.lastHeardMs),
+        lossRatio: lossRatio(link),
+        rttMs: link.rttMs,
+      })
+    }
+  }
+
+  #plan(): void {
+    const { monoMs } = this.#port.now()
+    const now = this.#awake(monoMs)
+    let nextMs = Number.POSITIVE_INFINITY
+    if (this.#peer.liveness !== 'left' && this.#peer.liveness !== 'dead') nextMs = this.#detector.nextCheckMs(now)
+    for (const link of this.#links.values())
+      if (link.up) nextMs = Math.min(nextMs, link.lastHeardMs + this.#peer.deadtimeMs)
+    if (nextMs <= now) nextMs = Math.max(now, this.#noVerdictBeforeMs) // due, and only put off
+    if (nextMs === Number.POSITIVE_INFINITY) this.#port.agenda.clear('liveness')
+    else this.#port.agenda.set('liveness', nextMs + this.#stalledMs, () => this.#judge(false))
+  }
+}
+
+function newLink(): Link {
+  return { up: null, packets: 0, lastSeq: 0, expected: 0, lastHeardMs: 0, rttMs: null }
+}
+
+function lossRatio(link: Link): number {
+  if (link.expected <= 0) return 0
+  return Math.max(0, Math.round((1 - link.packets / link.expected) * 1000) / 1000)
+}

@@ -1,0 +1,383 @@
+import type { Instant } from '../roles/time.ts'
+import { bytes, decimalOf, hexOf, type Message, message, text } from '../wire/message.ts'
+import type { Agenda } from './agenda.ts'
+import type { MessageDropReason } from './events.ts'
+import type { Emit } from './types.ts'
+
+// Heartbeat's constants (heartbeat.h, hb_rexmit.c): what a daemon expects of its peer.
+const historyMax = 500
+const gapMax = 250
+const ackEvery = 10
+const rexmitFirstMs = 60 // its own datagrams leave out of order: wait 50 ms at least before asking
+const rexmitAgainMs = 250
+const rexmitBatch = 50
+const resendPauseMs = 100 // the request comes once over each link
+
+/** Application messages on their way at once; more wait here, and beyond the second number they are refused. */
+const inFlightMax = 100
+const queueMax = 1000
+
+interface Sent {
+  readonly message: Message
+  readonly atMs: number
+  resentAtMs: number
+}
+
+interface Payload {
+  readonly commandId: number
+  readonly payload: Uint8Array
+}
+
+/** What the messenger tells the rest of the core. */
+export interface MessengerPort {
+  readonly self: string
+  readonly peer: string
+  readonly uuid: Uint8Array
+  readonly bootId: string
+  readonly generation: number
+  readonly agenda: Agenda
+  readonly effect: Emit
+  now(): Instant
+  peerBootId(): string | undefined
+  dropped(reason: MessageDropReason, src: string): void
+  lost(from: number, to: number): void
+}
+
+/** What came of one received message. */
+export type Received =
+  | { readonly kind: 'fresh'; readonly type: string; readonly restarted: boolean }
+  /** Seen before on another link, or sent again: proof of life of the link, nothing more. */
+  | { readonly kind: 'duplicate' }
+  | { readonly kind: 'dropped' }
+
+/**
+ * Sequence numbers both ways: generation, duplicates, replay, gaps and retransmission as Heartbeat has them (linux-ha.md §6),
+ * and on top of them the application's messages, in order and acknowledged.
+ */
+export class Messenger {
+  readonly #port: MessengerPort
+  #seq = 0
+  readonly #history = new Map<number, Sent>()
+  #ackedSeq = 0
+
+  #peerGeneration: number
+  #peerGenerationIsLive = false
+  #highest = 0
+  #highestAtMs = 0
+  readonly #missing = new Map<number, number>() // sequence number → when to ask for it
+
+  readonly #queue: Payload[] = []
+  readonly #inFlight = new Map<number, number>() // sequence number → command
+  #stream = 1
+  #nextOrder = 1
+  #peerStream = 0
+  #expectedOrder = 1
+  readonly #early = new Map<number, Uint8Array>()
+
+  constructor(port: MessengerPort, peerGeneration: number) {
+    this.#port = port
+    this.#peerGeneration = peerGeneration
+  }
+
+  get peerGeneration(): number {
+    return this.#peerGeneration
+  }
+
+  /** Newest sequence number heard of the peer. */
+  get highestHeard(): number {
+    return this.#highest
+  }
+
+  /** When it was heard first. */
+  get highestHeardAtMs(): number {
+    return this.#highestAtMs
+  }
+
+  /** When the message with this sequence number was sent; undefined when it is no longer known. */
+  sentAt(seq: number): number | undefined {
+    return this.#history.get(seq)?.atMs
+  }
+
+  /** Sends a message within the sequence; it is kept until the peer has acknowledged it. */
+  send(fields: Record<string, string | Uint8Array | undefined>): number {
+    const { monoMs } = this.#port.now()
+    const seq = ++this.#seq
+    const sent = message({ ...fields, ...this.#header(), seq: seq.toString(16) })
+    this.#history.set(seq, { message: sent, atMs: monoMs, resentAtMs: Number.NEGATIVE_INFINITY })
+    if (this.#history.size > historyMax) this.#forgetOldest()
+    this.#port.effect({ type: 'send', message: sent })
+    return seq
+  }
+
+  /** What leaves the history cannot be sent again: a payload that was not acknowledged by then never will be. */
+  #forgetOldest(): void {
+    const oldest = this.#history.keys().next().value as number
+    this.#history.delete(oldest)
+    const commandId = this.#inFlight.get(oldest)
+    if (commandId === undefined) return
+    this.#inFlight.delete(oldest)
+    const message = `the peer did not acknowledge the message within ${historyMax} others`
+    this.#port.effect({ type: 'reply', id: commandId, refusal: { code: 'HS_MESSAGE', message } })
+  }
+
+  /** Sends one of Heartbeat's `NS_` messages, which stand outside the sequence. */
+  #sendOutside(fields: Record<string, string>): void {
+    this.#port.effect({ type: 'send', message: message({ ...fields, dest: this.#port.peer, ...this.#header() }) })
+  }
+
+  #header(): Record<string, string | Uint8Array> {
+    return {
+      src: this.#port.self,
+      srcuuid: this.#port.uuid,
+      hg: this.#port.generation.toString(16),
+      ts: Math.floor(this.#port.now().wallMs / 1000).toString(16),
+      ttl: '3',
+    }
+  }
+
+  /** Sorts one verified message in. Only `fresh` ones go further. */
+  receive(incoming: Message): Received {
+    const src = text(incoming, 't') === undefined ? undefined : text(incoming, 'src')?.toLowerCase()
+    const type = text(incoming, 't') ?? ''
+    if (src === undefined) return this.#drop('incomplete', '?')
+    if (src === this.#port.self.toLowerCase()) return this.#own(incoming)
+    if (src !== this.#port.peer.toLowerCase()) return this.#drop('foreign-node', src)
+
+    const generation = hexOf(incoming, 'hg')
+    if (generation === undefined) return this.#drop('incomplete', src)
+    if (generation < this.#peerGeneration) return this.#drop('old-generation', src)
+    if (type.startsWith('NS_')) {
+      // Outside the sequence nothing but the generation tells old from new: before this run of the peer is known, nothing is believed.
+      if (!this.#peerGenerationIsLive || generation !== this.#peerGeneration) return { kind: 'dropped' }
+      this.#outside(type, incoming)
+      return { kind: 'duplicate' }
+    }
+    const seq = hexOf(incoming, 'seq')
+    if (seq === undefined || seq < 1) return this.#drop('incomplete', src)
+
+    const restarted = this.#peerGenerationIsLive && generation > this.#peerGeneration
+    if (restarted || !this.#peerGenerationIsLive) {
+      // Heartbeat learns a generation from status messages only; so a late reordered message of the new run cannot hide them.
+      if (type !== 'status') return { kind: 'dropped' }
+      this.#peerGeneration = generation
+      this.#peerGenerationIsLive = true
+      this.#forgetPeer(seq)
+      if (restarted) this.failPending('the peer restarted before it acknowledged the message')
+    } else if (!this.#track(seq)) return { kind: 'duplicate' }
+
+    const dest = text(incoming, 'dest')
+    this.#acknowledge(seq, type === 'hs-message')
+    if (dest !== undefined && dest.toLowerCase() !== this.#port.self.toLowerCase()) return { kind: 'dropped' }
+    if (type === 'hs-message') this.#order(incoming)
+    return { kind: 'fresh', type, restarted }
+  }
+
+  /** Queues a payload of the application; the command is answered when the peer has acknowledged it. */
+  sendPayload(commandId: number, payload: Uint8Array): void {
+    if (this.#queue.length >= queueMax) {
+      this.#port.effect({
+        type: 'reply',
+        id: commandId,
+        refusal: {
+          code: 'HS_MESSAGE',
+          message: `${queueMax} messages wait already; wait for earlier ones before sending more`,
+        },
+      })
+      return
+    }
+    this.#queue.push({ commandId, payload })
+    this.#flushQueue()
+  }
+
+  /** Whether a payload waits for its acknowledgement. */
+  get hasPending(): boolean {
+    return this.#inFlight.size + this.#queue.length > 0
+  }
+
+  /** The peer is gone: nobody will acknowledge what is on its way. */
+  failPending(why: string): void {
+    // What was given up must not arrive later, when the peer asks for what it has missed.
+    for (const seq of this.#inFlight.keys()) this.#history.delete(seq)
+    const ids = [...this.#inFlight.values(), ...this.#queue.map((entry) => entry.commandId)]
+    this.#inFlight.clear()
+    this.#queue.length = 0
+    this.#stream++ // a new count from 1: the receiver may never get what was given up here
+    this.#nextOrder = 1
+    for (const id of ids) this.#port.effect({ type: 'reply', id, refusal: { code: 'HS_MESSAGE', message: why } })
+  }
+
+  #own(incoming: Message): Received {
+    // A broadcast comes back to its sender. Another node that calls itself by our name has another uuid or run.
+    const uuid = bytes(incoming, 'srcuuid')
+    const sameUuid = uuid === undefined || uuid.every((byte, index) => byte === this.#port.uuid[index])
+    if (!sameUuid || hexOf(incoming, 'hg') !== this.#port.generation) this.#port.dropped('own-name', this.#port.self)
+    return { kind: 'dropped' }
+  }
+
+  #drop(reason: MessageDropReason, src: string): Received {
+    this.#port.dropped(reason, src)
+    return { kind: 'dropped' }
+  }
+
+  #forgetPeer(seq: number): void {
+    this.#highest = seq
+    this.#highestAtMs = this.#port.now().monoMs
+    this.#missing.clear()
+    this.#port.agenda.clear('rexmit')
+    this.#peerStream = 0
+    this.#expectedOrder = 1
+    this.#early.clear()
+  }
+
+  /** Sorts a sequence number in; false when it was seen before. */
+  #track(seq: number): boolean {
+    if (seq > this.#highest) {
+      const { monoMs } = this.#port.now()
+      if (seq - this.#highest > gapMax) {
+        // As Heartbeat does it: a flood of requests would help nobody.
+        this.#port.lost(this.#highest + 1, seq - 1)
+        this.#missing.clear()
+      } else {
+        for (let gap = this.#highest + 1; gap < seq; gap++) this.#missing.set(gap, monoMs + rexmitFirstMs)
+      }
+      this.#highest = seq
+      this.#highestAtMs = monoMs
+      this.#planRexmit()
+      return true
+    }
+    if (!this.#missing.delete(seq)) return false
+    this.#planRexmit()
+    return true
+  }
+
+  #planRexmit(): void {
+    let next = Number.POSITIVE_INFINITY
+    for (const at of this.#missing.values()) next = Math.min(next, at)
+    if (next === Number.POSITIVE_INFINITY) this.#port.agenda.clear('rexmit')
+    else this.#port.agenda.set('rexmit', next, () => this.#requestMissing())
+  }
+
+  #requestMissing(): void {
+    const { monoMs } = this.#port.now()
+    let asked = 0
+    for (const [seq, at] of this.#missing) {
+      if (at > monoMs || asked === rexmitBatch) continue
+      asked++
+      this.#missing.set(seq, monoMs + rexmitAgainMs)
+      // Decimal here, hexadecimal everywhere else: that is how the daemon has it.
+      this.#sendOutside({ t: 'NS_rexmit', firstseq: String(seq), lastseq: String(seq) })
+    }
+    this.#planRexmit()
+  }
+
+  /** The peer is dead or has left: nothing of it is asked for again. */
+  stopAsking(): void {
+    this.#missing.clear()
+    this.#port.agenda.clear('rexmit')
+  }
+
+  #acknowledge(seq: number, atOnce: boolean): void {
+    if (!atOnce && seq % ackEvery !== 0) return
+    let contiguous = this.#highest
+    for (const missing of this.#missing.keys()) contiguous = Math.min(contiguous, missing - 1)
+    if (contiguous > 0) this.#sendOutside({ t: 'NS_ackmsg', ackseq: contiguous.toString(16) })
+  }
+
+  #outside(type: string, incoming: Message): void {
+    const dest = text(incoming, 'dest')
+    if (dest !== undefined && dest.toLowerCase() !== this.#port.self.toLowerCase()) return
+    outsideTable.get(type)?.(this, incoming)
+  }
+
+  /** @internal */
+  onAck(incoming: Message): void {
+    const acked = hexOf(incoming, 'ackseq')
+    if (acked === undefined || acked > this.#seq || acked <= this.#ackedSeq) return
+    this.#ackedSeq = acked
+    for (const seq of this.#inFlight.keys()) {
+      if (seq > acked) break
+      this.#port.effect({ type: 'reply', id: this.#inFlight.get(seq) as number })
+      this.#inFlight.delete(seq)
+    }
+    this.#flushQueue()
+  }
+
+  /** @internal */
+  onRexmit(incoming: Message): void {
+    const first = decimalOf(incoming, 'firstseq')
+    const last = decimalOf(incoming, 'lastseq')
+    if (first === undefined || last === undefined || last < first) return
+    const { monoMs } = this.#port.now()
+    for (let seq = first; seq <= Math.min(last, first + rexmitBatch - 1); seq++) {
+      const sent = this.#history.get(seq)
+      if (sent && monoMs - sent.resentAtMs >= resendPauseMs) {
+        sent.resentAtMs = monoMs
+        this.#port.effect({ type: 'send', message: sent.message })
+      } else if (!sent && seq <= this.#seq) {
+        this.#sendOutside({ t: 'NS_nak_rexmit', firstseq: seq.toString(16), info: 'seqno not found' })
+      }
+    }
+  }
+
+  /** @internal */
+  onNak(incoming: Message): void {
+    const seq = hexOf(incoming, 'firstseq')
+    if (seq === undefined || !this.#missing.delete(seq)) return
+    this.#port.lost(seq, seq)
+    this.#planRexmit()
+    this.#releaseEarly(true)
+  }
+
+  #flushQueue(): void {
+    while (this.#queue.length > 0 && this.#inFlight.size < inFlightMax) {
+      const { commandId, payload } = this.#queue.shift() as Payload
+      const to = this.#port.peerBootId()
+      const seq = this.send({
+        t: 'hs-message',
+        stream: this.#stream.toString(16),
+        ord: (this.#nextOrder++).toString(16),
+        to,
+        payload,
+      })
+      this.#inFlight.set(seq, commandId)
+    }
+  }
+
+  /** Only the application's messages wait for order, so that a gap never stops the heart. */
+  #order(incoming: Message): void {
+    const stream = hexOf(incoming, 'stream') ?? 1
+    const order = hexOf(incoming, 'ord')
+    const payload = bytes(incoming, 'payload')
+    const to = text(incoming, 'to')
+    if (order === undefined || payload === undefined || stream < this.#peerStream) return
+    if (to !== undefined && to !== this.#port.bootId) return // meant for an earlier run of this node
+    if (stream > this.#peerStream) {
+      this.#peerStream = stream
+      this.#expectedOrder = 1
+      this.#early.clear()
+    }
+    if (order < this.#expectedOrder) return
+    this.#early.set(order, payload)
+    this.#releaseEarly(false)
+  }
+
+  #releaseEarly(skipGap: boolean): void {
+    if (skipGap && this.#early.size > 0 && this.#missing.size === 0)
+      this.#expectedOrder = Math.min(...this.#early.keys())
+    for (;;) {
+      const payload = this.#early.get(this.#expectedOrder)
+      if (payload === undefined) return
+      this.#early.delete(this.#expectedOrder++)
+      this.#port.effect({ type: 'deliver', payload })
+    }
+  }
+}
+
+const outsideTable: ReadonlyMap<string, (messenger: Messenger, incoming: Message) => void> = new Map<
+  string,
+  (messenger: Messenger, incoming: Message) => void
+>([
+  ['NS_ackmsg', (messenger, incoming) => messenger.onAck(incoming)],
+  ['NS_rexmit', (messenger, incoming) => messenger.onRexmit(incoming)],
+  ['NS_nak_rexmit', (messenger, incoming) => messenger.onNak(incoming)],
+])

@@ -1,0 +1,393 @@
+import type { Guard } from './authority.ts'
+import type { GroupState } from './events.ts'
+
+/** Everything that can happen to one group. The first four are one fact, the peer's situation, told again whenever something changed. */
+export const ownershipEvents = [
+  'peer-unknown',
+  'peer-gone',
+  'peer-free',
+  'peer-holds',
+  'grant',
+  'pardon',
+  'yield',
+  'leave',
+  'isolated',
+  'stalled',
+  'silence',
+  'retry',
+  'started',
+  'start-failed',
+  'stopped',
+  'stop-failed',
+  'cut-off',
+  'cut-failed',
+  'restored',
+  'broken',
+  'prepared',
+  'unprepared',
+] as const
+export type OwnershipEvent = (typeof ownershipEvents)[number]
+
+export const groupStates: readonly GroupState[] = [
+  'unknown',
+  'standby',
+  'starting',
+  'active',
+  'probation',
+  'stopping',
+  'failed',
+  'stuck',
+]
+
+/** What a row has done, in the words of `ownership.ts`. */
+export type OwnershipAction =
+  | 'raiseEpoch'
+  | 'adoptEpoch'
+  | 'start'
+  | 'stop'
+  | 'cutAndStop'
+  | 'cut'
+  | 'askPeer'
+  | 'waitOn'
+  | 'restore'
+  | 'prepare'
+  | 'contest'
+  | 'reacquire'
+  | 'acquired'
+  | 'released'
+  | 'noteFailure'
+  | 'noteUnready'
+  | 'planRetry'
+  | 'forgive'
+  | 'offerAway'
+  | 'retryHere'
+  | 'retryNow'
+  | 'goSilent'
+
+export interface OwnershipRow {
+  readonly from: readonly GroupState[]
+  readonly on: OwnershipEvent
+  /** Asked of `authority`; rows are tried from the top, the first that holds is taken. */
+  readonly when?: Guard
+  readonly to: GroupState
+  readonly do: readonly OwnershipAction[]
+  /** For people: in the diagrams, and in the answer to "why did it fail over?". */
+  readonly why: string
+}
+
+const take = ['raiseEpoch', 'start'] as const
+
+/**
+ * Who owns a group: state × event → row, with the guard in the row. This table and the one in `dialogue-table.ts` are the
+ * whole truth of failover. A pair that stands in neither this table nor in {@link ownershipIdle} is impossible, and a test says so.
+ */
+export const ownershipTable: readonly OwnershipRow[] = [
+  // Nobody owns it, or the owner is gone.
+  {
+    from: ['unknown', 'standby'],
+    on: 'peer-gone',
+    when: 'mayTake',
+    to: 'starting',
+    do: take,
+    why: 'the peer is dead, has left or never came: take the group over',
+  },
+  { from: ['unknown'], on: 'peer-gone', to: 'standby', do: ['prepare'], why: 'isolated or leaving: do not take it' },
+  {
+    from: ['unknown', 'standby'],
+    on: 'peer-free',
+    when: 'mayTakeNow',
+    to: 'starting',
+    do: take,
+    why: 'nobody owns it and it is ours to take',
+  },
+  { from: ['unknown'], on: 'peer-free', to: 'standby', do: ['prepare'], why: 'nobody owns it; the other takes it' },
+  { from: ['unknown'], on: 'peer-holds', to: 'standby', do: ['adoptEpoch', 'prepare'], why: 'the peer owns it' },
+  { from: ['standby'], on: 'peer-holds', to: 'standby', do: ['adoptEpoch'], why: 'the peer owns it' },
+  {
+    from: ['unknown', 'standby', 'failed'],
+    on: 'grant',
+    to: 'starting',
+    do: ['forgive', ...take],
+    why: 'the peer has given it up for us',
+  },
+  { from: ['standby'], on: 'prepared', to: 'standby', do: [], why: 'it could start here' },
+  {
+    from: ['standby'],
+    on: 'unprepared',
+    to: 'failed',
+    do: ['noteUnready', 'planRetry'],
+    why: 'it could not start here',
+  },
+  { from: ['standby'], on: 'retry', to: 'standby', do: ['prepare'], why: 'look again whether it could start here' },
+
+  // Taking it.
+  { from: ['starting'], on: 'started', to: 'active', do: ['acquired'], why: 'everything runs' },
+  {
+    from: ['starting'],
+    on: 'start-failed',
+    to: 'failed',
+    do: ['noteFailure', 'planRetry'],
+    why: 'a resource would not start; what had started was stopped again',
+  },
+  {
+    from: ['starting'],
+    on: 'peer-holds',
+    when: 'outranked',
+    to: 'stopping',
+    do: ['contest', 'cutAndStop'],
+    why: 'both take it, and the peer ranks higher',
+  },
+  {
+    from: ['starting'],
+    on: 'peer-holds',
+    when: 'newlyContested',
+    to: 'starting',
+    do: ['contest'],
+    why: 'both take it, and we rank higher',
+  },
+
+  // Serving it.
+  {
+    from: ['active'],
+    on: 'peer-holds',
+    when: 'outranked',
+    to: 'stopping',
+    do: ['contest', 'cutAndStop'],
+    why: 'both are active, and the peer ranks higher',
+  },
+  {
+    from: ['active'],
+    on: 'peer-holds',
+    when: 'newlyContested',
+    to: 'active',
+    do: ['contest', 'reacquire'],
+    why: 'both are active, and we rank higher: say again who serves',
+  },
+  { from: ['active'], on: 'broken', to: 'active', do: ['offerAway'], why: 'a resource failed again: let the peer try' },
+  { from: ['active'], on: 'retry', to: 'active', do: ['retryHere'], why: 'the peer cannot take it: try again here' },
+  {
+    from: ['active'],
+    on: 'pardon',
+    to: 'active',
+    do: ['retryNow'],
+    why: 'an operator wants it here: do not wait for the next try',
+  },
+  { from: ['active'], on: 'restored', to: 'active', do: ['forgive', 'reacquire'], why: 'it serves again' },
+  {
+    from: ['active'],
+    on: 'stalled',
+    to: 'probation',
+    do: ['cut', 'askPeer'],
+    why: 'this process did not run for so long that the peer may have taken over: cut off first, then ask',
+  },
+
+  // Not sure whether it is still ours.
+  {
+    from: ['probation'],
+    on: 'peer-holds',
+    when: 'outranked',
+    to: 'stopping',
+    do: ['stop'],
+    why: 'the peer took it while we did not run',
+  },
+  {
+    from: ['probation'],
+    on: 'peer-holds',
+    when: 'peerAnsweredSinceWake',
+    to: 'active',
+    do: ['restore'],
+    why: 'both have stalled and ask, and we rank higher',
+  },
+  {
+    from: ['probation'],
+    on: 'peer-free',
+    when: 'peerAnsweredSinceWake',
+    to: 'active',
+    do: ['restore'],
+    why: 'the peer says it has not taken it',
+  },
+  {
+    from: ['probation'],
+    on: 'silence',
+    when: 'nobodyAnswers',
+    to: 'probation',
+    do: ['waitOn'],
+    why: 'neither the peer nor a ping target has answered yet: stay cut off',
+  },
+  {
+    from: ['probation'],
+    on: 'silence',
+    to: 'active',
+    do: ['restore'],
+    why: 'the peer does not answer; the network does, or the policy is to go on',
+  },
+  {
+    from: ['probation'],
+    on: 'cut-failed',
+    to: 'stopping',
+    do: ['stop'],
+    why: 'it cannot be cut off while we ask: stop it',
+  },
+  { from: ['probation'], on: 'stalled', to: 'probation', do: ['askPeer'], why: 'stalled again: ask again' },
+
+  // Giving it up.
+  {
+    from: ['starting', 'active', 'probation'],
+    on: 'yield',
+    to: 'stopping',
+    do: ['stop'],
+    why: 'agreed with the peer, which takes it next',
+  },
+  {
+    from: ['starting', 'active', 'probation'],
+    on: 'leave',
+    to: 'stopping',
+    do: ['stop'],
+    why: 'this node is stopping',
+  },
+  {
+    from: ['starting', 'active', 'probation'],
+    on: 'isolated',
+    when: 'policyStops',
+    to: 'stopping',
+    do: ['cutAndStop'],
+    why: 'neither the peer nor any ping target is heard, and the policy is to stop',
+  },
+  { from: ['starting'], on: 'stalled', to: 'stopping', do: ['cutAndStop'], why: 'stalled while taking it: begin anew' },
+  {
+    from: ['stopping'],
+    on: 'stopped',
+    when: 'unfit',
+    to: 'failed',
+    do: ['released', 'planRetry'],
+    why: 'stopped after it failed here',
+  },
+  { from: ['stopping'], on: 'stopped', to: 'standby', do: ['released', 'prepare'], why: 'verifiably stopped' },
+
+  // It would not stop.
+  {
+    from: ['starting', 'active', 'stopping'],
+    on: 'stop-failed',
+    to: 'stuck',
+    do: ['noteFailure', 'cut'],
+    why: 'a resource would not stop: go on claiming the group until it is cut off',
+  },
+  {
+    from: ['stuck'],
+    on: 'cut-off',
+    to: 'failed',
+    do: ['released', 'planRetry'],
+    why: 'cut off: nobody can reach it here any more',
+  },
+  { from: ['stuck'], on: 'cut-failed', to: 'stuck', do: ['goSilent'], why: 'it can neither be stopped nor cut off' },
+
+  // It cannot run here.
+  {
+    from: ['failed'],
+    on: 'leave',
+    when: 'halfStopped',
+    to: 'stopping',
+    do: ['stop'],
+    why: 'this node is stopping: try once more to stop what is only cut off',
+  },
+  { from: ['failed'], on: 'pardon', to: 'standby', do: ['forgive'], why: 'an operator wants it here: no hold-down' },
+  {
+    from: ['failed'],
+    on: 'peer-gone',
+    when: 'mayRetry',
+    to: 'starting',
+    do: take,
+    why: 'nobody else is there: try again here',
+  },
+  {
+    from: ['failed'],
+    on: 'peer-free',
+    when: 'mayRetryNow',
+    to: 'starting',
+    do: take,
+    why: 'the peer does not take it either: try again here',
+  },
+  { from: ['failed'], on: 'peer-holds', to: 'failed', do: ['adoptEpoch'], why: 'the peer owns it' },
+  { from: ['failed'], on: 'retry', to: 'failed', do: ['prepare'], why: 'look whether it could start here again' },
+  { from: ['failed'], on: 'prepared', to: 'standby', do: ['forgive'], why: 'it could start here again' },
+  { from: ['failed'], on: 'unprepared', to: 'failed', do: ['planRetry'], why: 'it still could not start here' },
+]
+
+/** Pairs in which nothing is to be done, each with its reason. */
+export const ownershipIdle: readonly {
+  readonly from: readonly GroupState[]
+  readonly on: readonly OwnershipEvent[]
+  readonly because: string
+}[] = [
+  {
+    from: groupStates,
+    on: ['peer-unknown', 'peer-gone', 'peer-free', 'peer-holds'],
+    because: 'the situation is told again and again; where no row holds, it changes nothing',
+  },
+  {
+    from: ['starting', 'active', 'probation', 'stopping', 'stuck'],
+    on: ['grant'],
+    because: 'we have it, are just taking it, or are still giving it up',
+  },
+  {
+    from: ['unknown', 'standby', 'starting', 'probation', 'stopping', 'stuck'],
+    on: ['pardon'],
+    because: 'there is no pause that could be cut short',
+  },
+  {
+    from: ['unknown', 'standby', 'failed', 'stopping', 'stuck'],
+    on: ['yield', 'leave'],
+    because: 'we do not have it, or are giving it up already',
+  },
+  {
+    from: ['unknown', 'standby', 'failed', 'stopping', 'stuck'],
+    on: ['isolated', 'stalled'],
+    because: 'it does not run here, or is being stopped already',
+  },
+  { from: ['starting', 'active', 'probation'], on: ['isolated'], because: 'the policy is to go on' },
+  { from: ['probation'], on: ['retry', 'cut-off'], because: 'first the peer must answer' },
+]
+
+/**
+ * Pairs that cannot occur, each with the reason. An operation's outcome reaches the table only while the job that asked for it
+ * is still the group's latest, and every row that leaves a state begins another job or has ended its own.
+ */
+export const ownershipImpossible: readonly {
+  readonly from: readonly GroupState[]
+  readonly on: readonly OwnershipEvent[]
+  readonly because: string
+}[] = [
+  { from: except('starting'), on: ['started', 'start-failed'], because: 'a start belongs to the state `starting`' },
+  { from: except('stopping'), on: ['stopped'], because: 'a stop belongs to the state `stopping`' },
+  {
+    from: except('starting', 'active', 'stopping'),
+    on: ['stop-failed'],
+    because: 'nothing is stopped in the other states',
+  },
+  {
+    from: except('probation', 'stuck'),
+    on: ['cut-off', 'cut-failed'],
+    because: 'a cut is reported in the states that wait for it',
+  },
+  { from: except('active'), on: ['restored', 'broken'], because: 'resources are watched while they serve' },
+  {
+    from: except('unknown', 'standby', 'failed'),
+    on: ['prepared', 'unprepared'],
+    because: 'every other state began with another job',
+  },
+  {
+    from: ['unknown'],
+    on: ['prepared', 'unprepared'],
+    because: 'nothing is asked before the peer’s situation is known',
+  },
+  { from: except('probation'), on: ['silence'], because: 'the question ends with the state' },
+  {
+    from: except('standby', 'failed', 'active', 'probation'),
+    on: ['retry'],
+    because: 'starting and stopping clear the timer',
+  },
+]
+
+function except(...states: readonly GroupState[]): GroupState[] {
+  return groupStates.filter((state) => !states.includes(state))
+}

@@ -1,0 +1,300 @@
+import { guards, type Question } from './authority.ts'
+import type { GroupState, Reason } from './events.ts'
+import { Group, type GroupOutcome } from './group.ts'
+import { type Acting, actions, type Owned, type OwnershipPort } from './ownership-actions.ts'
+import { type OwnershipEvent, ownershipTable } from './ownership-table.ts'
+import { claims, type GroupClaim } from './report.ts'
+import { indexTable } from './table.ts'
+import type { GroupConfig } from './types.ts'
+
+/** Epochs written ahead to the state directory, so that no disk write stands in the takeover path. */
+const epochReserve = 16
+
+const rowsOf = indexTable(ownershipTable)
+
+/** Performs the ownership table for every group. */
+export class Ownership {
+  readonly #port: OwnershipPort
+  readonly #owned = new Map<string, Owned>()
+  /** Events wait until the row under way has done everything. */
+  readonly #waiting: Parameters<Ownership['post']>[] = []
+  #busy = false
+
+  constructor(port: OwnershipPort) {
+    this.#port = port
+    for (const group of port.config().groups) this.#add(group)
+  }
+
+  #add(config: GroupConfig): void {
+    const port = this.#port
+    const group = new Group(
+      {
+        agenda: port.agenda,
+        effect: port.effect,
+        event: port.event,
+        monoMs: () => port.monoMs(),
+        config: () => port.config(),
+        nextOpId: () => port.nextOpId(),
+        peerCouldTake: () => port.peerCouldTake(config.name),
+        onOutcome: (outcome, detail) =>
+          this.post(config.name, outcome, detail, outcome === 'cut-failed' ? 'stalled' : undefined),
+      },
+      config,
+    )
+    this.#owned.set(config.name, {
+      group,
+      state: 'unknown',
+      epoch: port.config().state.epochCeilings[config.name] ?? 0,
+      reason: 'unowned',
+      sinceMs: port.monoMs(),
+      tookMs: 0,
+      freeSinceMs: undefined,
+      failures: 0,
+      retryAtMs: 0,
+      unfitUntilMs: 0,
+      returnable: true,
+      contest: undefined,
+      lastStallMs: 0,
+    })
+  }
+
+  /** Takes a changed configuration: new groups join, missing ones are given up, the others keep running. */
+  configure(): void {
+    const wanted = new Map(this.#port.config().groups.map((group) => [group.name, group]))
+    for (const [name, config] of wanted) {
+      const owned = this.#owned.get(name)
+      if (owned) owned.group.configure(config)
+      else this.#add(config)
+    }
+    for (const [name, owned] of this.#owned) {
+      if (wanted.has(name)) continue
+      if (claims(owned.state)) this.give(name, 'leave', 'reload')
+      this.#forgetIfUnwanted(name)
+    }
+    this.reconcile()
+  }
+
+  /** A group that a reload took away is forgotten as soon as it is verifiably not served here. */
+  #forgetIfUnwanted(name: string): void {
+    const owned = this.#owned.get(name)
+    if (!owned || claims(owned.state) || this.#port.config().groups.some((group) => group.name === name)) return
+    owned.group.close()
+    this.#port.agenda.clear(`retry:${name}`)
+    this.#owned.delete(name)
+  }
+
+  get names(): string[] {
+    return [...this.#owned.keys()]
+  }
+
+  claim(name: string): GroupClaim | undefined {
+    const owned = this.#owned.get(name)
+    return owned && { state: owned.state, epoch: owned.epoch }
+  }
+
+  get claims(): Map<string, GroupClaim> {
+    return new Map([...this.#owned].map(([name, { state, epoch }]) => [name, { state, epoch }]))
+  }
+
+  view(name: string): { readonly reason: Reason; readonly sinceMs: number } | undefined {
+    return this.#owned.get(name)
+  }
+
+  /** Whether this node claims the group: serves it, or cannot prove that it does not. */
+  holds(name: string): boolean {
+    const owned = this.#owned.get(name)
+    return owned !== undefined && claims(owned.state)
+  }
+
+  /** Groups that are neither coming nor going. */
+  get steady(): boolean {
+    const steady: readonly GroupState[] = ['standby', 'active', 'failed']
+    return [...this.#owned.values()].every((owned) => steady.includes(owned.state))
+  }
+
+  get stuckResources(): string[] {
+    return [...this.#owned].flatMap(([name, { group }]) =>
+      group.stuck === undefined ? [] : [`${name} (${group.stuck})`],
+    )
+  }
+
+  /** Whether everything of the group runs here, as far as this node knows. */
+  serves(name: string): boolean {
+    const owned = this.#owned.get(name)
+    return owned?.state === 'active' && owned.group.serving
+  }
+
+  /** May go home by itself: serves here, prefers the peer, and did not come by an operator's word. */
+  returnable(name: string): boolean {
+    const owned = this.#owned.get(name)
+    return owned?.returnable === true && this.serves(name)
+  }
+
+  /** The peer began anew: what an operator had moved away from it counts as fallen to us. */
+  allReturnable(): void {
+    for (const owned of this.#owned.values()) owned.returnable = true
+  }
+
+  /** A command clears hold-downs. */
+  pardon(names: readonly string[]): void {
+    for (const name of names) this.post(name, 'pardon', '')
+  }
+
+  grant(name: string, reason: Reason): void {
+    this.post(name, 'grant', '', reason)
+  }
+
+  give(name: string, how: 'yield' | 'leave', reason: Reason): void {
+    this.post(name, how, '', reason)
+  }
+
+  isolated(): void {
+    for (const name of this.names) this.post(name, 'isolated', '', 'isolated')
+  }
+
+  stalled(stallMs: number): void {
+    for (const [name, owned] of this.#owned) {
+      owned.lastStallMs = stallMs
+      this.post(name, 'stalled', '', 'stalled')
+    }
+  }
+
+  /** Every address again: another active node was met. */
+  announceAll(): void {
+    for (const owned of this.#owned.values()) if (owned.group.serving) owned.group.announceRepeatedly()
+  }
+
+  changed(resource: string): void {
+    for (const owned of this.#owned.values()) owned.group.changed(resource)
+  }
+
+  answered(opId: number, result: Parameters<Group['answered']>[1]): void {
+    for (const owned of this.#owned.values()) if (owned.group.answered(opId, result)) return
+  }
+
+  /** Tells every group where the peer stands; cheap, and done whenever something may have changed. */
+  reconcile(): void {
+    for (const name of this.names) this.#situation(name)
+  }
+
+  #situation(name: string): void {
+    const owned = this.#owned.get(name)
+    if (!owned) return
+    const { liveness, groups, heardEver } = this.#port.peer()
+    const gone = {
+      dead: heardEver ? 'peer-dead' : 'peer-never-came',
+      left: 'peer-left',
+      unheard: undefined,
+      alive: undefined,
+      late: undefined,
+    } as const
+    const goneReason = gone[liveness]
+    const claim = groups?.get(name)
+    const free =
+      (liveness === 'alive' || liveness === 'late') && groups !== undefined && !(claim && claims(claim.state))
+    owned.freeSinceMs = free ? (owned.freeSinceMs ?? this.#port.monoMs()) : undefined
+    if (free || goneReason) owned.contest = undefined
+    if (goneReason) this.post(name, 'peer-gone', '', goneReason)
+    else if (liveness === 'unheard' || groups === undefined) this.post(name, 'peer-unknown', '')
+    else if (free) {
+      const preferredHere = owned.group.config.preferred === this.#port.config().self
+      this.post(
+        name,
+        'peer-free',
+        '',
+        claim?.state === 'failed' ? 'peer-failed' : preferredHere ? 'preferred' : 'unowned',
+      )
+    } else this.post(name, 'peer-holds', '', owned.state === 'probation' ? 'stalled' : 'contested')
+  }
+
+  #question(name: string, owned: Owned): Question {
+    const { self, times } = this.#port.config()
+    const now = this.#port.circumstances()
+    const preferredHere = owned.group.config.preferred === self
+    const nowMs = this.#port.monoMs()
+    // Written out, not spread: this is made for every packet.
+    return {
+      state: owned.state,
+      preferredHere,
+      epoch: owned.epoch,
+      peerClaim: this.#port.peer().groups?.get(name),
+      peerFreeForMs: owned.freeSinceMs === undefined ? 0 : nowMs - owned.freeSinceMs,
+      peerBeats: now.peerBeats,
+      heardByPeer: now.heardByPeer,
+      peerHeardUsSinceWake: now.peerHeardUsSinceWake,
+      justWoke: now.justWoke,
+      targetAnsweredSinceWake: now.targetAnsweredSinceWake,
+      isolated: now.isolated,
+      onIsolated: now.onIsolated,
+      leaving: now.leaving,
+      changingHands: this.#port.changingHands(name),
+      retryDueForMs: nowMs - owned.retryAtMs,
+      halfStopped: owned.group.stuck !== undefined,
+      unfit: nowMs < owned.unfitUntilMs,
+      failsBack: now.failsBack,
+      preferredIsPoorer: preferredHere ? now.wePoorer : now.peerPoorer,
+      contestKnown: owned.contest === 'ours',
+      keepaliveMs: times.keepaliveMs,
+    }
+  }
+
+  /** Something happened to a group: the first row that fits is taken, one event after the other. */
+  post(name: string, on: OwnershipEvent | GroupOutcome, detail: string, reason?: Reason): void {
+    this.#waiting.push([name, on, detail, reason])
+    if (this.#busy) return
+    this.#busy = true
+    try {
+      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) this.#take(...next)
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  #take(name: string, on: OwnershipEvent | GroupOutcome, detail: string, reason?: Reason): void {
+    const owned = this.#owned.get(name)
+    if (!owned) return
+    const from = owned.state
+    const candidates = rowsOf(from, on)
+    if (candidates.length === 0) {
+      this.#port.trace?.({ table: 'ownership', subject: name, from, on, row: null })
+      return
+    }
+    const question = this.#question(name, owned)
+    const taken = candidates.find(({ row: { when } }) => when === undefined || guards[when].holds(question))
+    this.#port.trace?.({ table: 'ownership', subject: name, from, on, row: taken?.number ?? null })
+    if (!taken) return
+    const { row } = taken
+    if (reason !== undefined && row.to !== from && (row.to === 'starting' || row.to === 'stopping'))
+      owned.reason = reason
+    owned.state = row.to
+    const changed = row.to !== from
+    if (changed) {
+      const nowMs = this.#port.monoMs()
+      owned.tookMs = Math.round(nowMs - owned.sinceMs)
+      owned.sinceMs = nowMs
+    }
+    const epochBefore = owned.epoch
+    for (const action of row.do) actions[action](this.#acting(name, owned, question, detail))
+    if (changed || owned.epoch !== epochBefore || on === 'restored') this.#port.onChange(name)
+    if (!changed || (row.to !== 'standby' && row.to !== 'failed')) return
+    this.#forgetIfUnwanted(name)
+    this.#situation(name)
+  }
+
+  #acting(name: string, owned: Owned, question: Question, detail: string): Acting {
+    return { name, owned, question, detail, port: this.#port, post: (event) => this.post(name, event, '') }
+  }
+
+  /** What an earlier partner of ours may count on: a number that no ownership has reached. */
+  epochCeilings(): Record<string, number> {
+    const { epochCeilings } = this.#port.config().state
+    const reserved = [...this.#owned].map(([name, { epoch }]) => [name, epoch + epochReserve])
+    // A group that a reload took away keeps its number: it may come back.
+    return { ...epochCeilings, ...Object.fromEntries(reserved) }
+  }
+
+  get needsReserve(): boolean {
+    const { epochCeilings } = this.#port.config().state
+    return [...this.#owned].some(([name, { epoch }]) => epoch + 2 >= (epochCeilings[name] ?? 0))
+  }
+}

@@ -1,0 +1,436 @@
+import type { LivenessDetector } from '../roles/liveness-detector.ts'
+import type { Instant } from '../roles/time.ts'
+import { hexOf, type Message, text } from '../wire/message.ts'
+import { Agenda } from './agenda.ts'
+import { type GuaranteeClass, guaranteeClass } from './authority.ts'
+import { Connectivity } from './connectivity.ts'
+import { Dialogue } from './dialogue.ts'
+import { DropCounter } from './drop-counter.ts'
+import type { CoreEvent, EventName, EventPayloads, GroupState, NodePhase, Reason } from './events.ts'
+import { Freshness } from './freshness.ts'
+import { type LinkView, Membership, type PeerView } from './membership.ts'
+import { Messenger } from './messenger.ts'
+import { Ownership } from './ownership.ts'
+import { digestOf, formatGroups } from './report.ts'
+import type { Trace } from './table.ts'
+import type { Command, CoreConfig, Effect, Happening, Input, Reconfiguration } from './types.ts'
+
+/** What a node knows and does, as plain data. */
+export interface CoreView {
+  readonly phase: NodePhase
+  readonly guarantee: GuaranteeClass
+  readonly isolated: boolean
+  readonly peer: Omit<PeerView, 'groups'> & {
+    readonly silentMs: number
+    readonly groups: Readonly<Record<string, { readonly state: GroupState; readonly epoch: number }>>
+  }
+  readonly links: readonly LinkView[]
+  readonly targets: readonly { readonly target: string; readonly reachable: boolean | null }[]
+  readonly groups: readonly {
+    readonly name: string
+    readonly state: GroupState
+    readonly epoch: number
+    readonly reason: Reason
+    readonly sinceMs: number
+    readonly preferred: string
+  }[]
+}
+
+/** A pure state machine: the same inputs always give the same effects. */
+export interface Core {
+  step(input: Input): Effect[]
+  view(): CoreView
+}
+
+/** Time passes between two wakes: a sum of fractions may compare otherwise than its parts, and be due for ever. */
+const shortestWaitMs = 0.1
+
+/**
+ * Wires messenger → membership → dialogue → ownership → group. No I/O, no clock, no randomness, no promises. `trace` hears of
+ * every step of the two tables.
+ */
+export function createCore(initial: CoreConfig, detector: LivenessDetector, trace?: Trace | undefined): Core {
+  let config = initial
+  let at: Instant = { monoMs: 0, bootMs: 0, wallMs: 0 }
+  let effects: Effect[] = []
+  let opId = 0
+  let beatAtMs = 0
+  let stalledMs = 0
+  let longestStallMs = 0
+  let wokeAtMs = Number.NEGATIVE_INFINITY
+  let differs: string | undefined
+  let peerKeyId: number | undefined
+  let halted = false
+  const freshness = new Freshness()
+  let digest = digestOfConfig(config)
+
+  const agenda = new Agenda()
+  const effect = (entry: Effect): void => {
+    if (!halted) effects.push(entry)
+  }
+  const event = <Name extends EventName>(name: Name, payload: EventPayloads[Name]): void =>
+    effect({ type: 'emit', event: { name, monoMs: at.monoMs, payload } as CoreEvent })
+  const now = () => at
+  const monoMs = () => at.monoMs
+  const getConfig = () => config
+
+  const drops = new DropCounter((reason, src, count) => event('message:dropped', { reason, src, count }))
+
+  const messenger: Messenger = new Messenger(
+    {
+      self: config.self,
+      peer: config.peer,
+      uuid: config.uuid,
+      bootId: config.bootId,
+      generation: config.generation,
+      agenda,
+      effect,
+      now,
+      peerBootId: () => membership.peer.bootId,
+      dropped: (reason, src) => drops.add(reason, src, at.monoMs),
+      lost: (from, to) => event('messages:lost', { peer: config.peer, from, to }),
+    },
+    config.state.peerGeneration,
+  )
+
+  const membership: Membership = new Membership(
+    {
+      agenda,
+      effect,
+      event,
+      now,
+      config: getConfig,
+      sentAt: (seq) => messenger.sentAt(seq),
+      onPeer(what, returned) {
+        if (what === 'restarted' || what === 'heard') {
+          connectivity.forgetPeer()
+          if (what === 'restarted' || !returned) ownership.allReturnable()
+        }
+        if (what === 'restarted' || (what === 'heard' && messenger.peerGeneration !== config.state.peerGeneration))
+          persist()
+        dialogue.peerSaid(what)
+        if (returned) ownership.announceAll()
+        connectivity.reconsiderIsolation()
+        ownership.reconcile()
+      },
+    },
+    detector,
+  )
+
+  const connectivity: Connectivity = new Connectivity({
+    agenda,
+    event,
+    monoMs,
+    stalledMs: () => stalledMs,
+    config: getConfig,
+    peerAlive: () => membership.peerAlive,
+    peerLeft: () => membership.peer.liveness === 'left',
+    peerSilentMs: () => membership.silentMs,
+    sendToPeer: (fields) => void messenger.send({ ...fields, dest: config.peer }),
+    onPoorer() {
+      const held = ownership.names.filter((group) => ownership.claim(group)?.state === 'active')
+      const takeable = held.filter((group) => membership.peer.groups?.get(group)?.state === 'standby')
+      return held.length === 0 || dialogue.offer(takeable, 'connectivity')
+    },
+    onIsolation(isolated) {
+      if (isolated) ownership.isolated()
+      ownership.reconcile()
+    },
+    onBalance: () => dialogue.considerFailback(),
+  })
+
+  const peerCouldTake = (group: string): boolean => membership.peer.groups?.get(group)?.state === 'standby'
+
+  /** The peer's echo shows that it hears us. Just after a silence it cannot show it yet. */
+  const heardByPeer = (): boolean => {
+    const { kind, deadtimeMs } = membership.peer
+    if (kind !== 'hot-standby' || !membership.peerAlive) return true
+    const { keepaliveMs } = config.times
+    if (at.monoMs - membership.hearingSinceMs < 3 * keepaliveMs + membership.rttMs) return true
+    const echoedAtMs = membership.echoedAtMs ?? membership.hearingSinceMs
+    return at.monoMs - echoedAtMs < Math.max(config.times.deadtimeMs, Math.min(deadtimeMs, 3 * keepaliveMs))
+  }
+
+  const ownership: Ownership = new Ownership({
+    agenda,
+    effect,
+    event,
+    trace,
+    monoMs,
+    config: getConfig,
+    nextOpId: () => ++opId,
+    peer: () => membership.peer,
+    circumstances: () => ({
+      peerBeats: membership.silentMs < 2.5 * config.times.keepaliveMs,
+      heardByPeer: heardByPeer(),
+      peerHeardUsSinceWake:
+        membership.peer.kind === 'hot-standby'
+          ? (membership.echoedAtMs ?? Number.NEGATIVE_INFINITY) >= wokeAtMs
+          : membership.hearingSinceMs >= wokeAtMs || at.monoMs - wokeAtMs > config.times.keepaliveMs,
+      justWoke: at.monoMs - wokeAtMs < 3 * config.times.keepaliveMs,
+      targetAnsweredSinceWake: connectivity.answeredSince(wokeAtMs),
+      isolated: connectivity.isolated,
+      onIsolated: config.onIsolated,
+      leaving: dialogue.leaving || halted,
+      failsBack: config.autoFailback && differs === undefined,
+      wePoorer: connectivity.weArePoorer,
+      peerPoorer: connectivity.theirs !== undefined && connectivity.theirs < connectivity.ours,
+    }),
+    changingHands: (group) => dialogue.changingHands(group),
+    onChange() {
+      // A daemon is told at the points of its own protocol only; ours hears at once.
+      if (membership.peer.kind !== 'heartbeat') beat()
+      dialogue.groupsChanged()
+    },
+    peerCouldTake,
+    onBroken: (group) => peerCouldTake(group) && dialogue.offer([group], 'resource-failed'),
+    onEpoch() {
+      if (ownership.needsReserve) persist()
+    },
+    onSilent(group, reason) {
+      const message = `${group} could neither be stopped nor cut off (${reason}); ${config.self} has fallen silent`
+      dialogue.abandon({ code: 'HS_STOP_FAILED', message })
+      messenger.failPending(message)
+      effect({ type: 'fatal', group, reason })
+      halted = true
+    },
+  })
+
+  const dialogue: Dialogue = new Dialogue({
+    agenda,
+    event,
+    trace,
+    monoMs,
+    config: getConfig,
+    peer: () => membership.peer,
+    peerAlive: () => membership.peerAlive,
+    send: (fields) => void messenger.send(fields),
+    beat: () => beat(),
+    claim: (group) => ownership.claim(group),
+    claimsNow: () => ownership.claims,
+    holds: (group) => ownership.holds(group),
+    serves: (group) => ownership.serves(group),
+    steady: () => ownership.steady,
+    returnable: (group) => ownership.returnable(group),
+    stuckResources: () => ownership.stuckResources,
+    grant: (group, reason) => ownership.grant(group, reason),
+    give: (group, how, reason) => ownership.give(group, how, reason),
+    pardon: (groups) => ownership.pardon(groups),
+    reconcile: () => ownership.reconcile(),
+    setClaims: (groups) => membership.claims(groups),
+    onSettled: () => connectivity.greet(),
+    onGone() {
+      messenger.stopAsking()
+      messenger.failPending(`${config.peer} is ${membership.peer.liveness}`)
+      connectivity.forgetPeer()
+    },
+    mayFailBack() {
+      const stableMs = 2 * config.times.keepaliveMs
+      return (
+        config.autoFailback &&
+        differs === undefined &&
+        heardByPeer() &&
+        at.monoMs - membership.hearingSinceMs >= stableMs &&
+        connectivity.peerAtLeastEqualForMs() >= stableMs
+      )
+    },
+    reply: (id, refusal) => effect({ type: 'reply', id, refusal }),
+    halt() {
+      messenger.failPending(`${config.self} has stopped`)
+      effect({ type: 'halt' })
+      halted = true
+    },
+  })
+
+  function persist(): void {
+    const epochCeilings = ownership.epochCeilings()
+    const state = { generation: config.generation, peerGeneration: messenger.peerGeneration, epochCeilings }
+    config = { ...config, state }
+    effect({ type: 'persist', state })
+  }
+
+  /** One `status` message: proof of life, and everything the peer should know. */
+  function beat(): void {
+    const st = dialogue.phase === 'listening' ? 'up' : 'active'
+    const heard = messenger.highestHeard
+    messenger.send({
+      t: 'status',
+      st,
+      dt: Math.round(config.times.deadtimeMs).toString(16),
+      protocol: '1',
+      hs: '1',
+      hsboot: config.bootId,
+      hsgrp: formatGroups(ownership.claims),
+      hsecho: heard > 0 ? `${heard.toString(16)}:${Math.round(at.monoMs - messenger.highestHeardAtMs)}` : undefined,
+      hsstall: String(Math.round(longestStallMs)),
+      hscfg: digest,
+    })
+    longestStallMs = 0
+  }
+
+  function onBeat(): void {
+    beat()
+    const { keepaliveMs } = config.times
+    beatAtMs = Math.max(beatAtMs + keepaliveMs, at.monoMs + keepaliveMs / 2)
+    agenda.set('beat', beatAtMs, onBeat)
+    // Cut off in one direction: the peer may later drop what it has missed, and acknowledge beyond it.
+    if (messenger.hasPending && !heardByPeer()) messenger.failPending(`${config.peer} does not hear this node`)
+    ownership.reconcile()
+    dialogue.considerFailback()
+  }
+
+  function receive(link: string, message: Message, keyId: number): void {
+    const received = messenger.receive(message)
+    if (received.kind === 'dropped') return
+    const seq = hexOf(message, 'seq')
+    membership.heardOn(link, seq)
+    if (received.kind === 'duplicate') return
+    compareKeys(keyId)
+    const { type, restarted } = received
+    if (restarted) freshness.reset()
+    const stale = freshness.isStale(message, type, seq ?? 0)
+    membership.heard(message, type, restarted, messenger.peerGeneration, stale)
+    if (stale && freshness.onlyTells(type)) return
+    if (type === 'status') {
+      compareConfigs(text(message, 'hscfg'))
+      dialogue.greetStarting()
+    }
+    if (type === 'shutdone') return membership.left()
+    if (type === 'reqnodes') {
+      const nodelist = `${config.self} ${config.peer} `
+      messenger.send({ t: 'repnodes', dest: config.peer, nodelist, delnodelist: ' ' })
+    } else if (!connectivity.receive(type, message)) dialogue.receive(type, message, stale)
+    if (connectivity.isolated) connectivity.reconsiderIsolation()
+    if (type !== 'status') ownership.reconcile() // a status has been looked at as a report
+  }
+
+  function compareConfigs(theirs: string | undefined): void {
+    if (theirs === undefined) return
+    const now = theirs === digest ? undefined : theirs
+    if (now === differs) return
+    differs = now
+    if (now === undefined) event('config:agrees', { peer: config.peer })
+    else event('config:differs', { peer: config.peer, ours: digest, theirs: now })
+  }
+
+  function compareKeys(keyId: number): void {
+    if (keyId !== peerKeyId && keyId !== config.keyId) event('key:differs', { peer: config.peer, keyId })
+    peerKeyId = keyId
+  }
+
+  function onStall(stallMs: number): void {
+    stalledMs += stallMs
+    longestStallMs = Math.max(longestStallMs, stallMs)
+    agenda.postpone(stallMs)
+    membership.stalled(stallMs)
+    connectivity.stalled()
+    const { keepaliveMs, deadtimeMs, initdeadMs } = config.times
+    if (stallMs < keepaliveMs) return
+    // Could the peer have thought us dead meanwhile? One that is not there would first have had to start and wait.
+    const limitMs = membership.peerAlive ? deadtimeMs - keepaliveMs : initdeadMs - keepaliveMs
+    if (stallMs >= limitMs) {
+      wokeAtMs = at.monoMs
+      ownership.stalled(stallMs) // first of all: what may no longer be ours is cut off (S6)
+      dialogue.post('stalled')
+    }
+    event('local:stall', { stallMs: Math.round(stallMs) })
+    beatAnew()
+  }
+
+  const commands: {
+    readonly [Name in Command['name']]: (id: number, command: Extract<Command, { name: Name }>) => void
+  } = {
+    standby: (id, { scope }) => dialogue.standby(id, scope),
+    takeover: (id, { scope }) => dialogue.takeover(id, scope),
+    stop: (id) => dialogue.stop(id),
+    send(id, { payload }) {
+      if (membership.peerAlive) return messenger.sendPayload(id, payload)
+      const message = `${config.peer} is ${membership.peer.liveness}: the message cannot reach it`
+      effect({ type: 'reply', id, refusal: { code: 'HS_PEER', message } })
+    },
+    configure(id, { config: changed }) {
+      reconfigure(changed)
+      effect({ type: 'reply', id })
+    },
+  }
+  // The standby and takeover commands share a type; the table above is exact for every other name.
+  const runCommand = (id: number, command: Command): void =>
+    (commands[command.name] as (id: number, command: Command) => void)(id, command)
+
+  function reconfigure(changed: Reconfiguration): void {
+    config = { ...config, ...changed }
+    digest = digestOfConfig(config)
+    ownership.configure()
+    beatAnew()
+  }
+
+  /** A beat at once, and the next ones counted from it. */
+  function beatAnew(): void {
+    beatAtMs = at.monoMs
+    onBeat()
+  }
+
+  const happenings: {
+    readonly [Type in Happening['type']]: (happening: Extract<Happening, { type: Type }>) => void
+  } = {
+    start() {
+      membership.start()
+      connectivity.start()
+      persist()
+      beatAnew()
+    },
+    message: ({ link, message, keyId }) => receive(link, message, keyId),
+    tick() {},
+    drained: () => membership.drained(),
+    operation: ({ opId: id, result }) => ownership.answered(id, result),
+    observation: ({ observation }) => connectivity.observe(observation),
+    changed: ({ resource }) => ownership.changed(resource),
+    persisted({ failed }) {
+      if (failed !== undefined) event('state:failed', { reason: failed })
+    },
+    stall: ({ stallMs }) => onStall(stallMs),
+    command: ({ id, command }) => runCommand(id, command),
+  }
+
+  return {
+    step(input) {
+      effects = []
+      if (halted) return effects
+      at = input.at
+      ;(happenings[input.type] as (happening: Happening) => void)(input)
+      agenda.run(at.monoMs)
+      const nextMs = agenda.next()
+      effect({ type: 'wakeAt', monoMs: nextMs === null ? null : Math.max(nextMs, at.monoMs + shortestWaitMs) })
+      return effects
+    },
+    view() {
+      const { groups, ...peer } = membership.peer
+      return {
+        phase: dialogue.phase,
+        guarantee: guaranteeClass(config.targets.length),
+        isolated: connectivity.isolated,
+        peer: {
+          ...peer,
+          silentMs: Math.round(membership.silentMs),
+          groups: Object.fromEntries(groups ?? []),
+        },
+        links: membership.links,
+        targets: connectivity.targets,
+        groups: config.groups.map(({ name, preferred }) => {
+          const { state, epoch } = ownership.claim(name) ?? { state: 'unknown' as const, epoch: 0 }
+          const { reason, sinceMs } = ownership.view(name) ?? { reason: 'unowned' as const, sinceMs: at.monoMs }
+          return { name, state, epoch, reason, sinceMs, preferred }
+        }),
+      }
+    },
+  }
+}
+
+function digestOfConfig({ groups, times, autoFailback }: CoreConfig): string {
+  const { keepaliveMs, deadtimeMs, warntimeMs, initdeadMs } = times
+  return digestOf([
+    groups.map(({ name, preferred }) => [name, preferred]),
+    [keepaliveMs, deadtimeMs, warntimeMs, initdeadMs],
+    autoFailback,
+  ])
+}

@@ -1,0 +1,108 @@
+import type { Observation } from '../roles/arbiter.ts'
+import type { HotStandbyErrorCode } from '../roles/error.ts'
+import type { OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
+import type { LivenessTimes } from '../roles/liveness-detector.ts'
+import type { Operation, ResourceTimes } from '../roles/resource-agent.ts'
+import type { Instant } from '../roles/time.ts'
+import type { Message } from '../wire/message.ts'
+import type { CoreEvent, EventName, EventPayloads } from './events.ts'
+
+/** A resource as the core knows it: a name, its limits and what it can be asked. */
+export interface ResourceConfig {
+  readonly name: string
+  readonly times: ResourceTimes
+  readonly operations: readonly Operation[]
+  /** `address`: cutting the group's addresses off makes it harmless. `data`: only its own stop or isolation does. */
+  readonly exclusive: 'address' | 'data'
+}
+
+/** A group as the core knows it: its resources in the order of their start. */
+export interface GroupConfig {
+  readonly name: string
+  readonly preferred: string
+  readonly resources: readonly ResourceConfig[]
+}
+
+/** What the core is built from. Plain data; times in milliseconds. */
+export interface CoreConfig {
+  readonly self: string
+  readonly peer: string
+  /** Heartbeat's 16-byte id of this node. */
+  readonly uuid: Uint8Array
+  /** Random id of this run of the process, 16 hex digits. */
+  readonly bootId: string
+  /** Heartbeat's generation of this run. */
+  readonly generation: number
+  readonly state: PersistentState
+  readonly times: LivenessTimes
+  readonly deadpingMs: number
+  /** Id of the key this node signs with. */
+  readonly keyId: number
+  readonly groups: readonly GroupConfig[]
+  readonly links: readonly string[]
+  readonly targets: readonly { readonly target: string; readonly deadpingMs: number }[]
+  readonly autoFailback: boolean
+  readonly onIsolated: 'stop' | 'continue'
+  readonly restartWindowMs: number
+  readonly holdDownMs: number
+}
+
+/** The part of the configuration that `reload()` may change while the pair runs. */
+export type Reconfiguration = Pick<
+  CoreConfig,
+  'times' | 'deadpingMs' | 'keyId' | 'autoFailback' | 'onIsolated' | 'restartWindowMs' | 'holdDownMs' | 'groups'
+>
+
+/** Which groups a command means: everything, those preferring this node, those preferring the other, or by name. */
+export type Scope = 'all' | 'local' | 'foreign' | readonly string[]
+
+/** What the application asks of a running node. */
+export type Command =
+  | { readonly name: 'standby' | 'takeover'; readonly scope: Scope }
+  | { readonly name: 'stop' }
+  | { readonly name: 'send'; readonly payload: Uint8Array }
+  | { readonly name: 'configure'; readonly config: Reconfiguration }
+
+/** Everything that can happen to a node. */
+export type Happening =
+  | { readonly type: 'start' }
+  | { readonly type: 'message'; readonly link: string; readonly message: Message; readonly keyId: number }
+  | { readonly type: 'tick' }
+  | { readonly type: 'drained' }
+  | { readonly type: 'operation'; readonly opId: number; readonly result: OperationResult }
+  | { readonly type: 'observation'; readonly observation: Observation }
+  | { readonly type: 'changed'; readonly resource: string }
+  | { readonly type: 'persisted'; readonly failed?: string | undefined }
+  | { readonly type: 'stall'; readonly stallMs: number }
+  | { readonly type: 'command'; readonly id: number; readonly command: Command }
+
+/** One input of the core: what happened, and when. */
+export type Input = Happening & { readonly at: Instant }
+
+/** Why a command was not fulfilled. */
+export interface Refusal {
+  readonly code: HotStandbyErrorCode
+  readonly message: string
+}
+
+/** Everything a node can do to the world. Plain data; the loop performs it, and what comes of it is the next input. */
+export type Effect =
+  | { readonly type: 'send'; readonly message: Message; readonly keyId?: number | undefined }
+  | { readonly type: 'wakeAt'; readonly monoMs: number | null }
+  | { readonly type: 'drain' }
+  | { readonly type: 'perform'; readonly request: OperationRequest }
+  | { readonly type: 'cancel'; readonly opId: number }
+  | { readonly type: 'persist'; readonly state: PersistentState }
+  | { readonly type: 'deliver'; readonly payload: Uint8Array }
+  | { readonly type: 'emit'; readonly event: CoreEvent }
+  | { readonly type: 'reply'; readonly id: number; readonly refusal?: Refusal | undefined }
+  /** The node has left: nothing more is sent. */
+  | { readonly type: 'halt' }
+  /** A resource could neither be stopped nor cut off: fall silent at once. */
+  | { readonly type: 'fatal'; readonly group: string; readonly reason: string }
+
+/** Where the modules of the core put what they want done, in order. */
+export type Emit = (effect: Effect) => void
+
+/** How the modules of the core tell the application. */
+export type EmitEvent = <Name extends EventName>(name: Name, payload: EventPayloads[Name]) => void

@@ -1,0 +1,70 @@
+import * as fs from 'node:fs'
+import { constants } from 'node:fs'
+import * as fsp from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+const create = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+const maxBytes = 1_048_576
+
+/**
+ * Replaces a file so that the old content or the new one is there, never a part: temporary file, rename. Mode 0600. The
+ * caller sees to it that nobody else writes the same file. `durable`: also after a power cut, which costs two fsyncs.
+ */
+export function replaceFileSync(path: string, content: string | Uint8Array, { durable }: { durable: boolean }): void {
+  const temporary = `${path}.new`
+  fs.rmSync(temporary, { force: true })
+  const descriptor = fs.openSync(temporary, create, 0o600)
+  try {
+    fs.writeFileSync(descriptor, content)
+    if (durable) fs.fsyncSync(descriptor)
+  } finally {
+    fs.closeSync(descriptor)
+  }
+  fs.renameSync(temporary, path)
+  if (!durable) return
+  const directory = fs.openSync(dirname(path), constants.O_RDONLY)
+  try {
+    fs.fsyncSync(directory)
+  } finally {
+    fs.closeSync(directory)
+  }
+}
+
+/** As {@link replaceFileSync}, durably and without stopping the loop while the disk works. */
+export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
+  const temporary = `${path}.new`
+  await fsp.rm(temporary, { force: true })
+  const file = await fsp.open(temporary, create, 0o600)
+  try {
+    await file.writeFile(content)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await fsp.rename(temporary, path)
+  const directory = await fsp.open(dirname(path), constants.O_RDONLY)
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+/** Content of a regular file of at most 1 MiB; null when it does not exist. Symbolic links are refused (`ELOOP`). */
+export function readOwnFile(path: string): Buffer | null {
+  let descriptor: number
+  try {
+    descriptor = fs.openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+  try {
+    const stat = fs.fstatSync(descriptor)
+    if (!stat.isFile()) throw new Error('it is not a regular file')
+    if (stat.size > maxBytes) throw new Error(`it has ${stat.size} bytes, more than ${maxBytes}`)
+    return fs.readFileSync(descriptor)
+  } finally {
+    fs.closeSync(descriptor)
+  }
+}

@@ -1,0 +1,18 @@
+import { HotStandbyError } from '../roles/error.ts'
+
+/**
+ * Waits for `work`, but not longer than `limitMs`; what was begun goes on.
+ * @throws {HotStandbyError} `HS_TIMEOUT` when the time is over.
+ */
+export async function withinLimit<T>(work: Promise<T>, limitMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<never>((_resolve, reject) => {
+    const message = `not finished after ${limitMs} ms`
+    timer = setTimeout(() => reject(new HotStandbyError('HS_TIMEOUT', message)), limitMs)
+  })
+  try {
+    return await Promise.race([work, limit])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,334 @@
+import {
+  type AddressManager,
+  createAddressManager,
+  findDevice,
+  foreign,
+  type NetworkDevice,
+  whyUnusable,
+} from '../platform/address.ts'
+import { type Announced, type AnnounceMode, type Announcer, createAnnouncer } from '../platform/announce.ts'
+import { hostForm, type IpAddress, inSubnet, parseIpAddress, whyNotFloatable } from '../platform/ip-address.ts'
+import { type Share, shared } from '../platform/shared.ts'
+import { configurationError, HotStandbyError, type Issue, messageOf } from '../roles/error.ts'
+import type { Logger } from '../roles/logger.ts'
+import type {
+  OperationContext,
+  ResourceAgent,
+  ResourceContext,
+  ResourcePlugin,
+  ResourceStatus,
+} from '../roles/resource-agent.ts'
+import { type Ipaddr, isDeviceName, parseIpaddr } from './ipaddr.ts'
+import { type ResourceTimeOptions, resourceTimes } from './options.ts'
+
+/** Options of {@link vip}. */
+export interface VipOptions extends ResourceTimeOptions {
+  /**
+   * Network device that gets the addresses.
+   * @defaultValue the one device that has an address in the same network
+   */
+  readonly device?: string | undefined
+  /** Label of the IPv4 addresses, for people and for `ifconfig`: `eth0:web`. It begins with the device's name and has at most 15 characters. */
+  readonly label?: string | undefined
+  /**
+   * How the network is told: `'arping'` by that program, `'kernel'` by setting the device's hardware address to what it is,
+   * `'auto'` by the first that works. IPv6 is announced by the kernel only.
+   * @defaultValue `'auto'`
+   */
+  readonly announce?: AnnounceMode | undefined
+}
+
+/** What the agent needs of the host. One for all floating addresses of this process. */
+export interface VipHost {
+  readonly addresses: AddressManager
+  readonly announcer: Announcer
+}
+
+/** A checked set of options. */
+interface Settings {
+  readonly name: string
+  readonly addresses: readonly IpAddress[]
+  readonly device: string | undefined
+  readonly label: string | undefined
+  readonly announce: AnnounceMode
+}
+
+const announceModes: readonly AnnounceMode[] = ['auto', 'arping', 'kernel']
+
+const acquireHost = shared((logger: Logger) => {
+  const addresses = createAddressManager({ logger })
+  const announcer = createAnnouncer({ manager: addresses, logger })
+  return {
+    addresses,
+    announcer,
+    async open(): Promise<void> {
+      await addresses.open()
+      await announcer.open()
+    },
+    async close(): Promise<void> {
+      await announcer.close()
+      await addresses.close()
+    },
+  }
+})
+
+/**
+ * One or more floating addresses: the owner of the group has them on a device of its service network, the other node has not.
+ * Accepts `'192.168.1.100'`, `'192.168.1.100/24'`, `'2001:db8::100/64'` and Heartbeat's `'192.168.1.100/24/eth0'`. The prefix
+ * helps to find the device; on the host the address is added as `/32` or `/128`.
+ * @throws {HotStandbyError} `HS_CONFIG` listing everything that is wrong.
+ * @example
+ * ```ts
+ * import { vip } from 'hot-standby'
+ *
+ * const address = vip(['192.168.1.100/24', '2001:db8::100/64'], { device: 'eth0' })
+ * ```
+ */
+export function vip(address: string | readonly string[], options: VipOptions = {}): ResourcePlugin {
+  const settings = readSettings(typeof address === 'string' ? [address] : address, options)
+  const times = resourceTimes('vip', options, {
+    startTimeout: '5s',
+    stopTimeout: '5s',
+    statusTimeout: '2s',
+    statusInterval: '2s',
+  })
+  return {
+    kind: 'resource',
+    type: 'vip',
+    exclusive: 'address',
+    name: settings.name,
+    times,
+    device: settings.device,
+    addresses: settings.addresses.map((entry) => entry.address),
+    operations: ['prepare', 'start', 'stop', 'status', 'announce', 'isolate', 'restore'],
+    create: (context) => createVipAgent(settings, context, () => acquireHost(context.logger)),
+  }
+}
+
+/** Reads and checks everything at once. */
+function readSettings(texts: readonly string[], options: VipOptions): Settings {
+  const issues: Issue[] = []
+  const problem = (where: string, message: string): void => {
+    issues.push({ where, message, severity: 'error' })
+  }
+  const parsed = texts.flatMap((text): Ipaddr[] => {
+    const entry = typeof text === 'string' ? parseIpaddr(text) : `${String(text)} is no text`
+    const wrong = typeof entry === 'string' ? entry : whyNotFloatable(entry)
+    if (wrong) problem('vip', wrong)
+    return wrong || typeof entry === 'string' ? [] : [entry]
+  })
+  if (texts.length === 0) problem('vip', 'no address was given')
+  const twice = parsed.find((entry, index) => parsed.findIndex(({ address }) => address === entry.address) < index)
+  if (twice) problem('vip', `${twice.address} is given twice`)
+
+  const named = [
+    ...new Set([options.device, ...parsed.map((entry) => entry.device)].filter((name) => name !== undefined)),
+  ]
+  if (named.length > 1) {
+    problem(
+      'vip.device',
+      `several devices are named: ${named.join(', ')}; one vip has one device, make one vip for each`,
+    )
+  }
+  const [alias] = named
+  if (alias !== undefined && !(typeof alias === 'string' && isDeviceName(alias))) {
+    problem(
+      'vip.device',
+      `'${alias}' is no name of a network device; it has 1 to 15 letters, digits, '_', '.', ':' or '-'`,
+    )
+  }
+  // An alias as in ifconfig's time: eth0:1 is the device eth0 and the label eth0:1.
+  const device = typeof alias === 'string' ? alias.split(':')[0] : undefined
+  const label = options.label ?? (alias === device ? undefined : alias)
+  if (label !== undefined && !(isDeviceName(label) && device !== undefined && label.startsWith(`${device}:`))) {
+    problem('vip.label', `'${label}' is no label; with device: 'eth0' it is 'eth0:NAME', at most 15 characters in all`)
+  }
+  const announce = options.announce ?? 'auto'
+  if (!announceModes.includes(announce)) {
+    problem('vip.announce', `'${String(announce)}' is none of ${announceModes.map((mode) => `'${mode}'`).join(', ')}`)
+  }
+  if (announce === 'arping' && parsed.some(({ family }) => family === 6)) {
+    problem('vip.announce', "arping announces IPv4 addresses only; write 'auto' or 'kernel'")
+  }
+  if (issues.length > 0) throw configurationError(issues)
+  const shown = parsed.map(({ address, prefix }) => (prefix === undefined ? address : `${address}/${prefix}`))
+  const addresses = parsed.map(({ address, family, prefix }) => ({ address, family, prefix }))
+  return { name: `vip:${shown.join(',')}`, addresses, device, label, announce }
+}
+
+/** The agent, with the host handed in. */
+export function createVipAgent(
+  settings: Settings,
+  context: ResourceContext,
+  acquire: () => Promise<Share<VipHost>>,
+): ResourceAgent {
+  const { addresses, label, announce: mode } = settings
+  let share: Share<VipHost> | undefined
+  let device = settings.device ?? ''
+  let unwatch = (): void => {}
+  /** It was started here and neither stopped nor isolated since. */
+  let serving = false
+  let announced: Announced | undefined
+
+  function host(): VipHost {
+    if (!share) throw new HotStandbyError('HS_STATE', `${settings.name} is not open`)
+    return share.value
+  }
+
+  function refuseForeign(devices: readonly NetworkDevice[]): void {
+    for (const address of addresses) {
+      const owner = host().addresses.foreignDevice(devices, address)
+      if (owner) throw foreign(address, owner)
+    }
+  }
+
+  /** Removes what a killed predecessor left, in the form in which it was added, and nothing else. */
+  async function clearLeftover(): Promise<void> {
+    const record = readRecord(context.leftover)
+    if (!record) return
+    const stale = await host().addresses.adopt(record.device, record.addresses)
+    await host().addresses.remove(stale)
+    const removed = stale.map(hostForm)
+    if (removed.length > 0)
+      context.logger.warn({ device: record.device, removed }, 'removed what a killed predecessor left')
+    context.remember(null)
+  }
+
+  async function announceNow(signal: AbortSignal): Promise<void> {
+    announced = undefined
+    announced = await host().announcer.announce(device, addresses, mode, signal)
+  }
+
+  async function start({ signal }: OperationContext): Promise<void> {
+    context.remember({ device, addresses: addresses.map(hostForm) })
+    await host().addresses.add(device, addresses, { label, signal })
+    serving = true
+    try {
+      await announceNow(signal)
+    } catch (error) {
+      // The address serves, and whoever asks for it anew finds it; not to serve would help nobody.
+      context.logger.warn({ device, error: messageOf(error) }, 'the address is up but could not be announced')
+    }
+  }
+
+  async function remove({ signal }: OperationContext): Promise<void> {
+    serving = false
+    await host().addresses.remove(addresses, signal)
+    context.remember(null)
+  }
+
+  return {
+    async open() {
+      share = await acquire()
+      try {
+        await clearLeftover()
+        const devices = await host().addresses.list()
+        refuseForeign(devices)
+        device = settings.device ?? deviceFor(addresses, devices)
+        findDevice(devices, device)
+        if (mode === 'arping' && !/^(iputils|habets)$/.test(host().announcer.arping())) {
+          throw new HotStandbyError(
+            'HS_HOST',
+            `announce: 'arping' is asked for, but there is no usable arping (${host().announcer.arping()}); install iputils-arping or write 'auto'`,
+          )
+        }
+        unwatch = host().addresses.watch(device, () => context.changed())
+      } catch (error) {
+        await share.release()
+        share = undefined
+        throw error
+      }
+    },
+
+    async close() {
+      unwatch()
+      await share?.release()
+      share = undefined
+    },
+
+    async prepare({ signal }) {
+      const devices = await host().addresses.list(signal)
+      const trouble = whyUnusable(devices, device)
+      if (trouble) throw new HotStandbyError('HS_RESOURCE', trouble)
+      refuseForeign(devices)
+    },
+
+    start,
+    stop: remove,
+
+    async status({ signal }): Promise<ResourceStatus> {
+      const devices = await host().addresses.list(signal)
+      const onDevice = devices.find(({ name }) => name === device)?.addresses ?? []
+      if (!serving) {
+        const found = addresses.find((address) => host().addresses.foreignDevice(devices, address))
+        return found
+          ? { state: 'failed', reason: `${found.address} is configured here by somebody else` }
+          : { state: 'stopped' }
+      }
+      const trouble = whyUnusable(devices, device)
+      if (trouble) return { state: 'failed', reason: trouble }
+      const gone = addresses.filter(
+        (address) =>
+          !onDevice.some((entry) => entry.usable && `${entry.address}/${entry.prefix}` === hostForm(address)),
+      )
+      if (gone.length === 0) return { state: 'running' }
+      return {
+        state: 'failed',
+        reason: `no longer on ${device}, removed by somebody else: ${gone.map(hostForm).join(', ')}`,
+      }
+    },
+
+    announce: ({ signal }) => announceNow(signal),
+    isolate: remove,
+    restore: start,
+
+    inspect: () => ({
+      device,
+      addresses: addresses.map(hostForm),
+      serving,
+      announced: announced ?? null,
+      arping: share?.value.announcer.arping() ?? null,
+      host: share?.value.addresses.inspect() ?? null,
+    }),
+  }
+}
+
+/** The one device with an address in the network of every floating address. */
+function deviceFor(addresses: readonly IpAddress[], devices: readonly NetworkDevice[]): string {
+  const candidates = devices.filter((device) => !device.loopback)
+  const fits = (device: NetworkDevice, address: IpAddress, prefix?: number | undefined): boolean =>
+    device.addresses.some(
+      (entry) =>
+        `${entry.address}/${entry.prefix}` !== hostForm(entry) &&
+        (prefix === undefined || prefix === entry.prefix) &&
+        inSubnet(address, entry.address, entry.prefix),
+    )
+  const near = candidates.filter((device) => addresses.every((address) => fits(device, address)))
+  // The prefix that was written tells apart a network and a larger one around it.
+  const exact = near.filter((device) => addresses.every((address) => fits(device, address, address.prefix)))
+  const found = near.length > 1 && exact.length > 0 ? exact : near
+  if (found.length === 1 && found[0]) return found[0].name
+  const what = addresses
+    .map(({ address, prefix }) => (prefix === undefined ? address : `${address}/${prefix}`))
+    .join(', ')
+  const shown = (found.length > 0 ? found : candidates).map(
+    ({ name, addresses: has }) =>
+      `${name} (${has.map((entry) => `${entry.address}/${entry.prefix}`).join(' ') || 'no address'})`,
+  )
+  const how = found.length > 0 ? 'several devices lie' : 'no device lies'
+  throw new HotStandbyError(
+    'HS_RESOURCE',
+    `${how} in the network of ${what}: ${shown.join(', ') || 'this host has none'}; name one with the option device`,
+  )
+}
+
+/** What `remember` was given, read back; undefined for anything else. */
+function readRecord(
+  record: Readonly<Record<string, unknown>> | null,
+): { device: string; addresses: IpAddress[] } | undefined {
+  const device = record?.['device']
+  const texts = record?.['addresses']
+  if (typeof device !== 'string' || !isDeviceName(device) || !Array.isArray(texts)) return undefined
+  const addresses = texts.map((text) => parseIpAddress(String(text))).filter((entry) => typeof entry !== 'string')
+  return { device, addresses }
+}

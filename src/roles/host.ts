@@ -1,0 +1,49 @@
+import type { Operation, ResourceStatus } from './resource-agent.ts'
+import type { Instant } from './time.ts'
+
+/** One operation of one resource, as the core asks for it. */
+export interface OperationRequest {
+  /** Unique within the life of this process. A late answer to an old id is ignored by the tables. */
+  readonly opId: number
+  readonly group: string
+  readonly resource: string
+  readonly operation: Operation
+  readonly epoch: number
+}
+
+/** How an operation ended. */
+export type OperationResult =
+  | { readonly ok: true; readonly status?: ResourceStatus | undefined }
+  | { readonly ok: false; readonly reason: string }
+
+/** What a node keeps over restarts. */
+export interface PersistentState {
+  /** Heartbeat's `hg`: grows with every start. */
+  readonly generation: number
+  /** Highest generation seen of the peer. */
+  readonly peerGeneration: number
+  /** Per group a number that no ownership has reached yet: reserved ahead, so that no disk write stands in the takeover path. */
+  readonly epochCeilings: Readonly<Record<string, number>>
+}
+
+/**
+ * The world as the loop sees it: time, one timer, randomness, agents, the state file. Real time implements it in
+ * `cluster/host.ts`; a simulator gives the same loop another one.
+ */
+export interface Host {
+  /** Reads the clocks. */
+  now(): Instant
+  /** Milliseconds for which this process did not run, found out since the last call; 0 almost always. Asked at every entry of the loop. */
+  takeStall(): number
+  /** Calls `onWake` once at `monoMs` (or soon after); replaces the earlier request; `null` cancels. */
+  wakeAt(monoMs: number | null): void
+  /** Calls `onDrained` after one full turn in which every socket was read. */
+  drain(): void
+  /** Bytes nobody can guess; a simulator draws them from its seed. */
+  /** Runs an operation and answers exactly once, never synchronously. */
+  perform(request: OperationRequest, done: (result: OperationResult) => void): void
+  /** Aborts an operation; its answer may still come. */
+  cancel(opId: number): void
+  /** Writes the state durably. */
+  persist(state: PersistentState, done: (error: Error | null) => void): void
+}

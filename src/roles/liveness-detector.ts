@@ -1,0 +1,44 @@
+/** What a detector says of somebody it listens to. */
+export type Liveness = 'alive' | 'late' | 'dead'
+
+/**
+ * Judges from the times of what was heard whether the sender is alive. Pure: it is handed `now` and owns no timer.
+ * `nowMs` is *awake time*: monotonic time less the stalls of this process, so silence during which we slept does not count.
+ */
+export interface LivenessDetector {
+  /** A beat was heard. `deadtimeMs` is the dead time that its sender announces for itself (Heartbeat's `dt`), already capped. */
+  heard(nowMs: number, deadtimeMs: number): void
+  /** The verdict at `nowMs`. Before the first `heard` it is counted from `reset`. */
+  check(nowMs: number): Liveness
+  /** The earliest time at which `check` may answer otherwise if nothing more is heard; Infinity when never. */
+  nextCheckMs(nowMs: number): number
+  /** Forgets everything; silence counts from `nowMs`, and `deadtimeMs` is waited for the first beat. */
+  reset(nowMs: number, deadtimeMs: number): void
+}
+
+/** Times of a pair, in milliseconds. */
+export interface LivenessTimes {
+  /** Interval of the beats. */
+  readonly keepaliveMs: number
+  /** Silence after which a node is `late`. */
+  readonly warntimeMs: number
+  /** Silence after which a node is `dead`. Announced to the peer, who judges us by it. */
+  readonly deadtimeMs: number
+  /** Silence allowed to a peer that was not heard since our own start. */
+  readonly initdeadMs: number
+}
+
+/** What `deadtime()` and its like return: the times, and how to make a detector. */
+export interface LivenessPlugin {
+  readonly kind: 'liveness'
+  readonly type: string
+  readonly times: LivenessTimes
+  /** Problems of the times' relations; all of them at once. */
+  readonly issues: readonly {
+    readonly path: string
+    readonly message: string
+    readonly severity: 'error' | 'warning'
+  }[]
+  /** Makes a detector for one sender. */
+  create(): LivenessDetector
+}

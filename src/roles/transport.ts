@@ -1,0 +1,58 @@
+import type { Logger } from './logger.ts'
+
+/** What a transport can do. Gates tests of the compliance suite and is shown in the snapshot. */
+export interface TransportCapabilities {
+  /** `datagram`: one frame per packet, in Heartbeat's netstring form. `stream`: a line of bytes, in its classic form. */
+  readonly framing: 'datagram' | 'stream'
+  /** Largest frame in bytes. */
+  readonly maxFrameBytes: number
+  /** Bits per second of a slow line; undefined where it does not matter. */
+  readonly bitsPerSecond?: number | undefined
+  /** True when own frames may come back (broadcast, multicast with loop). */
+  readonly echoes: boolean
+}
+
+/** What a transport is given by the engine. */
+export interface TransportContext {
+  /** Configured name of this node. */
+  readonly self: string
+  /** Configured name of the other node. */
+  readonly peer: string
+  readonly logger: Logger
+  /** Hand over one received packet (or, for a stream, one chunk). `from` is for people: an address, a device. */
+  receive(bytes: Uint8Array, from: string): void
+  /** Something went wrong with the link; it stays open and tries on unless `close()` is called. Called at most once per cause and second. */
+  problem(error: Error): void
+}
+
+/** One path to the peer. Best effort: what is sent may be lost, doubled or late. */
+export interface Transport {
+  readonly capabilities: TransportCapabilities
+  /**
+   * Opens the link. Rejects with `HS_TRANSPORT` and the likely cause (port in use, no such device, address not here, privilege).
+   */
+  open(): Promise<void>
+  /** Sends one frame. Never throws and never blocks; errors go to `problem`. */
+  send(frame: Uint8Array): void
+  /** Closes the link; idempotent. Nothing is received afterwards. */
+  close(): Promise<void>
+  /** For people: local and remote end, as in `192.168.2.105:694 -> 192.168.2.106:694`. */
+  describe(): string
+}
+
+/** What the factories `udpUnicast`, `udpBroadcast`, … return: data, and how to make the transport of it. */
+export interface TransportPlugin {
+  readonly kind: 'transport'
+  /** Which transport: `udp-unicast`, `udp-broadcast`, `udp-multicast`, `serial`, `memory`. */
+  readonly type: string
+  /** Name of the link, unique within a node: the device where one is given, as Heartbeat has it. */
+  readonly link: string
+  /** Network device, where one was named. */
+  readonly device?: string | undefined
+  /** What is wrong with the options for this pair of nodes, if anything; paths are relative to the plug-in (`addresses.master`). */
+  validate?(nodes: readonly string[]): readonly { readonly path: string; readonly message: string }[]
+  /** Address of the peer on this link, where it has one: a link whose peer address is this host's own is left out (Heartbeat's files may name both ends). */
+  remoteAddress?(self: string, peer: string): string | undefined
+  /** Makes the transport; opens nothing. */
+  create(context: TransportContext): Transport
+}

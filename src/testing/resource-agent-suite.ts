@@ -1,0 +1,276 @@
+import { messageOf } from '../roles/error.ts'
+import { silentLogger } from '../roles/logger.ts'
+import type { OperationContext, ResourceAgent, ResourceContext, ResourcePlugin } from '../roles/resource-agent.ts'
+import { check, equal } from './assert.ts'
+
+/** One resource to be tried, made anew for every test, with nothing of it running. */
+export interface ResourceFixture {
+  readonly plugin: ResourcePlugin
+  /**
+   * Does it serve? Seen from outside (a request, the process table), never asked of the agent. Without it the suite must
+   * believe `status`.
+   */
+  serves?(): boolean | Promise<boolean>
+  /** Breaks what runs, behind the agent's back. Without it the tests about failures are left out. */
+  break?(): void | Promise<void>
+  /** Makes the next start hang until its signal aborts. Without it that test is left out. */
+  hang?(): void | Promise<void>
+  /** Takes everything down, whatever the test left. */
+  cleanup?(): void | Promise<void>
+}
+
+/** What {@link resourceAgentSuite} is given. */
+export interface ResourceAgentSuiteOptions {
+  /** Registers one test: `test` of `node:test`, `it` of another runner. */
+  test(name: string, run: () => Promise<void>): unknown
+  /** A fresh resource that nothing has touched. */
+  create(): ResourceFixture | Promise<ResourceFixture>
+  /** Directory for the agent's own files. @defaultValue `'/tmp'` */
+  readonly directory?: string | undefined
+  /** Set for a resource that keeps running on a standby (a hot one): a stop is then seen in `status` only. */
+  readonly keepsRunning?: boolean | undefined
+}
+
+interface Bench {
+  readonly fixture: ResourceFixture
+  readonly agent: ResourceAgent
+  /** What the agent has written down, as a restart would find it. */
+  record(): Readonly<Record<string, unknown>> | null
+  /** The agent of a second process that finds what the first one wrote down. */
+  successor(): ResourceAgent
+}
+
+type Name = 'start' | 'stop' | 'announce' | 'isolate' | 'restore' | 'prepare'
+
+/**
+ * The contract of a resource agent, as tests. Each plug-in runs it; so can yours:
+ *
+ * @example
+ * ```ts
+ * import { test } from 'node:test'
+ * import { app } from 'hot-standby'
+ * import { resourceAgentSuite } from 'hot-standby/testing'
+ *
+ * resourceAgentSuite({
+ *   test,
+ *   create() {
+ *     let on = false
+ *     const plugin = app({ start: () => { on = true }, stop: () => { on = false } })
+ *     return { plugin, serves: () => on }
+ *   },
+ * })
+ * ```
+ */
+export function resourceAgentSuite(options: ResourceAgentSuiteOptions): void {
+  const { keepsRunning = false } = options
+
+  const trial = (name: string, run: (bench: Bench) => Promise<void>): void => {
+    options.test(name, async () => {
+      const fixture = await options.create()
+      let record: Readonly<Record<string, unknown>> | null = null
+      const context = (): ResourceContext => ({
+        self: 'master',
+        group: 'suite',
+        logger: silentLogger,
+        directory: options.directory ?? '/tmp',
+        changed() {},
+        remember(next) {
+          // As through a file: an agent must not rely on an object being the same.
+          record = next === null ? null : JSON.parse(JSON.stringify(next))
+        },
+        leftover: record,
+      })
+      const agents: ResourceAgent[] = []
+      const create = (): ResourceAgent => {
+        const agent = fixture.plugin.create(context())
+        agents.push(agent)
+        return agent
+      }
+      const agent = create()
+      try {
+        await agent.open?.()
+        await run({ fixture, agent, record: () => record, successor: create })
+      } finally {
+        for (const opened of agents) await opened.close?.()
+        await fixture.cleanup?.()
+      }
+    })
+  }
+
+  trial('resource: the plug-in declares its name, its times and what its agent can do', async ({ fixture, agent }) => {
+    const { plugin } = fixture
+    equal(plugin.kind, 'resource', 'kind')
+    check(plugin.name.length > 0, 'the plug-in has no name')
+    for (const [name, value] of Object.entries(plugin.times)) {
+      check(Number.isFinite(value) && value >= 0, `times.${name} is ${value}`)
+    }
+    for (const operation of ['start', 'stop', 'status'] as const) {
+      check(plugin.operations.includes(operation), `${operation} is not among the operations`)
+    }
+    for (const operation of ['prepare', 'announce', 'isolate', 'restore'] as const) {
+      const declared = plugin.operations.includes(operation)
+      equal(typeof agent[operation] === 'function', declared, `${operation} is declared exactly when the agent has it`)
+    }
+    equal(
+      plugin.operations.includes('isolate'),
+      plugin.operations.includes('restore'),
+      'isolate and restore come together',
+    )
+  })
+
+  trial('resource: stopped, running, stopped again', async ({ fixture, agent }) => {
+    equal(await state(agent), 'stopped', 'status before the first start')
+    await call(agent, 'start')
+    equal(await state(agent), 'running', 'status after start')
+    await serves(fixture, true, 'after start')
+    await call(agent, 'stop')
+    equal(await state(agent), 'stopped', 'status after stop')
+    if (!keepsRunning) await serves(fixture, false, 'after stop')
+  })
+
+  trial('resource: preparing changes nothing', async ({ fixture, agent }) => {
+    if (!agent.prepare) return
+    await call(agent, 'prepare')
+    equal(await state(agent), 'stopped', 'status after prepare')
+    if (!keepsRunning) await serves(fixture, false, 'after prepare')
+  })
+
+  trial('resource: starting what runs and stopping what does not run succeeds', async ({ fixture, agent }) => {
+    await call(agent, 'stop')
+    await call(agent, 'start')
+    await call(agent, 'start')
+    equal(await state(agent), 'running', 'status after the second start')
+    await serves(fixture, true, 'after the second start')
+    await call(agent, 'stop')
+    await call(agent, 'stop')
+    equal(await state(agent), 'stopped', 'status after the second stop')
+  })
+
+  trial('resource: it starts again after a stop', async ({ fixture, agent }) => {
+    for (let round = 0; round < 3; round++) {
+      await call(agent, 'start')
+      await serves(fixture, true, `in round ${round}`)
+      await call(agent, 'stop')
+    }
+    equal(await state(agent), 'stopped', 'status after three rounds')
+  })
+
+  trial('resource: asking for the status changes nothing', async ({ fixture, agent }) => {
+    for (let round = 0; round < 3; round++) equal(await state(agent), 'stopped', 'status before start')
+    await call(agent, 'start')
+    for (let round = 0; round < 3; round++) equal(await state(agent), 'running', 'status after start')
+    await serves(fixture, true, 'after being asked')
+    await call(agent, 'stop')
+  })
+
+  trial('resource: what was written down is taken back by the stop', async ({ agent, record }) => {
+    await call(agent, 'start')
+    await call(agent, 'stop')
+    equal(record(), null, 'record after stop')
+  })
+
+  trial(
+    'resource: what a killed process left is gone before its successor joins',
+    async ({ fixture, agent, record, successor }) => {
+      await call(agent, 'start')
+      // Nothing written down: it ends with its process, or it may stay.
+      if (record() === null) return call(agent, 'stop')
+      const next = successor()
+      await next.open?.()
+      await serves(fixture, false, 'after the successor has opened')
+      equal(await state(next), 'stopped', 'status of the successor')
+      await call(next, 'start')
+      await serves(fixture, true, 'after the successor has started it')
+      await call(next, 'stop')
+    },
+  )
+
+  trial('resource: a start that hangs ends with its signal, and can be stopped', async ({ fixture, agent }) => {
+    if (!fixture.hang) return
+    await fixture.hang()
+    const abort = new AbortController()
+    const started = outcome(agent.start({ epoch: 1, signal: abort.signal }))
+    await pause(50)
+    abort.abort(new Error('the limit of the start is over'))
+    let limit: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<string>((resolve) => {
+      limit = setTimeout(() => resolve('still hanging'), 5000)
+    })
+    const result = await Promise.race([started, late])
+    clearTimeout(limit)
+    check(result !== 'still hanging', 'start goes on 5 s after its signal was aborted')
+    check(result !== 'done', 'an aborted start must not succeed')
+    await call(agent, 'stop')
+    if (!keepsRunning) await serves(fixture, false, 'after the stop')
+  })
+
+  trial('resource: a failure shows in the status, and a restart mends it', async ({ fixture, agent }) => {
+    if (!fixture.break) return
+    await call(agent, 'start')
+    await fixture.break()
+    check((await state(agent)) !== 'running', 'status says running though it was broken')
+    await call(agent, 'stop')
+    await call(agent, 'start')
+    equal(await state(agent), 'running', 'status after the restart')
+    await serves(fixture, true, 'after the restart')
+    await call(agent, 'stop')
+  })
+
+  trial('resource: an isolated one serves nobody until it is restored', async ({ fixture, agent }) => {
+    if (!agent.isolate || !agent.restore) return
+    await call(agent, 'start')
+    await call(agent, 'isolate')
+    await serves(fixture, false, 'while isolated')
+    await call(agent, 'restore')
+    await serves(fixture, true, 'after restore')
+    await call(agent, 'isolate')
+    await call(agent, 'stop')
+    equal(await state(agent), 'stopped', 'status after isolation and stop')
+  })
+
+  trial('resource: announcing changes nothing', async ({ fixture, agent }) => {
+    if (!agent.announce) return
+    await call(agent, 'start')
+    await call(agent, 'announce')
+    await serves(fixture, true, 'after announce')
+    await call(agent, 'stop')
+  })
+
+  trial('resource: what it shows of itself is plain data', async ({ agent }) => {
+    const shown = agent.inspect?.()
+    if (shown !== undefined)
+      equal(JSON.parse(JSON.stringify(shown)), shown, 'inspect() after a round trip through JSON')
+  })
+
+  trial('resource: closing twice succeeds', async ({ agent }) => {
+    await agent.close?.()
+    await agent.close?.()
+  })
+}
+
+function circumstances(): OperationContext {
+  return { epoch: 1, signal: new AbortController().signal }
+}
+
+async function call(agent: ResourceAgent, name: Name): Promise<void> {
+  await agent[name]?.(circumstances())
+}
+
+async function state(agent: ResourceAgent): Promise<string> {
+  return (await agent.status(circumstances())).state
+}
+
+async function serves(fixture: ResourceFixture, expected: boolean, when: string): Promise<void> {
+  if (fixture.serves) equal(await fixture.serves(), expected, `serves, seen from outside, ${when}`)
+}
+
+function outcome(work: Promise<void>): Promise<string> {
+  return work.then(
+    () => 'done',
+    (error) => messageOf(error),
+  )
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

@@ -1,0 +1,355 @@
+import { Loop } from '../cluster/loop.ts'
+import type { CoreEvent } from '../core/events.ts'
+import { type Core, type CoreView, createCore } from '../core/step.ts'
+import type { TableStep } from '../core/table.ts'
+import type { Command, CoreConfig, GroupConfig, Refusal } from '../core/types.ts'
+import type { KeyRing } from '../roles/key-ring.ts'
+import type { LivenessPlugin } from '../roles/liveness-detector.ts'
+import type { ResourceTimes } from '../roles/resource-agent.ts'
+import { type Codec, createCodec } from '../wire/codec.ts'
+import { Schedule, seededRandom } from './schedule.ts'
+import { SimulatedResource } from './simulated-agent.ts'
+import { SimulatedHost } from './simulated-host.ts'
+import { SimulatedNetwork } from './simulated-network.ts'
+
+/** A group of a simulation, in short. */
+export interface SimulatedGroup {
+  readonly name: string
+  readonly preferred: string
+  /** Names of its resources; the first is an address that can be cut off, as in Heartbeat's files. */
+  readonly resources: readonly string[]
+  /** False: nothing of it can be cut off. @defaultValue true */
+  readonly cuttable?: boolean | undefined
+}
+
+/** What a simulation is made of. */
+export interface SimulationOptions {
+  /** Everything random comes from it. */
+  readonly seed: number
+  readonly nodes: readonly [string, string]
+  readonly groups: readonly SimulatedGroup[]
+  readonly liveness: LivenessPlugin
+  /** The keys of each node. */
+  readonly ring: (node: string) => KeyRing
+  readonly links?: readonly string[] | undefined
+  readonly targets?: readonly string[] | undefined
+  readonly autoFailback?: boolean | undefined
+  readonly onIsolated?: 'stop' | 'continue' | undefined
+  readonly deadpingMs?: number | undefined
+  readonly holdDownMs?: number | undefined
+  readonly restartWindowMs?: number | undefined
+  /** Period of each resource's status check. @defaultValue 1000 */
+  readonly monitorMs?: number | undefined
+  /** What differs on one node, to simulate two that are configured unlike. */
+  /** Hears of every step of the two tables at every node. */
+  readonly trace?: ((node: string, step: TableStep) => void) | undefined
+  /** Copies every input and effect as if it went to another thread: whatever is not plain data then throws. @defaultValue false */
+  readonly copies?: boolean | undefined
+  /** What of a node's configuration differs from the rest of the options. */
+  readonly override?: ((node: string) => Partial<CoreConfig>) | undefined
+}
+
+/** One thing that happened at a node, with true time. */
+export interface SimulatedEvent {
+  readonly atMs: number
+  readonly node: string
+  readonly event: CoreEvent
+}
+
+const times: ResourceTimes = { startMs: 20_000, stopMs: 20_000, statusMs: 2000, intervalMs: 1000 }
+
+/**
+ * Two nodes in virtual time around the unchanged loop and core, on the real wire format with real authentication. The same
+ * seed and the same calls give the same run.
+ *
+ * @example
+ * ```ts
+ * import { deadtime } from 'hot-standby'
+ * import { Simulation, simulatedRing } from 'hot-standby/testing'
+ *
+ * const pair = new Simulation({
+ *   seed: 1,
+ *   nodes: ['master', 'slave'],
+ *   groups: [{ name: 'web', preferred: 'master', resources: ['vip', 'nginx'] }],
+ *   liveness: deadtime({ keepalive: '200ms', deadtime: '1s' }),
+ *   ring: simulatedRing,
+ * })
+ * pair.start('master')
+ * pair.start('slave')
+ * pair.run(5000)
+ * pair.crash('master')
+ * pair.run(3000)
+ * console.log(pair.serving('web')) // [ 'slave' ]
+ * ```
+ */
+export class Simulation {
+  readonly schedule: Schedule = new Schedule()
+  readonly network: SimulatedNetwork
+  /** Everything the nodes told, in order. */
+  readonly events: SimulatedEvent[] = []
+  readonly #options: SimulationOptions
+  readonly #hosts: ReadonlyMap<string, SimulatedHost>
+  readonly #codecs = new Map<string, Codec>()
+  #nextCommand = 1
+  #nextBoot = 1
+
+  constructor(options: SimulationOptions) {
+    this.#options = options
+    this.network = new SimulatedNetwork(this.schedule, seededRandom(options.seed))
+    this.#hosts = new Map(options.nodes.map((node) => [node, this.#makeHost(node)]))
+  }
+
+  #makeHost(node: string): SimulatedHost {
+    const host = new SimulatedHost(node, this.schedule)
+    for (const { resources } of this.#options.groups)
+      for (const name of resources) host.resources.set(name, new SimulatedResource(name))
+    for (const target of this.#options.targets ?? []) host.targetsUp.set(target, true)
+    return host
+  }
+
+  /** Virtual time since the simulation was made. */
+  get nowMs(): number {
+    return this.schedule.nowMs
+  }
+
+  /** Names of the links. */
+  get links(): readonly string[] {
+    return this.#options.links ?? ['eth1']
+  }
+
+  #host(node: string): SimulatedHost {
+    const host = this.#hosts.get(node)
+    if (!host) throw new Error(`no node is named ${node}`)
+    return host
+  }
+
+  #peerOf(node: string): string {
+    const [first, second] = this.#options.nodes
+    return node === first ? second : first
+  }
+
+  /** Lets time pass. */
+  run(forMs: number): void {
+    this.schedule.runUntil(this.schedule.nowMs + forMs)
+  }
+
+  /** Starts the process on a host; what a killed one left there is removed first, as the state directory has it. */
+  start(node: string): void {
+    const host = this.#host(node)
+    if (host.loop) throw new Error(`${node} runs already`)
+    for (const resource of host.resources.values()) {
+      resource.running = false
+      resource.isolated = false
+    }
+    const peer = this.#peerOf(node)
+    host.saved = { ...host.saved, generation: host.saved.generation + 1 }
+    const config = this.config(node)
+    const core = this.#makeCore(node, config)
+    const codec = this.#codecs.get(node) ?? createCodec({ ring: this.#options.ring(node), framing: 'datagram' })
+    this.#codecs.set(node, codec)
+    const links = this.links.map((link) => ({
+      link,
+      codec,
+      transport: this.network.transport(link, { self: node, peer }, (bytes) =>
+        host.enter(() => host.loop?.receive(link, bytes, peer)),
+      ),
+    }))
+    host.transports = links.map(({ transport }) => transport)
+    // The simulated transports open at once; their promises say nothing more.
+    for (const transport of host.transports) transport.open().catch(() => {})
+    host.loop = new Loop({
+      core,
+      host,
+      links,
+      silentLinkMs: config.times.initdeadMs,
+      diagnose: () => 'simulated',
+      onEvent: (event) => this.events.push({ atMs: this.nowMs, node, event }),
+      onMessage: (payload) => host.messages.push(payload),
+      onReply: (id, refusal) => host.answer(id, refusal),
+      onHalt: () => this.#down(host),
+      onFatal: () => {
+        // The guardian cuts the addresses when the process lets go of it.
+        for (const resource of host.resources.values()) resource.isolated = true
+        this.#down(host)
+      },
+    })
+    host.view = () => core.view()
+    host.loop.start()
+    const { run } = host
+    for (const target of this.#options.targets ?? []) this.#ping(host, target, run)
+  }
+
+  #makeCore(node: string, config: CoreConfig): Core {
+    const { trace, copies, liveness } = this.#options
+    const core = createCore(config, liveness.create(), trace && ((step) => trace(node, step)))
+    if (!copies) return core
+    return {
+      step: (input) => structuredClone(core.step(structuredClone(input))),
+      view: () => structuredClone(core.view()),
+    }
+  }
+
+  /** What the core of a node is built from. */
+  config(node: string): CoreConfig {
+    const host = this.#host(node)
+    const peer = this.#peerOf(node)
+    const options = this.#options
+    const { times: liveness } = options.liveness
+    const groups: GroupConfig[] = options.groups.map(({ name, preferred, resources, cuttable = true }) => ({
+      name,
+      preferred,
+      resources: resources.map((resource, index) => ({
+        name: resource,
+        times: { ...times, intervalMs: options.monitorMs ?? times.intervalMs },
+        operations:
+          index === 0 && cuttable
+            ? ['prepare', 'start', 'stop', 'status', 'announce', 'isolate', 'restore']
+            : ['prepare', 'start', 'stop', 'status'],
+        exclusive: 'address',
+      })),
+    }))
+    return {
+      self: node,
+      peer,
+      uuid: new TextEncoder().encode(node.padEnd(16, '.')).slice(0, 16),
+      bootId: (this.#nextBoot++).toString(16).padStart(16, '0'),
+      generation: host.saved.generation,
+      state: host.saved,
+      times: liveness,
+      deadpingMs: options.deadpingMs ?? liveness.deadtimeMs / 2,
+      keyId: options.ring(node).active,
+      groups,
+      links: this.links,
+      targets: (options.targets ?? []).map((target) => ({
+        target,
+        deadpingMs: options.deadpingMs ?? liveness.deadtimeMs / 2,
+      })),
+      autoFailback: options.autoFailback ?? false,
+      onIsolated: options.onIsolated ?? 'stop',
+      restartWindowMs: options.restartWindowMs ?? 60_000,
+      holdDownMs: options.holdDownMs ?? 60_000,
+      ...options.override?.(node),
+    }
+  }
+
+  #ping(host: SimulatedHost, target: string, run: number): void {
+    if (host.run !== run) return
+    if (host.targetsUp.get(target)) host.enter(() => host.loop?.observe({ target, reachable: true }))
+    this.schedule.at(this.nowMs + this.#options.liveness.times.keepaliveMs, () => this.#ping(host, target, run))
+  }
+
+  #down(host: SimulatedHost): void {
+    for (const transport of host.transports) transport.close().catch(() => {})
+    host.gone()
+  }
+
+  /** The whole host dies: process and resources. */
+  crash(node: string): void {
+    const host = this.#host(node)
+    for (const resource of host.resources.values()) resource.running = false
+    this.#down(host)
+  }
+
+  /** Only the process dies; the guardian removes what can be cut off, everything else runs on. */
+  kill(node: string): void {
+    const host = this.#host(node)
+    for (const { resources } of this.#options.groups) {
+      const address = host.resources.get(resources[0] as string)
+      if (address) address.running = false
+    }
+    this.#down(host)
+  }
+
+  /** Stops the process without ending it, as SIGSTOP does; what it has started goes on. */
+  freeze(node: string): void {
+    const host = this.#host(node)
+    if (host.loop) host.frozenAtMs ??= this.nowMs
+  }
+
+  /** Lets a frozen process go on: it finds out that it stood still. */
+  thaw(node: string): void {
+    this.#host(node).thaw()
+  }
+
+  /** Nothing passes between the nodes on a link, or on every link. */
+  partition(link?: string): void {
+    this.#each(link, (conditions) => {
+      conditions.cut = true
+    })
+  }
+
+  /** Ends every cut of a link, or of all. */
+  repair(link?: string): void {
+    this.#each(link, (conditions) => {
+      conditions.cut = false
+    })
+  }
+
+  /** Nothing passes from one node to the other; the way back works. */
+  partitionOneway(from: string, link?: string): void {
+    for (const name of link === undefined ? this.links : [link])
+      this.network.conditions(from, this.#peerOf(from), name).cut = true
+  }
+
+  #each(link: string | undefined, change: (conditions: ReturnType<SimulatedNetwork['conditions']>) => void): void {
+    const [a, b] = this.#options.nodes
+    for (const name of link === undefined ? this.links : [link]) {
+      change(this.network.conditions(a, b, name))
+      change(this.network.conditions(b, a, name))
+    }
+  }
+
+  /** Whether a ping target answers a node. */
+  setTarget(node: string, target: string, answers: boolean): void {
+    this.#host(node).targetsUp.set(target, answers)
+  }
+
+  /** A resource of a node, to see what it does and to make it fail. */
+  resource(node: string, name: string): SimulatedResource {
+    const resource = this.#host(node).resources.get(name)
+    if (!resource) throw new Error(`${node} has no resource named ${name}`)
+    return resource
+  }
+
+  /** Whether the process of a node runs, frozen or not. */
+  isRunning(node: string): boolean {
+    return this.#host(node).loop !== undefined
+  }
+
+  /** What a node knows; undefined while its process is gone. */
+  view(node: string): CoreView | undefined {
+    return this.#host(node).view?.()
+  }
+
+  /** Commands of a node's present process that were not answered yet. */
+  unanswered(node: string): number {
+    return this.#host(node).replies.size
+  }
+
+  /** Whether the process of a node is stopped. */
+  isFrozen(node: string): boolean {
+    return this.#host(node).frozenAtMs !== undefined
+  }
+
+  /** Messages of the application that arrived at a node. */
+  messages(node: string): readonly Uint8Array[] {
+    return this.#host(node).messages
+  }
+
+  /** Gives a command; the callback hears the refusal, or nothing when it was fulfilled. */
+  command(node: string, command: Command, done: (refusal: Refusal | undefined) => void = () => {}): void {
+    const host = this.#host(node)
+    if (!host.loop) throw new Error(`${node} does not run`)
+    const id = this.#nextCommand++
+    host.replies.set(id, done)
+    host.enter(() => host.loop?.command(id, command))
+  }
+
+  /** The nodes that serve a group, as a client would find out: every resource of it runs and none is cut off. */
+  serving(group: string): string[] {
+    const resources = this.#options.groups.find(({ name }) => name === group)?.resources ?? []
+    return this.#options.nodes.filter((node) =>
+      resources.every((name) => this.#host(node).resources.get(name)?.serves ?? false),
+    )
+  }
+}

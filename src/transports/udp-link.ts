@@ -1,0 +1,212 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { addressesOf, deviceState, type InterfaceAddress } from '../platform/interfaces.ts'
+import { ipFamily } from '../platform/ip.ts'
+import { type LimitedReport, onceASecond } from '../platform/once-a-second.ts'
+import { HotStandbyError } from '../roles/error.ts'
+import type { Transport, TransportCapabilities, TransportContext } from '../roles/transport.ts'
+import { type Endpoint, endpointText } from './endpoint.ts'
+import { bindError, deviceError, sendError } from './udp-errors.ts'
+
+/** One socket to be bound. */
+export interface SocketPlan extends Endpoint {
+  /** Other sockets may be bound to the same address and port. */
+  readonly shared?: boolean | undefined
+  /** Sets options once it is bound. */
+  prepare?(socket: Socket): void
+}
+
+/** Where one UDP link binds, where it sends to, whom it listens to. */
+export interface UdpPlan {
+  /** Sends, and receives unless there is a socket of its own for that. */
+  readonly sending: SocketPlan
+  readonly receiving?: SocketPlan | undefined
+  readonly to: Endpoint
+  /** Address filter on the sender: the cheapest check, before anything is parsed. The port is never looked at. */
+  accepts(address: string): boolean
+  /** Called for a sender that is not accepted. */
+  refused?(address: string): void
+}
+
+/** What differs between the UDP transports. */
+export interface UdpLinkOptions {
+  readonly device: string | undefined
+  /**
+   * Made anew at every (re)opening from the device's present addresses.
+   * @throws {HotStandbyError} `HS_TRANSPORT` when these addresses will not do.
+   */
+  plan(own: readonly InterfaceAddress[]): UdpPlan
+}
+
+/** Pause between two attempts to open the sockets again, and the longest time that a link stays deaf after its device is back. */
+const reopenMs = 1000
+/** Bytes that may wait in this process for a network that does not take them; old beats are worthless, so more is dropped. */
+const queueLimitBytes = 1 << 20
+
+/** Failures after which the socket itself may be stale: its address or device went away. */
+const staleCodes: ReadonlySet<string> = new Set(
+  'EADDRNOTAVAIL EBADF EHOSTUNREACH EINVAL ENETDOWN ENETUNREACH ENODEV ENXIO'.split(' '),
+)
+
+/**
+ * Life of a UDP link: opens, sends, receives, heals, closes. It owns no timer: the caller sends a beat every keepalive, and a
+ * send finds out that the link is broken or may be whole again.
+ */
+export class UdpLink implements Transport {
+  readonly capabilities: TransportCapabilities = { framing: 'datagram', maxFrameBytes: 65_507, echoes: false }
+  readonly #options: UdpLinkOptions
+  readonly #context: TransportContext
+  readonly #problem: LimitedReport
+  #opened = false
+  #plan: UdpPlan | undefined
+  #sending: Socket | undefined
+  #sockets: readonly Socket[] = []
+  #stale = false
+  #triedMs = 0
+
+  constructor(options: UdpLinkOptions, context: TransportContext) {
+    this.#options = options
+    this.#context = context
+    this.#problem = onceASecond((error) => context.problem(error))
+  }
+
+  async open(): Promise<void> {
+    if (this.#opened) throw new HotStandbyError('HS_STATE', 'the link is open already; close it first')
+    this.#opened = true
+    try {
+      this.#bind()
+    } catch (error) {
+      // A cable that is unplugged or a peer on a crossover cable that is off must not keep this node from starting.
+      if (this.#deviceSleeps()) return this.#problem('open', () => error as Error)
+      await this.close()
+      throw error
+    }
+  }
+
+  send(frame: Uint8Array): void {
+    if (!this.#opened) return
+    if ((this.#stale || !this.#sending) && performance.now() - this.#triedMs >= reopenMs) this.#reopen()
+    const socket = this.#sending
+    const plan = this.#plan
+    if (!socket || !plan) return
+    const hindrance = this.#hindrance(socket, frame)
+    if (hindrance !== undefined) {
+      this.#failed(hindrance)
+      return
+    }
+    socket.send(frame, plan.to.port, plan.to.address, (error) => {
+      if (error && socket === this.#sending) this.#failed((error as NodeJS.ErrnoException).code ?? error.message, error)
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#opened = false
+    this.#unbind()
+    this.#plan = undefined
+  }
+
+  describe(): string {
+    const plan = this.#plan
+    return plan ? `${endpointText(plan.sending)} -> ${endpointText(plan.to)}` : 'not open'
+  }
+
+  #deviceSleeps(): boolean {
+    const { device } = this.#options
+    return device !== undefined && ['down', 'no-carrier'].includes(deviceState(device))
+  }
+
+  /** What the kernel would say, or would not: IPv6 takes a little more than the limit, and a queue has none. */
+  #hindrance(socket: Socket, frame: Uint8Array): string | undefined {
+    if (frame.length > this.capabilities.maxFrameBytes) return 'EMSGSIZE'
+    return socket.getSendQueueSize() > queueLimitBytes ? 'ENOBUFS' : undefined
+  }
+
+  #failed(code: string, cause?: unknown): void {
+    if (staleCodes.has(code)) this.#stale = true
+    this.#problem(code, () => sendError(code, this.describe(), this.#options.device, cause))
+  }
+
+  #reopen(): void {
+    try {
+      this.#bind()
+    } catch (error) {
+      this.#problem('open', () => error as Error)
+    }
+  }
+
+  /** Binds everything anew; on failure nothing stays bound. */
+  #bind(): void {
+    this.#triedMs = performance.now()
+    this.#unbind()
+    this.#stale = false
+    const { device } = this.#options
+    const own = addressesOf(device)
+    if (device !== undefined && own.length === 0) {
+      const state = deviceState(device)
+      if (state === 'missing') throw deviceError(device, state)
+    }
+    const plan = this.#options.plan(own)
+    this.#plan = plan
+    const receive = (bytes: Buffer, from: RemoteInfo) => this.#receive(bytes, from)
+    try {
+      const sending = this.#socket(plan.sending, plan.receiving ? undefined : receive)
+      if (plan.receiving) this.#socket(plan.receiving, receive)
+      this.#sending = sending
+    } catch (error) {
+      this.#unbind()
+      throw error
+    }
+  }
+
+  #unbind(): void {
+    for (const socket of this.#sockets) socket.close()
+    this.#sockets = []
+    this.#sending = undefined
+  }
+
+  /** Binds one socket. With a lookup that answers at once (addresses only, never names) `bind` is done when it returns. */
+  #socket(plan: SocketPlan, receive: ((bytes: Buffer, from: RemoteInfo) => void) | undefined): Socket {
+    const family = ipFamily(plan.address) === 6 ? 6 : 4
+    const socket = createSocket({
+      type: family === 6 ? 'udp6' : 'udp4',
+      reuseAddr: plan.shared ?? false,
+      lookup: (address, _options, done) => done(null, address, family),
+    })
+    let failure: NodeJS.ErrnoException | undefined
+    let bound = false
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (!bound) failure = error
+      else if (socket === this.#sending || this.#sockets.includes(socket)) {
+        this.#stale = true
+        this.#problem('socket', () =>
+          sendError(error.code ?? error.message, this.describe(), this.#options.device, error),
+        )
+      }
+    })
+    if (receive) socket.on('message', (bytes, from) => this.#sockets.includes(socket) && receive(bytes, from))
+    this.#sockets = [...this.#sockets, socket]
+    try {
+      // `exclusive`: in a cluster worker the socket is ours, not the primary's.
+      socket.bind({ address: plan.address, port: plan.port, exclusive: true })
+      if (failure) throw failure
+      plan.prepare?.(socket)
+    } catch (error) {
+      throw bindError(error as NodeJS.ErrnoException, plan, this.#options.device)
+    }
+    bound = true
+    return socket
+  }
+
+  #receive(bytes: Buffer, from: RemoteInfo): void {
+    const plan = this.#plan
+    if (!plan) return
+    if (plan.receiving && this.#isEcho(from)) return
+    if (plan.accepts(from.address)) this.#context.receive(bytes, endpointText(from))
+    else plan.refused?.(from.address)
+  }
+
+  /** Broadcasts, and multicasts with loop, come back to the host that sent them; exactly ours are dropped here. */
+  #isEcho(from: RemoteInfo): boolean {
+    const own = this.#sending?.address()
+    return own !== undefined && from.port === own.port && from.address === own.address
+  }
+}

@@ -1,0 +1,35 @@
+/** The other node was silent for its dead time, after its crash or after its good-bye; or it never came. */
+const DEAD = 'WARN: node NODE: is dead'
+
+/** What it held is taken over though nothing proves that it is off. */
+const UNFENCED = ['WARN: No STONITH device configured.', 'WARN: Shared disks are not protected.']
+
+/** A daemon's own messages leave out of order when one is its reaction to another (linux-ha.md §1.5). */
+const LOST = 'WARN: N lost packet(s) for [NODE] [N:N]'
+
+/**
+ * What two real daemons complain about in the laboratory, by themselves, scenario by scenario, as `complaintsOf` writes
+ * it. Made by playing the `…-daemons` scenarios, in which heartbeat 3.0.6 of Debian 12 runs on both hosts; they fail
+ * when a daemon prints something that is not here.
+ */
+export const BASELINE: Readonly<Record<string, readonly string[]>> = {
+  'start-master-first': [DEAD, ...UNFENCED, LOST],
+  'start-slave-first': [DEAD, ...UNFENCED, LOST],
+  'stop-master': [DEAD, LOST],
+  'stop-slave': [DEAD, LOST],
+  'crash-master': [DEAD, ...UNFENCED, LOST],
+  'crash-slave': [DEAD, ...UNFENCED, LOST],
+  standby: [LOST],
+  takeover: [LOST],
+}
+
+/** At every start of a daemon in the laboratory. */
+export const AT_START: readonly string[] = [
+  'WARN: Core dumps could be lost if multiple dumps occur.',
+  'WARN: Consider setting non-default value in /proc/sys/kernel/core_pattern (or equivalent) for maximum supportability',
+  'WARN: Consider setting /proc/sys/kernel/core_uses_pid (or equivalent) to N for maximum supportability',
+  'WARN: Initial dead time [N ms] may be too small!',
+  'WARN: Logging daemon is disabled --enabling logging daemon is recommended',
+  'WARN: No Previous generation - starting at N',
+  'ERROR: Cannot lock ourselves into memory: System limits on locked-in memory are too small.',
+]

@@ -1,0 +1,78 @@
+import { readdirSync } from 'node:fs'
+import { type Act, type Scenario, scenarios } from './scenario.ts'
+import { World } from './world.ts'
+
+/** Played only when named first: it needs a real daemon, and far longer than the others. */
+export const HEARTBEAT = 'heartbeat'
+
+const load = async (folder: string): Promise<readonly Scenario[]> => {
+  const url = new URL(`./${folder}/`, import.meta.url)
+  for (const file of readdirSync(url).sort()) {
+    if (file.endsWith('.ts')) await import(new URL(file, url).href)
+  }
+  return scenarios()
+}
+
+const within = async <T>(work: Promise<T>, limitMs: number): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not finished within ${limitMs} ms`)), limitMs)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const line = (verdict: string, name: string, startMs: number): string =>
+  `${verdict} ${name.padEnd(36)} (${((performance.now() - startMs) / 1000).toFixed(1)} s)`
+
+const actLine = ({ what, servedBy, ms, limitMs }: Act): string => {
+  const limit = Number.isFinite(limitMs) ? `  of at most ${limitMs}` : ''
+  return `       ${what.padEnd(44)} ${servedBy.join(' → ').padEnd(26)} ${`${ms.toFixed(0)} ms`.padStart(9)}${limit}`
+}
+
+/** Plays one scenario and prints its line; on failure also everything the world knows. */
+const play = async ({ name, row, limitMs = 120_000, play }: Scenario): Promise<boolean> => {
+  const startMs = performance.now()
+  let world: World | undefined
+  try {
+    world = await World.build({ title: name })
+    const acts = await within(play(world), limitMs)
+    await world.destroy({ keepLogs: false })
+    console.log(line('held  ', name, startMs))
+    for (const act of acts) console.log(actLine(act))
+    return true
+  } catch (error) {
+    console.log(`${line('FAILED', name, startMs)}\n${row}\n${error instanceof Error ? error.stack : String(error)}`)
+    if (world) {
+      await world.destroy().catch((left: unknown) => console.log(String(left)))
+      console.log(world.account())
+    }
+    return false
+  }
+}
+
+/**
+ * The scenarios of these names, or all of them; those with a real heartbeat daemon when the first word is `heartbeat`.
+ * Prints what there is and gives `undefined` when a name is unknown.
+ */
+export const chooseScenarios = async (words: readonly string[]): Promise<readonly Scenario[] | undefined> => {
+  const [folder, names] = words[0] === HEARTBEAT ? [HEARTBEAT, words.slice(1)] : ['scenarios', words]
+  const known = await load(folder)
+  const unknown = names.filter((name) => !known.some((scenario) => scenario.name === name))
+  if (unknown.length === 0) return known.filter(({ name }) => names.length === 0 || names.includes(name))
+  const near = known.filter(({ name }) => unknown.some((word) => name.includes(word)))
+  console.error(`lab: no such scenario: ${unknown.join(', ')}; ${near.length > 0 ? 'these are like it' : 'there are'}:`)
+  for (const { name, row } of near.length > 0 ? near : known) console.error(`  ${name.padEnd(40)} ${row}`)
+  return undefined
+}
+
+/** Plays them one after the other; prints a line for each and the counts as the last line. Returns how many failed. */
+export const playScenarios = async (chosen: readonly Scenario[]): Promise<number> => {
+  let failed = 0
+  for (const scenario of chosen) if (!(await play(scenario))) failed++
+  console.log(`${chosen.length - failed} passed, ${failed} failed`)
+  return failed
+}

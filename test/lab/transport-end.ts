@@ -1,0 +1,34 @@
+/**
+ * One end of a link as a process of its own, so that it can stand in a network namespace. Argument: type, options, own name.
+ * Sends a beat every 50 ms as the engine does; prints a JSON line for everything that happens; ends with its input.
+ */
+import { silentLogger } from '../../src/roles/logger.ts'
+import { udpBroadcast } from '../../src/transports/udp-broadcast.ts'
+import { udpMulticast } from '../../src/transports/udp-multicast.ts'
+import { udpUnicast } from '../../src/transports/udp-unicast.ts'
+
+const [type = '', options = '{}', self = 'a'] = process.argv.slice(2)
+const parsed = JSON.parse(options)
+const makers = {
+  unicast: () => udpUnicast(parsed),
+  broadcast: () => udpBroadcast(parsed),
+  multicast: () => udpMulticast(parsed),
+}
+const tell = (event: string, text: string) => process.stdout.write(`${JSON.stringify({ event, text })}\n`)
+const plugin = makers[type as keyof typeof makers]()
+const transport = plugin.create({
+  self,
+  peer: self === 'a' ? 'b' : 'a',
+  logger: silentLogger,
+  receive: (bytes) => tell('received', Buffer.from(bytes).toString()),
+  problem: (error) => tell('problem', error.message),
+})
+process.stdin.resume()
+process.stdin.on('end', () => process.exit())
+try {
+  await transport.open()
+  tell('opened', transport.describe())
+  setInterval(() => transport.send(Buffer.from(`beat of ${self}`)), 50)
+} catch (error) {
+  tell('refused', error instanceof Error ? error.message : String(error))
+}

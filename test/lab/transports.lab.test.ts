@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { lacking, TwoHosts } from './netns.ts'
+import { Teller } from './told.ts'
+import { waitFor } from './wait-for.ts'
+
+const skip = lacking('nft') ?? false
+
+/** An end of a link on a host. */
+class End extends Teller {
+  constructor(hosts: TwoHosts, name: 'a' | 'b', type: string, options: object) {
+    super(hosts, name, './transport-end.ts', type, JSON.stringify(options), name)
+  }
+}
+
+async function heardBothWays(a: End, b: End): Promise<void> {
+  a.forget()
+  b.forget()
+  await Promise.all([a.tells('received', /beat of b/), b.tells('received', /beat of a/)])
+}
+
+const port = 694
+const kinds: readonly { name: string; type: string; optionsOf: (end: 'a' | 'b', hosts: TwoHosts) => object }[] = [
+  {
+    name: 'unicast, peer and device',
+    type: 'unicast',
+    optionsOf: (end) => ({ peer: end === 'a' ? '10.99.1.2' : '10.99.1.1', device: 'eth1', port }),
+  },
+  {
+    name: 'unicast, IPv6 link-local',
+    type: 'unicast',
+    optionsOf: (_end, hosts) => ({ addresses: { a: linkLocal(hosts, 'a'), b: linkLocal(hosts, 'b') }, device: 'eth1' }),
+  },
+  { name: 'broadcast', type: 'broadcast', optionsOf: () => ({ device: 'eth1' }) },
+  {
+    name: 'multicast, IPv4',
+    type: 'multicast',
+    optionsOf: () => ({ group: '239.0.0.43', device: 'eth1', loop: true }),
+  },
+  { name: 'multicast, IPv6', type: 'multicast', optionsOf: () => ({ group: 'ff02::694', device: 'eth1', loop: true }) },
+]
+
+function linkLocal(hosts: TwoHosts, end: string): string {
+  return /inet6 (fe80[^/]+)/.exec(hosts.run(end, 'ip', 'addr', 'show', 'eth1'))?.[1] ?? ''
+}
+
+/** The kernel checks link-local addresses for duplicates before they can be used. */
+function addressesReady(hosts: TwoHosts): Promise<unknown> {
+  const ready = (end: string) => linkLocal(hosts, end) !== '' && !hosts.run(end, 'ip', 'addr').includes('tentative')
+  return waitFor(() => ready('a') && ready('b'), { what: 'link-local addresses' })
+}
+
+for (const { name, type, optionsOf } of kinds) {
+  test(`${name}: hears the peer, not itself, and heals after the device was down`, { skip }, async () => {
+    using hosts = new TwoHosts()
+    await addressesReady(hosts)
+    await using a = new End(hosts, 'a', type, optionsOf('a', hosts))
+    await using b = new End(hosts, 'b', type, optionsOf('b', hosts))
+    await Promise.all([a.tells('opened'), b.tells('opened')])
+    await heardBothWays(a, b)
+    assert.equal(a.told('received', /beat of a/), false, 'own frames came back')
+    assert.equal(a.told('problem'), false)
+
+    hosts.ip('a', 'link', 'set', 'eth1', 'down')
+    await a.tells('problem', /cannot send|device eth1/)
+    a.forget()
+    b.forget()
+    hosts.ip('a', 'link', 'set', 'eth1', 'up')
+    await heardBothWays(a, b)
+  })
+}
+
+for (const { name, type, optionsOf } of kinds.filter((kind) => !kind.name.includes('link-local'))) {
+  test(`${name}: heals after the device was taken away and made anew`, { skip }, async () => {
+    using hosts = new TwoHosts()
+    await addressesReady(hosts)
+    await using a = new End(hosts, 'a', type, optionsOf('a', hosts))
+    await using b = new End(hosts, 'b', type, optionsOf('b', hosts))
+    await Promise.all([a.tells('opened'), b.tells('opened')])
+    hosts.unplug('a', 1)
+    await a.tells('problem')
+    hosts.plug('a', 1)
+    await heardBothWays(a, b)
+  })
+
+  test(`${name}: starts without carrier, says so, and works when it comes`, { skip }, async () => {
+    using hosts = new TwoHosts()
+    await addressesReady(hosts)
+    hosts.ip('switch', 'link', 'set', 'a1', 'down')
+    await using a = new End(hosts, 'a', type, optionsOf('a', hosts))
+    await using b = new End(hosts, 'b', type, optionsOf('b', hosts))
+    await Promise.all([a.tells('opened'), b.tells('opened')])
+    await a.tells('problem', /eth1: it has no carrier/)
+    hosts.ip('switch', 'link', 'set', 'a1', 'up')
+    await heardBothWays(a, b)
+  })
+}
+
+test('two multicast links in one group do not vouch for each other', { skip }, async () => {
+  using hosts = new TwoHosts([1, 2])
+  const on = (device: string) => ({ group: '239.0.0.43', device })
+  await using first = new End(hosts, 'a', 'multicast', on('eth1'))
+  await using second = new End(hosts, 'a', 'multicast', on('eth2'))
+  await using peer = new End(hosts, 'b', 'multicast', on('eth1'))
+  await Promise.all([first.tells('opened'), second.tells('opened'), peer.tells('opened')])
+  await first.tells('received', /beat of b/)
+  assert.equal(second.told('received'), false, 'the link on eth2 heard what came by eth1')
+})
+
+test('a link on one network does not send through another when its own is down', { skip }, async () => {
+  using hosts = new TwoHosts([1, 2])
+  // The switch is a router between both networks: with eth1 of `a` down, its beats could reach `b` through eth2.
+  hosts.ip('switch', 'addr', 'add', '10.99.1.254/24', 'dev', 'br1')
+  hosts.ip('switch', 'addr', 'add', '10.99.2.254/24', 'dev', 'br2')
+  hosts.run('switch', 'sysctl', '-q', '-w', 'net.ipv4.ip_forward=1')
+  for (const end of ['a', 'b']) hosts.ip(end, 'route', 'add', 'default', 'via', '10.99.2.254')
+  await using a = new End(hosts, 'a', 'unicast', { peer: '10.99.1.2', device: 'eth1', port })
+  await using b = new End(hosts, 'b', 'unicast', { peer: '10.99.1.1', device: 'eth1', port })
+  await Promise.all([a.tells('opened'), b.tells('opened')])
+  await heardBothWays(a, b)
+  hosts.ip('a', 'link', 'set', 'eth1', 'down')
+  // What was on its way has arrived when a few more beats were sent.
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  b.forget()
+  await new Promise((resolve) => setTimeout(resolve, 700))
+  assert.equal(b.told('received'), false, 'the beats took the way through the other network')
+})
+
+test("this host's own firewall is named as the cause", { skip }, async () => {
+  using hosts = new TwoHosts()
+  await using a = new End(hosts, 'a', 'unicast', { peer: '10.99.1.2', device: 'eth1', port })
+  await a.tells('opened')
+  const rules = 'table inet cut { chain out { type filter hook output priority 0; udp dport 694 drop; }; }'
+  hosts.run('a', 'nft', rules)
+  await a.tells('problem', /firewall/)
+})
+
+test('an address on another device than the one named is refused', { skip }, async () => {
+  using hosts = new TwoHosts([1, 2])
+  const addresses = { a: '10.99.1.1', b: '10.99.1.2' }
+  await using a = new End(hosts, 'a', 'unicast', { addresses, device: 'eth2' })
+  await a.tells('refused', /10\.99\.1\.1 is on device eth1, not on eth2/)
+})

@@ -1,0 +1,437 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { after, afterEach, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+/** Three hosts on one switch. Needs root on Linux with network namespaces. */
+const hosts = { a: 1, b: 2, c: 3 } as const
+type Host = keyof typeof hosts
+
+const v4 = '10.77.0.100'
+const v4b = '10.77.0.101'
+const v6 = 'fd77::100'
+const hostProgram = fileURLToPath(new URL('./vip.host.ts', import.meta.url))
+
+function run(...command: string[]): string {
+  const [file = '', ...args] = command
+  return execFileSync(file, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+/** `ip` in the namespace of a host, or of the switch. */
+function ip(host: Host | 'sw', ...args: string[]): string {
+  return run('ip', '-n', `vip-${host}`, ...args)
+}
+
+function whyNot(): string | false {
+  if (process.platform !== 'linux') return 'network namespaces exist on Linux only'
+  if (process.getuid?.() !== 0) return 'network namespaces need root'
+  try {
+    run('ip', 'netns', 'add', 'vip-probe')
+    run('ip', 'netns', 'del', 'vip-probe')
+    return false
+  } catch (error) {
+    return `ip netns does not work here: ${(error as Error).message}`
+  }
+}
+
+function buildNetwork(): void {
+  run('ip', 'netns', 'add', 'vip-sw')
+  ip('sw', 'link', 'add', 'br0', 'type', 'bridge')
+  ip('sw', 'link', 'set', 'br0', 'up')
+  for (const [host, number] of Object.entries(hosts) as [Host, number][]) {
+    run('ip', 'netns', 'add', `vip-${host}`)
+    ip('sw', 'link', 'add', `port-${host}`, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', `vip-${host}`)
+    ip('sw', 'link', 'set', `port-${host}`, 'master', 'br0', 'up')
+    ip(host, 'link', 'set', 'lo', 'up')
+    ip(host, 'link', 'set', 'eth0', 'up')
+    ip(host, 'addr', 'add', `10.77.0.${number}/24`, 'dev', 'eth0')
+    ip(host, 'addr', 'add', `fd77::${number}/64`, 'dev', 'eth0', 'nodad')
+  }
+}
+
+function removeNetwork(): void {
+  for (const host of ['sw', ...Object.keys(hosts)]) {
+    try {
+      run('ip', 'netns', 'del', `vip-${host}`)
+    } catch {
+      // It was not made.
+    }
+  }
+}
+
+/** Addresses of eth0 as `address/prefix`. */
+function addressesOf(host: Host): string[] {
+  const shown = JSON.parse(ip(host, '-j', 'addr', 'show', 'dev', 'eth0'))
+  return shown[0].addr_info.map((entry: { local: string; prefixlen: number }) => `${entry.local}/${entry.prefixlen}`)
+}
+
+function macOf(host: Host): string {
+  return JSON.parse(ip(host, '-j', 'link', 'show', 'dev', 'eth0'))[0].address
+}
+
+/** Where host c believes an address to be. */
+function neighbourOfC(address: string): string | undefined {
+  return JSON.parse(ip('c', '-j', 'neigh', 'show', address))[0]?.lladdr
+}
+
+function sysctl(host: Host, path: string): string {
+  return run('ip', 'netns', 'exec', `vip-${host}`, 'cat', `/proc/sys/net/${path}`).trim()
+}
+
+/** Polls until it holds; the time that took, or undefined after the limit. */
+async function until(holds: () => boolean, limitMs = 3000): Promise<number | undefined> {
+  const begun = performance.now()
+  while (performance.now() - begun < limitMs) {
+    if (holds()) return performance.now() - begun
+    await sleep(2)
+  }
+  return undefined
+}
+
+interface Answer {
+  readonly ms: number
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the agent's operation answered
+  readonly value: any
+  readonly error?: { readonly code?: string; readonly message: string }
+}
+
+interface StartOptions {
+  readonly address?: string | string[]
+  readonly options?: object
+  readonly leftover?: object
+  /** Shell commands that run first, in the mount namespace of the program, then `exec "$@"`. */
+  readonly setup?: string
+}
+
+/** A process with a vip agent in a host's namespace. */
+class Agent {
+  static readonly running = new Set<Agent>()
+  readonly child: ChildProcess
+  readonly said: { remember?: unknown; changed?: boolean; log?: string }[] = []
+  readonly #answers: { resolve(answer: Answer): void; reject(error: Error): void }[] = []
+
+  constructor(host: Host, { address = v4, options = { device: 'eth0' }, leftover, setup = '' }: StartOptions = {}) {
+    const settings = JSON.stringify({ address, options, leftover })
+    const node = [process.execPath, '--import', 'tsx', hostProgram, settings]
+    const script = `${setup}\nexec "$@"`
+    this.child = spawn('ip', ['netns', 'exec', `vip-${host}`, 'sh', '-c', script, 'sh', ...node], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    Agent.running.add(this)
+    createInterface({ input: this.child.stdout as NodeJS.ReadableStream }).on('line', (text) => {
+      const line = JSON.parse(text)
+      if ('done' in line) this.#answers.shift()?.resolve(line)
+      else this.said.push(line)
+    })
+    this.child.once('exit', () => {
+      for (const { reject } of this.#answers.splice(0)) reject(new Error('the host program ended'))
+    })
+  }
+
+  /** Asks for one operation and gives its answer, errors included. */
+  async attempt(call: string, limitMs = 5000): Promise<Answer> {
+    const answer = new Promise<Answer>((resolve, reject) => this.#answers.push({ resolve, reject }))
+    this.child.stdin?.write(`${JSON.stringify({ call, limitMs })}\n`)
+    return answer
+  }
+
+  /** Asks for one operation that must succeed. */
+  async ask(call: string): Promise<Answer> {
+    const answer = await this.attempt(call)
+    assert.equal(answer.error, undefined, `${call}: ${answer.error?.message}`)
+    return answer
+  }
+
+  async end(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    Agent.running.delete(this)
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return
+    const exit = once(this.child, 'exit')
+    this.child.kill(signal)
+    await exit
+  }
+}
+
+async function opened(host: Host, options?: StartOptions): Promise<Agent> {
+  const agent = new Agent(host, options)
+  await agent.ask('open')
+  return agent
+}
+
+const reason = whyNot()
+if (reason) console.log(`skipped: ${reason}`)
+
+describe('vip on real devices', { skip: reason, timeout: 120_000 }, () => {
+  before(() => {
+    removeNetwork()
+    buildNetwork()
+  })
+  after(removeNetwork)
+  afterEach(async () => {
+    for (const agent of Agent.running) await agent.end()
+    for (const host of Object.keys(hosts) as Host[]) {
+      ip('sw', 'link', 'set', `port-${host}`, 'up')
+      await until(() => !addressesOf(host).some((entry) => entry.includes('.100/') || entry.includes('::100/')))
+      for (const entry of addressesOf(host)) {
+        if (/(\.10[01]|::100)\//.test(entry)) ip(host, 'addr', 'del', entry, 'dev', 'eth0')
+      }
+      if (!addressesOf(host).includes(`fd77::${hosts[host]}/64`)) {
+        ip(host, 'addr', 'add', `fd77::${hosts[host]}/64`, 'dev', 'eth0', 'nodad')
+      }
+    }
+  })
+
+  it('adds several addresses in one go, removes them, and remembers both', async (t) => {
+    const agent = await opened('a', { address: [`${v4}/24`, `${v4b}/24`, `${v6}/64`], options: {} })
+    assert.equal((await agent.ask('status')).value.state, 'stopped')
+    await agent.ask('prepare')
+    const start = await agent.ask('start')
+    const added = [`${v4}/32`, `${v4b}/32`, `${v6}/128`]
+    for (const address of added) assert.ok(addressesOf('a').includes(address), address)
+    assert.deepEqual((await agent.ask('status')).value, { state: 'running' })
+    assert.deepEqual(agent.said.find(({ remember }) => remember)?.remember, { device: 'eth0', addresses: added })
+    await agent.ask('start')
+    const stop = await agent.ask('stop')
+    for (const address of added) assert.ok(!addressesOf('a').includes(address), address)
+    assert.equal(agent.said.findLast((line) => 'remember' in line)?.remember, null)
+    await agent.ask('stop')
+    t.diagnostic(`start of three addresses, announced: ${start.ms.toFixed(2)} ms; stop: ${stop.ms.toFixed(2)} ms`)
+    assert.equal((await agent.ask('close')).error, undefined)
+  })
+
+  it("takes Heartbeat's device alias as device and label", async () => {
+    const agent = await opened('a', { address: `${v4}/24/eth0:web`, options: {} })
+    await agent.ask('start')
+    assert.match(ip('a', '-o', 'addr', 'show', 'dev', 'eth0', 'label', 'eth0:web'), /10\.77\.0\.100\/32/)
+    await agent.ask('stop')
+    assert.ok(!addressesOf('a').includes(`${v4}/32`))
+  })
+
+  it('isolates and restores', async () => {
+    const agent = await opened('a', { address: [v4, v6] })
+    await agent.ask('start')
+    await agent.ask('isolate')
+    assert.ok(!addressesOf('a').some((entry) => entry.startsWith(v4) || entry.startsWith(v6)))
+    await agent.ask('restore')
+    assert.ok(addressesOf('a').includes(`${v4}/32`) && addressesOf('a').includes(`${v6}/128`))
+  })
+
+  it('removes the addresses after kill -9, also when one of them is gone already', async (t) => {
+    for (const removedByHand of [false, true]) {
+      const agent = await opened('a', { address: [v4, v4b, v6] })
+      await agent.ask('start')
+      // Its deletion then fails, with a message to a pipe that nobody reads any more.
+      if (removedByHand) ip('a', 'addr', 'del', `${v4}/32`, 'dev', 'eth0')
+      await agent.end('SIGKILL')
+      const ms = await until(() => !addressesOf('a').some((entry) => /(\.10[01]\/32|::100\/128)/.test(entry)), 2000)
+      t.diagnostic(`removed ${ms?.toFixed(1)} ms after the end of the process was seen`)
+      assert.ok(ms !== undefined, `still there: ${addressesOf('a')}`)
+    }
+  })
+
+  it('removes them too when SIGTERM comes to every helper first, as from a service manager', async () => {
+    const agent = await opened('a')
+    await agent.ask('start')
+    for (const pid of run('ip', 'netns', 'pids', 'vip-a').trim().split('\n')) {
+      if (Number(pid) !== agent.child.pid) process.kill(Number(pid), 'SIGTERM')
+    }
+    await agent.end('SIGKILL')
+    assert.ok((await until(() => !addressesOf('a').includes(`${v4}/32`))) !== undefined)
+  })
+
+  it('removes nothing at its end that it does not hold any more', async () => {
+    const agent = await opened('a')
+    await agent.ask('start')
+    await agent.ask('stop')
+    ip('a', 'addr', 'add', `${v4}/32`, 'dev', 'eth0')
+    await agent.end('SIGKILL')
+    await sleep(200)
+    assert.ok(addressesOf('a').includes(`${v4}/32`))
+  })
+
+  it('goes on after its ip or its guardian was killed, and the new guardian knows what is held', async () => {
+    const agent = await opened('a')
+    await agent.ask('start')
+    for (const helper of ['ip', 'guardian']) {
+      const { helpers } = (await agent.ask('inspect')).value.host
+      process.kill(helpers[helper], 'SIGKILL')
+      await sleep(50)
+      assert.ok(addressesOf('a').includes(`${v4}/32`), `the address went with the ${helper}`)
+      assert.deepEqual((await agent.ask('status')).value, { state: 'running' })
+    }
+    await agent.end('SIGKILL')
+    assert.ok((await until(() => !addressesOf('a').includes(`${v4}/32`))) !== undefined)
+  })
+
+  it('answers within its limit when ip hangs, and works again afterwards', async () => {
+    const agent = await opened('a')
+    const { helpers } = (await agent.ask('inspect')).value.host
+    process.kill(helpers.ip, 'SIGSTOP')
+    const hung = await agent.attempt('start', 300)
+    assert.equal(hung.error?.code, 'HS_TIMEOUT')
+    await agent.ask('start')
+    assert.ok(addressesOf('a').includes(`${v4}/32`))
+    await agent.ask('stop')
+    assert.ok(!addressesOf('a').includes(`${v4}/32`))
+  })
+
+  it('removes at start what a killed predecessor left, in that form only', async () => {
+    ip('a', 'addr', 'add', `${v4}/32`, 'dev', 'eth0')
+    const leftover = { device: 'eth0', addresses: [`${v4}/32`] }
+    const agent = await opened('a', { leftover })
+    assert.ok(!addressesOf('a').includes(`${v4}/32`))
+    assert.ok(agent.said.some((line) => line.remember === null))
+    await agent.end()
+
+    ip('a', 'addr', 'add', `${v4}/24`, 'dev', 'eth0')
+    const refused = await new Agent('a', { leftover }).attempt('open')
+    assert.equal(refused.error?.code, 'HS_RESOURCE')
+    assert.ok(addressesOf('a').includes(`${v4}/24`))
+  })
+
+  it('refuses an address that somebody else configured, and leaves it', async () => {
+    ip('a', 'addr', 'add', `${v4}/32`, 'dev', 'eth0')
+    const refused = await new Agent('a').attempt('open')
+    assert.match(
+      `${refused.error?.code} ${refused.error?.message}`,
+      /HS_RESOURCE 10\.77\.0\.100 is configured on eth0 by/,
+    )
+    ip('a', 'addr', 'del', `${v4}/32`, 'dev', 'eth0')
+
+    const agent = await opened('a', { address: [v4b, v4] })
+    ip('a', 'addr', 'add', `${v4}/24`, 'dev', 'eth0')
+    assert.equal((await agent.attempt('prepare')).error?.code, 'HS_RESOURCE')
+    assert.equal((await agent.attempt('start')).error?.code, 'HS_RESOURCE')
+    await agent.ask('stop')
+    await agent.ask('close')
+    await agent.end()
+    await sleep(100)
+    assert.ok(addressesOf('a').includes(`${v4}/24`))
+    assert.ok(!addressesOf('a').includes(`${v4b}/32`))
+  })
+
+  it('says what is missing: a device, a network, a carrier, a privilege', async () => {
+    const open = async (options: StartOptions): Promise<string> => {
+      const agent = new Agent('a', options)
+      const { error } = await agent.attempt('open')
+      await agent.end()
+      return `${error?.code} ${error?.message}`
+    }
+    assert.match(await open({ options: { device: 'eth7' } }), /device eth7 does not exist; this host has eth0/)
+    assert.match(
+      await open({ address: '10.99.0.1/24', options: {} }),
+      /no device lies in the network of 10\.99\.0\.1\/24: eth0/,
+    )
+    assert.match(
+      await open({ setup: 'exec setpriv --bounding-set=-net_admin --inh-caps=-net_admin "$@"' }),
+      /HS_HOST .*CAP_NET_ADMIN/,
+    )
+    const noBatch =
+      'printf "#!/bin/sh\\necho BusyBox >&2; exit 1\\n" >/run/ip && chmod 755 /run/ip && mount --bind /run/ip "$(command -v ip)"'
+    assert.match(await open({ setup: `mount -t tmpfs none /run && ${noBatch}` }), /HS_HOST .*BusyBox.*iproute2/s)
+
+    const agent = await opened('a')
+    ip('sw', 'link', 'set', 'port-a', 'down')
+    assert.match((await agent.attempt('prepare')).error?.message ?? '', /eth0 has no carrier/)
+  })
+
+  it('notices a lost carrier and a removed address at once', async (t) => {
+    const agent = await opened('a', { address: [v4, v6] })
+    await agent.ask('start')
+    const noticed = async (what: () => void): Promise<number | undefined> => {
+      await sleep(50)
+      agent.said.length = 0
+      what()
+      return until(() => agent.said.some(({ changed }) => changed))
+    }
+    const removed = await noticed(() => ip('a', 'addr', 'del', `${v4}/32`, 'dev', 'eth0'))
+    assert.ok(removed !== undefined)
+    assert.match((await agent.ask('status')).value.reason, /no longer on eth0.*10\.77\.0\.100\/32/)
+    await agent.ask('start')
+    assert.deepEqual((await agent.ask('status')).value, { state: 'running' })
+    const cut = await noticed(() => ip('sw', 'link', 'set', 'port-a', 'down'))
+    assert.ok(cut !== undefined)
+    assert.match((await agent.ask('status')).value.reason, /eth0 has no carrier/)
+    t.diagnostic(`seen after ${removed.toFixed(1)} ms (removed by hand), ${cut.toFixed(1)} ms (carrier)`)
+    // A device without carrier is listed as well: the removal is verified there too.
+    await agent.ask('stop')
+    assert.ok(!addressesOf('a').includes(`${v4}/32`))
+  })
+
+  describe('tells a third host', () => {
+    /** Lets c believe that the address is at a, then cuts a off without a word. */
+    async function serveFromA(address: string): Promise<void> {
+      ip('c', 'neigh', 'flush', 'dev', 'eth0')
+      const form = address.includes(':') ? [`${address}/128`, 'dev', 'eth0', 'nodad'] : [`${address}/32`, 'dev', 'eth0']
+      ip('a', 'addr', 'add', ...form)
+      run('ip', 'netns', 'exec', 'vip-c', 'ping', '-c', '1', '-W', '2', address)
+      assert.equal(neighbourOfC(address), macOf('a'))
+      ip('sw', 'link', 'set', 'port-a', 'down')
+    }
+
+    const noArping = 'mount --bind /bin/false "$(command -v arping)"'
+    const paths: [name: string, address: string, options: object, setup: string, waitMs: number, want: object][] = [
+      ['arping', v4, {}, '', 0, { ipv4: 'arping' }],
+      ['kernel', v4, { announce: 'kernel' }, '', 0, { ipv4: 'kernel' }],
+      ['kernel, where arping is missing', v4, {}, noArping, 0, { ipv4: 'kernel' }],
+      ['kernel, IPv6', v6, {}, '', 0, { ipv6: 'kernel' }],
+      // locktime: entries younger than a second believe no ordinary request.
+      ['datagram', v4, {}, `${noArping}; mount --bind -o ro /proc/sys /proc/sys`, 1200, { ipv4: 'datagram' }],
+    ]
+
+    it('nothing without an announcement (the check itself)', async () => {
+      await serveFromA(v4)
+      ip('b', 'addr', 'add', `${v4}/32`, 'dev', 'eth0')
+      await sleep(300)
+      assert.equal(neighbourOfC(v4), macOf('a'))
+    })
+
+    for (const [name, address, options, setup, waitMs, want] of paths) {
+      it(`by ${name}`, async (t) => {
+        const switches = ['ipv4/conf/eth0/arp_notify', 'ipv6/conf/eth0/ndisc_notify']
+        const before = switches.map((path) => sysctl('b', path))
+        const agent = await opened('b', { address, options: { device: 'eth0', ...options }, setup })
+        await serveFromA(address)
+        await sleep(waitMs)
+        const { ms } = await agent.ask('start')
+        const seen = await until(() => neighbourOfC(address) === macOf('b'))
+        assert.deepEqual((await agent.ask('inspect')).value.announced, want)
+        assert.ok(seen !== undefined, `c still believes in ${neighbourOfC(address)}`)
+        assert.deepEqual(
+          switches.map((path) => sysctl('b', path)),
+          before,
+        )
+        t.diagnostic(`start with announcement: ${ms.toFixed(2)} ms`)
+      })
+    }
+
+    it('measures a start and a stop, repeated', async (t) => {
+      for (const announce of ['arping', 'kernel']) {
+        const agent = await opened('b', { options: { device: 'eth0', announce } })
+        const times: { start: number[]; announce: number[]; stop: number[] } = { start: [], announce: [], stop: [] }
+        for (let round = 0; round < 30; round += 1) {
+          for (const call of ['start', 'announce', 'stop'] as const) times[call].push((await agent.ask(call)).ms)
+        }
+        for (const [call, list] of Object.entries(times)) {
+          list.sort((left, right) => left - right)
+          t.diagnostic(`${announce} ${call}: median ${list[15]?.toFixed(2)} ms, max ${list.at(-1)?.toFixed(2)} ms`)
+        }
+        await agent.end()
+      }
+    })
+  })
+
+  it('leaves no process behind', async () => {
+    const agent = await opened('a')
+    await agent.ask('start')
+    const pids = (): string[] =>
+      run('ip', 'netns', 'pids', 'vip-a')
+        .split('\n')
+        .filter((pid) => pid && !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '))
+    await agent.end('SIGKILL')
+    assert.ok((await until(() => pids().length === 0, 3000)) !== undefined, `left: ${pids()}`)
+  })
+})

@@ -1,0 +1,385 @@
+import type { CoreEvent, EventName } from '../../src/core/events.ts'
+import type { TableStep } from '../../src/core/table.ts'
+import type { Scope } from '../../src/core/types.ts'
+import { deadtime } from '../../src/liveness/deadtime.ts'
+import type { Duration } from '../../src/roles/duration.ts'
+import { durationMs } from '../../src/roles/duration.ts'
+import type { Operation } from '../../src/roles/resource-agent.ts'
+import { simulatedRing } from '../../src/testing/simulated-ring.ts'
+import { type SimulatedGroup, Simulation, type SimulationOptions } from '../../src/testing/simulation.ts'
+import { createCodec } from '../../src/wire/codec.ts'
+import { message } from '../../src/wire/message.ts'
+
+/** One block of a scenario file: commands, `----`, what is then seen. */
+export interface Stanza {
+  /** The lines before `----`, comments included. */
+  readonly commands: readonly string[]
+  readonly expected: string
+}
+
+/** Takes a scenario file apart. */
+export function parseScenario(text: string): Stanza[] {
+  return text
+    .split(/\n{2,}/)
+    .filter((block) => block.trim() !== '')
+    .map((block) => {
+      const lines = block.trimEnd().split('\n')
+      const line = lines.indexOf('----')
+      if (line < 0) return { commands: lines, expected: '' }
+      return { commands: lines.slice(0, line), expected: lines.slice(line + 1).join('\n') }
+    })
+}
+
+/** The reverse of {@link parseScenario}. */
+export function formatScenario(stanzas: readonly Stanza[]): string {
+  const blocks = stanzas.map(({ commands, expected }) =>
+    commands.every((line) => line.startsWith('#')) ? commands.join('\n') : [...commands, '----', expected].join('\n'),
+  )
+  return `${blocks.join('\n\n')}\n`
+}
+
+/** Told only on demand: they say how, the others what. */
+const quiet: readonly EventName[] = ['phase', 'group:announced', 'link:up']
+
+/** Payload entries that say nothing a reader needs. */
+const untold: readonly string[] = ['peer', 'rttMs', 'lossRatio', 'generation', 'kind', 'ours', 'theirs']
+
+/**
+ * Plays the commands of scenario files on a {@link Simulation}. Each command is a method below, documented there; words with `=`
+ * are its options.
+ */
+export class ScenarioPlayer {
+  readonly steps: TableStep[] = []
+  readonly #lines: string[] = []
+  #pair: Simulation | undefined
+  #options: SimulationOptions | undefined
+  #shown = 0
+  readonly #told = new Set<EventName>()
+  readonly #groups: string[] = []
+  /** Virtual milliseconds since the last report in which nobody, or both, served a group. */
+  readonly #gaps = new Map<string, { nobody: number; both: number }>()
+  readonly #captured: { readonly from: string; readonly link: string; readonly frame: Uint8Array }[] = []
+  #sent = 0
+  #received = new Map<string, number>()
+  #unserved = new Set<string>()
+  #disturbed = false
+
+  /** Runs one stanza's commands and returns what is seen then. */
+  play(commands: readonly string[]): string {
+    for (const line of commands) {
+      const words = split(line)
+      const [name] = words
+      if (name === undefined || name.startsWith('#')) continue
+      const command = this.#commands[name]
+      if (!command) throw new Error(`no such command: ${line}`)
+      const options = new Map<string, string>()
+      const plain: string[] = []
+      for (const word of words.slice(1)) {
+        const at = word.indexOf('=')
+        if (at > 0) options.set(word.slice(0, at), word.slice(at + 1))
+        else plain.push(word)
+      }
+      command(plain, options)
+    }
+    this.#tell()
+    return this.#lines.splice(0).join('\n')
+  }
+
+  /** What must be true of every scenario when it has ended. */
+  problems(): string[] {
+    const pair = this.#sim
+    const found: string[] = []
+    const nodes = this.#options?.nodes.filter((node) => pair.isRunning(node)) ?? []
+    for (const node of nodes)
+      if (pair.unanswered(node) > 0 && !pair.isFrozen(node)) found.push(`${node} owes ${pair.unanswered(node)} answers`)
+    if (this.#disturbed || nodes.length === 0) return found
+    for (const group of this.#groups) {
+      const count = pair.serving(group).length
+      if (count !== (this.#unserved.has(group) ? 0 : 1)) found.push(`${count} nodes serve ${group} in the end`)
+    }
+    return found
+  }
+
+  get #sim(): Simulation {
+    if (!this.#pair) throw new Error('the first command of a scenario is `pair`')
+    return this.#pair
+  }
+
+  readonly #commands: Readonly<Record<string, (words: string[], options: Map<string, string>) => void>> = {
+    /**
+     * Builds the pair: keepalive, deadtime, warntime, initdead, deadping, holdDown, restartWindow, monitor (durations),
+     * autoFailback=on, onIsolated=stop|continue, targets=a,b, links=eth1,eth2, seed; `NODE.KEY=VALUE` for one node only.
+     * Further groups: `group` before it.
+     */
+    pair: (_, options) => this.#build(options),
+    /** `group NAME PREFERRED RESOURCE… [cuttable=no]`; before `pair`. Without any: `web`, preferring master, of vip and nginx. */
+    group: ([name = '', preferred = '', ...resources], options) => {
+      this.#declared.push({ name, preferred, resources, cuttable: options.get('cuttable') !== 'no' })
+    },
+    start: (nodes) => {
+      for (const node of nodes) this.#sim.start(node)
+    },
+    /** Lets time pass. */
+    run: ([time = '']) => this.#sim.run(durationMs(time, 'run')),
+    crash: ([node = '']) => this.#sim.crash(node),
+    /** kill -9 of the process alone. */
+    kill: ([node = '']) => this.#sim.kill(node),
+    freeze: ([node = '']) => this.#sim.freeze(node),
+    thaw: ([node = '']) => this.#sim.thaw(node),
+    /** `cut [LINK]`, or `cut from=NODE [LINK]` for one direction. */
+    cut: ([link], options) => {
+      this.#disturbed = true
+      const from = options.get('from')
+      if (from === undefined) this.#sim.partition(link)
+      else this.#sim.partitionOneway(from, link)
+    },
+    mend: ([link]) => {
+      this.#disturbed = false
+      this.#sim.repair(link)
+    },
+    /** `network [loss=0.2] [delay=1ms] [delayMax=5ms]` on every link, both ways. */
+    network: (_, options) => {
+      const [a, b] = this.#options?.nodes ?? ['', '']
+      for (const link of this.#sim.links)
+        for (const conditions of [this.#sim.network.conditions(a, b, link), this.#sim.network.conditions(b, a, link)]) {
+          conditions.loss = Number(options.get('loss') ?? 0)
+          conditions.delayMinMs = durationMs(options.get('delay') ?? '0.1ms', 'delay') || 0.1
+          conditions.delayMaxMs = durationMs(options.get('delayMax') ?? '0.3ms', 'delayMax') || 0.3
+        }
+    },
+    /** No target answers a node any more; `icmp-mend` undoes it. */
+    'icmp-drop': (nodes) => this.#targets(nodes, false),
+    'icmp-mend': (nodes) => this.#targets(nodes, true),
+    /** `behave NODE RESOURCE OPERATION [fails=WHY] [took=5s] [hangs]`; nothing more: well again. */
+    behave: ([node = '', resource = '', operation = '', ...rest], options) => {
+      const took = options.get('took')
+      const tookMs = rest.includes('hangs') ? Number.POSITIVE_INFINITY : took && durationMs(took, 'took')
+      this.#sim.resource(node, resource).behaviour[operation as Operation] = {
+        ...(options.has('fails') ? { fails: options.get('fails') } : {}),
+        ...(tookMs ? { tookMs } : {}),
+      }
+    },
+    /** A resource dies by itself. */
+    break: ([node = '', resource = '']) => {
+      this.#sim.resource(node, resource).running = false
+    },
+    standby: (words) => this.#move('standby', words),
+    takeover: (words) => this.#move('takeover', words),
+    stop: ([node = '']) =>
+      this.#sim.command(node, { name: 'stop' }, (refusal) => this.#answered(`stop ${node}`, refusal)),
+    /** `reload NODE [autoFailback=on] [without=GROUP] [holdDown=5s]`. */
+    reload: ([node = ''], options) => {
+      const config = this.#sim.config(node)
+      const failback = options.get('autoFailback')
+      this.#sim.command(
+        node,
+        {
+          name: 'configure',
+          config: {
+            ...config,
+            autoFailback: failback === undefined ? config.autoFailback : failback === 'on',
+            groups: config.groups.filter(({ name }) => name !== options.get('without')),
+          },
+        },
+        (refusal) => this.#answered(`reload ${node}`, refusal),
+      )
+    },
+    /** Sends COUNT numbered messages of the application; the answers are counted. */
+    send: ([node = '', count = '1']) => {
+      const answers = { acknowledged: 0, refused: new Map<string, number>() }
+      const wanted = Number(count)
+      for (let index = 0; index < wanted; index++)
+        this.#sim.command(
+          node,
+          { name: 'send', payload: new TextEncoder().encode(String(++this.#sent)) },
+          (refusal) => {
+            if (refusal) answers.refused.set(refusal.message, (answers.refused.get(refusal.message) ?? 0) + 1)
+            else answers.acknowledged++
+            const refused = [...answers.refused.values()].reduce((sum, each) => sum + each, 0)
+            if (answers.acknowledged + refused < wanted) return
+            this.#say(node, `answers acknowledged=${answers.acknowledged}`)
+            for (const [why, times] of answers.refused) this.#say(node, `answers refused=${times} "${why}"`)
+          },
+        )
+    },
+    /** Which messages arrived since the last look, as ranges in the order of arrival. */
+    received: ([node = '']) => {
+      const all = this.#sim.messages(node).map((payload) => Number(new TextDecoder().decode(payload)))
+      const fresh = all.slice(this.#received.get(node) ?? 0)
+      this.#received.set(node, all.length)
+      this.#say(node, `received ${ranges(fresh) || 'nothing'}`)
+    },
+    /** A verified message that claims to come from another node of the cluster: `inject TO from=NAME [hg=5] [uuid=other]`. */
+    inject: ([to = ''], options) => {
+      const fields = {
+        t: 'status',
+        st: 'active',
+        dt: '3e8',
+        src: options.get('from') ?? 'intruder',
+        srcuuid: new TextEncoder().encode((options.get('uuid') ?? 'of another host').padEnd(16, '.').slice(0, 16)),
+        hg: options.get('hg') ?? '1',
+        seq: options.get('seq') ?? '1',
+        ts: '1',
+        ttl: '3',
+      }
+      this.#sim.network.inject(
+        to,
+        'eth1',
+        createCodec({ ring: simulatedRing(), framing: 'datagram' }).seal(message(fields)),
+      )
+    },
+    /** Everything that NODE has sent so far arrives at its peer once more, in the order in which it was sent. */
+    replay: ([node = '']) => {
+      const to = this.#options?.nodes.find((name) => name !== node) ?? ''
+      for (const { from, link, frame } of [...this.#captured])
+        if (from === node) this.#sim.network.inject(to, link, frame)
+    },
+    /** Tells these events too: `phase`, `group:announced`, `link:up`. */
+    show: (names) => {
+      for (const name of names) this.#told.add(name as EventName)
+    },
+    /** The scenario may end with nobody serving this group. */
+    unserved: (groups) => {
+      for (const group of groups) this.#unserved.add(group)
+    },
+    /** The scenario ends while something is broken: who serves is in the file alone. */
+    disturbed: () => {
+      this.#disturbed = true
+    },
+  }
+
+  readonly #declared: SimulatedGroup[] = []
+
+  #build(options: Map<string, string>): void {
+    const time = (name: string): Duration | undefined => options.get(name) as Duration | undefined
+    const ms = (name: string) => {
+      const value = options.get(name)
+      return value === undefined ? undefined : durationMs(value, name)
+    }
+    const list = (name: string) => options.get(name)?.split(',')
+    const groups =
+      this.#declared.length > 0 ? this.#declared : [{ name: 'web', preferred: 'master', resources: ['vip', 'nginx'] }]
+    const liveness = deadtime({
+      keepalive: time('keepalive') ?? '200ms',
+      deadtime: time('deadtime') ?? '1s',
+      warntime: time('warntime'),
+      initdead: time('initdead') ?? '5s',
+    })
+    const errors = liveness.issues.filter(({ severity }) => severity === 'error')
+    if (errors.length > 0) throw new Error(errors.map(({ message: text }) => text).join('; '))
+    this.#options = {
+      seed: Number(options.get('seed') ?? 1),
+      nodes: ['master', 'slave'],
+      groups,
+      liveness,
+      ring: simulatedRing,
+      links: list('links'),
+      targets: list('targets'),
+      autoFailback: options.get('autoFailback') === 'on',
+      onIsolated: options.get('onIsolated') as 'stop' | 'continue' | undefined,
+      deadpingMs: ms('deadping'),
+      holdDownMs: ms('holdDown'),
+      restartWindowMs: ms('restartWindow'),
+      monitorMs: ms('monitor'),
+      copies: true,
+      trace: (_, step) => this.steps.push(step),
+      override: (node) =>
+        options.has(`${node}.autoFailback`) ? { autoFailback: options.get(`${node}.autoFailback`) === 'on' } : {},
+    }
+    this.#pair = new Simulation(this.#options)
+    this.#pair.network.tap = (from, link, frame) => this.#captured.push({ from, link, frame })
+    for (const { name } of groups) {
+      this.#groups.push(name)
+      this.#gaps.set(name, { nobody: 0, both: 0 })
+    }
+    this.#probe()
+  }
+
+  /** Who serves is asked every millisecond, as a client would. */
+  #probe(): void {
+    for (const [group, gap] of this.#gaps) {
+      const count = this.#sim.serving(group).length
+      if (count === 0) gap.nobody++
+      if (count === 2) gap.both++
+    }
+    this.#sim.schedule.at(this.#sim.nowMs + 1, () => this.#probe())
+  }
+
+  #targets(nodes: readonly string[], answers: boolean): void {
+    for (const node of nodes)
+      for (const target of this.#options?.targets ?? []) this.#sim.setTarget(node, target, answers)
+  }
+
+  #move(name: 'standby' | 'takeover', [node = '', ...words]: string[]): void {
+    const [first = 'all'] = words
+    const scope: Scope = first === 'all' || first === 'local' || first === 'foreign' ? first : words
+    const label = [name, node, ...words].join(' ')
+    this.#sim.command(node, { name, scope }, (refusal) => this.#answered(label, refusal))
+  }
+
+  #answered(label: string, refusal: { readonly code: string; readonly message: string } | undefined): void {
+    this.#events()
+    this.#lines.push(
+      `${this.#time(this.#sim.nowMs)}         ${label}: ${refusal ? `${refusal.code} ${refusal.message}` : 'done'}`,
+    )
+  }
+
+  #say(node: string, text: string): void {
+    this.#events()
+    this.#lines.push(`${this.#time(this.#sim.nowMs)} ${node.padEnd(7)} ${text}`)
+  }
+
+  #time(atMs: number): string {
+    return atMs.toFixed(0).padStart(6)
+  }
+
+  #events(): void {
+    const { events } = this.#sim
+    for (; this.#shown < events.length; this.#shown++) {
+      const { atMs, node, event } = events[this.#shown] as (typeof events)[number]
+      if (quiet.includes(event.name) && !this.#told.has(event.name)) continue
+      this.#lines.push(`${this.#time(atMs)} ${node.padEnd(7)} ${formatEvent(event)}`)
+    }
+  }
+
+  #tell(): void {
+    this.#events()
+    for (const [group, gap] of this.#gaps) {
+      const serving = this.#sim.serving(group).join(' and ') || 'nobody'
+      const gaps = Object.entries(gap)
+        .filter(([, ms]) => ms > 0)
+        .map(([who, ms]) => `${who} for ${ms} ms`)
+      this.#lines.push(
+        `${this.#time(this.#sim.nowMs)} ${group}: ${serving}${gaps.length > 0 ? ` (${gaps.join(', ')})` : ''}`,
+      )
+      gap.nobody = 0
+      gap.both = 0
+    }
+  }
+}
+
+/** Words of a line; a quoted part keeps its blanks. */
+function split(line: string): string[] {
+  return (line.match(/(?:[^\s"]|"[^"]*")+/g) ?? []).map((word) => word.replaceAll('"', ''))
+}
+
+function formatEvent({ name, payload }: CoreEvent): string {
+  const parts = Object.entries(payload)
+    .filter(([key, value]) => !untold.includes(key) && value !== null && `${key} ${value}` !== 'stallCreditMs 0')
+    .map(([key, value]) => {
+      const text = typeof value === 'number' ? String(Math.round(value)) : String(value)
+      return `${key}=${/[\s"]/.test(text) ? JSON.stringify(text) : text}`
+    })
+  return [name, ...parts].join(' ')
+}
+
+/** `1..20 25 22` for a list of numbers, in their order. */
+function ranges(numbers: readonly number[]): string {
+  const parts: [number, number][] = []
+  for (const number of numbers) {
+    const last = parts.at(-1)
+    if (last && number === last[1] + 1) last[1] = number
+    else parts.push([number, number])
+  }
+  return parts.map(([first, last]) => (first === last ? String(first) : `${first}..${last}`)).join(' ')
+}

@@ -1,0 +1,406 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { temporaryDirectory, writeScript } from '../support/agents.ts'
+import { freeUdpPorts, until } from '../support/pair.ts'
+import { root } from '../support/sources.ts'
+
+interface Run {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+/** A `hot-standby` command that is running. */
+class Command {
+  readonly child: ChildProcess
+  out = ''
+  err = ''
+  readonly ended: Promise<Run>
+
+  constructor(args: readonly string[]) {
+    const main = join(root, 'src/cli/main.ts')
+    this.child = spawn(process.execPath, ['--import', 'tsx', main, ...args], { cwd: root })
+    this.child.stdout?.setEncoding('utf8').on('data', (chunk) => {
+      this.out += chunk
+    })
+    this.child.stderr?.setEncoding('utf8').on('data', (chunk) => {
+      this.err += chunk
+    })
+    this.ended = new Promise((resolve) => {
+      this.child.on('close', (code) => resolve({ code, out: this.out, err: this.err }))
+    })
+  }
+}
+
+const hotStandby = (...args: string[]): Promise<Run> => new Command(args).ended
+
+/** A copy of one of the tutorial's nodes, with the mode that git does not keep. */
+function tutorial(t: TestContext, node: 'master' | 'slave' = 'master'): string {
+  const dir = temporaryDirectory(t)
+  cpSync(join(root, 'test/fixtures/tutorial', node), dir, { recursive: true })
+  chmodSync(join(dir, 'authkeys'), 0o600)
+  return dir
+}
+
+describe('a command line', () => {
+  const wrong: readonly (readonly [args: string[], message: RegExp])[] = [
+    [[], /no command given; there are: run, check, status, standby, takeover, events, cleanup/],
+    [['start'], /'start' is no command/],
+    [['toString'], /'toString' is no command/],
+    [['run', 'now'], /run takes no operand; found 'now'/],
+    [['run', '--port', '5'], /--port/],
+    [['check', '--json'], /check takes no --json/],
+    [['status', '--state', '/x'], /status takes no --state/],
+    [['run', '--dir'], /--dir/],
+    [['run', '--json=yes'], /--json/],
+  ]
+  it('that is wrong exits 2 and says why', async () => {
+    for (const [args, message] of wrong) {
+      const { code, out, err } = await hotStandby(...args)
+      assert.equal(code, 2, `${args}: ${err}`)
+      assert.match(err, message)
+      assert.match(err, /Try: hot-standby --help\n$/)
+      assert.equal(out, '')
+    }
+  })
+
+  it('that asks for help or the version gets it', async () => {
+    const help = await hotStandby('run', '--help')
+    assert.equal(help.code, 0)
+    for (const command of ['run', 'check', 'status', 'standby', 'takeover', 'events', 'cleanup'])
+      assert.match(help.out, new RegExp(`^ {2}hot-standby ${command}\\b`, 'm'))
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    assert.deepEqual(await hotStandby('--version'), { code: 0, out: `${version}\n`, err: '' })
+  })
+})
+
+describe('check', () => {
+  it("says of the tutorial's files, line by line, what is questionable, and exits 0", async (t) => {
+    if (existsSync('/etc/ha.d/resource.d'))
+      return t.skip("Heartbeat is installed here: its own scripts take the words' place")
+    const dir = tutorial(t)
+    const { code, out, err } = await hotStandby('check', '--dir', dir, '--node', 'master')
+    assert.equal(err, '')
+    const lines = out.replaceAll(`${dir}/`, '').replaceAll(dir, 'DIR').trimEnd().split('\n')
+    assert.deepEqual(
+      lines.map((line) => line.replace(/(.{92}).+/, '$1…')),
+      [
+        'ha.cf:14: note: ipfail is built in: nodes compare how many ping targets each of them reaches…',
+        'authkeys:2: warning: a key of 6 bytes can be guessed from one recorded packet; take at least…',
+        'ha.cf:5: warning: deadping (30000 ms) lets both nodes serve for up to 14750 ms when one is c…',
+        'ha.cf:9: warning: only one link: when it breaks, both nodes serve; add a second, independent…',
+        'haresources:1: 192.168.1.106/24/eth0 -> vip 192.168.1.106/24 on eth0',
+        'haresources:1: nginx -> nginx, cold (started at takeover), configuration of the package',
+        'not checked here: ha.cf:9: whether this host has the device eth1',
+        'not checked here: ha.cf:9: whether every ping target is reached through this only link; if s…',
+        'not checked here: group 192.168.1.106: whether vip:192.168.1.106/24 can start on this host',
+        'not checked here: group 192.168.1.106: whether nginx can start on this host',
+        'DIR: no errors',
+      ],
+    )
+    assert.equal(code, 0)
+  })
+
+  it('without --node says that this host is neither, which is no error', async (t) => {
+    const dir = tutorial(t, 'slave')
+    const { code, out } = await hotStandby('check', '--dir', dir)
+    assert.equal(code, 0)
+    assert.ok(out.includes(`${dir}/ha.cf: note: the host name '`), out)
+    assert.match(out, /is none of the nodes \(master, slave\); say which one this host is with --node NAME/)
+  })
+
+  const planted: readonly (readonly [what: string, plant: (dir: string) => void, line: RegExp])[] = [
+    [
+      'an unknown directive',
+      (dir) => replace(join(dir, 'ha.cf'), /^deadtime.*$/m, 'deadtme 30'),
+      /^ha\.cf:5: unknown directive 'deadtme'.*deadtime/m,
+    ],
+    [
+      'times that contradict each other',
+      (dir) => replace(join(dir, 'ha.cf'), /^deadtime.*$/m, 'deadtime 1'),
+      /^ha\.cf:5: .*deadtime.*1000 ms/m,
+    ],
+    [
+      'a third node',
+      (dir) => writeFileSync(join(dir, 'ha.cf'), `${readFileSync(join(dir, 'ha.cf'), 'utf8')}node third\n`),
+      /^ha\.cf:15: .*third/m,
+    ],
+    ['keys that others may read', (dir) => chmodSync(join(dir, 'authkeys'), 0o644), /^authkeys: .*0?644/m],
+    [
+      'a resource that nobody knows',
+      (dir) => writeFileSync(join(dir, 'haresources'), '# comment\nmaster no-such-word\n'),
+      /^haresources:2: .*no-such-word/m,
+    ],
+    ['a missing file', (dir) => rmSync(join(dir, 'haresources')), /^haresources: is missing/m],
+    [
+      'two sources',
+      (dir) => writeFileSync(join(dir, 'hot-standby.ini'), ''),
+      /^DIR: holds hot-standby\.ini and ha\.cf/m,
+    ],
+  ]
+  for (const [what, plant, line] of planted) {
+    it(`finds ${what}, and exits 1`, async (t) => {
+      const dir = tutorial(t)
+      plant(dir)
+      const { code, out, err } = await hotStandby('check', '--dir', dir, '--node', 'master')
+      assert.match(out.replaceAll(`${dir}/`, '').replaceAll(dir, 'DIR'), line)
+      assert.match(out, /: \d+ errors?\n$/)
+      assert.deepEqual([code, err], [1, ''])
+    })
+  }
+
+  it('finds several at once, and a node that is none of them', async (t) => {
+    const dir = tutorial(t)
+    replace(join(dir, 'ha.cf'), /^keepalive.*$/m, 'keepalive often')
+    replace(join(dir, 'authkeys'), /md5/, 'md6')
+    const { code, out } = await hotStandby('check', '--dir', dir)
+    assert.equal(code, 1)
+    assert.match(out, /ha\.cf:4: /)
+    assert.match(out, /authkeys:2: /)
+    assert.match(out, /: 2 errors\n$/)
+    const other = await hotStandby('check', '--dir', tutorial(t), '--node', 'third')
+    assert.equal(other.code, 1)
+    assert.match(other.out, /'third' is asked for but is neither master nor slave/)
+  })
+
+  it('of a directory that is not there exits 1', async (t) => {
+    const dir = join(temporaryDirectory(t), 'none')
+    const { code, out } = await hotStandby('check', '--dir', dir)
+    assert.deepEqual(
+      [code, out],
+      [
+        1,
+        `${dir}: does not exist; it must hold ha.cf, authkeys and haresources, or hot-standby.ini\n${dir}: 1 error\n`,
+      ],
+    )
+  })
+})
+
+function replace(path: string, what: RegExp, by: string): void {
+  const text = readFileSync(path, 'utf8')
+  assert.match(text, what)
+  writeFileSync(path, text.replace(what, by))
+}
+
+/** One member of a pair on loopback: an ini file and a `script` resource that writes down what it is asked. */
+class Member {
+  readonly dir: string
+  readonly control: string
+  readonly #node: string
+
+  constructor(dir: string, node: string, ini: string) {
+    this.dir = join(dir, node)
+    this.#node = node
+    this.control = join(dir, `${node}.sock`)
+    mkdirSync(join(this.dir, 'resource.d'), { recursive: true })
+    writeFileSync(join(this.dir, 'hot-standby.ini'), ini, { mode: 0o600 })
+    const body = `echo "$1" >>${dir}/${node}.log
+      case "$1" in
+        start) [ -e ${dir}/${node}.hang ] && exec sleep 1000; touch ${dir}/${node}.up ;;
+        stop) [ -e ${dir}/${node}.stuck ] && exit 1; rm -f ${dir}/${node}.up ;;
+        status) if [ -e ${dir}/${node}.up ]; then echo running; else echo stopped; fi ;;
+      esac`
+    writeScript(join(this.dir, 'resource.d'), 'service', body)
+  }
+
+  get serves(): boolean {
+    return existsSync(join(this.dir, `../${this.#node}.up`))
+  }
+
+  run(): Command {
+    return new Command(['run', ...this.flags, '--state', join(this.dir, 'state'), '--json'])
+  }
+
+  get flags(): string[] {
+    return ['--dir', this.dir, '--node', this.#node, '--control', this.control]
+  }
+
+  ask(...args: string[]): Promise<Run> {
+    return hotStandby(...args, '--control', this.control)
+  }
+
+  mark(name: string): void {
+    writeFileSync(join(this.dir, `../${this.#node}.${name}`), '')
+  }
+
+  unmark(name: string): void {
+    rmSync(join(this.dir, `../${this.#node}.${name}`))
+  }
+}
+
+/** Two members, not started. Whatever `start` starts is ended when the test is over. */
+async function members(t: TestContext): Promise<{ one: Member; two: Member; start(member: Member): Command }> {
+  const [a, b] = await freeUdpPorts(2)
+  const ini = `name = clitest
+nodes = one two
+[liveness]
+keepalive = 100ms
+deadtime = 2s
+initdead = 3s
+[authenticator]
+method = sha256
+key = a secret of at least 32 characters!!
+[transport.lo]
+type = udp-unicast
+addresses.one = 127.0.0.1:${a}
+addresses.two = 127.0.0.1:${b}
+[group.jobs]
+preferred = one
+resources = service
+`
+  const dir = temporaryDirectory(t)
+  const running: Command[] = []
+  t.after(async () => {
+    for (const { child } of running) child.kill('SIGKILL')
+    await Promise.all(running.map(({ ended }) => ended))
+  })
+  const start = (member: Member) => {
+    const command = member.run()
+    running.push(command)
+    return command
+  }
+  return { one: new Member(dir, 'one', ini), two: new Member(dir, 'two', ini), start }
+}
+
+/** Names of the events that a member has printed. */
+const eventsOf = ({ out }: Command): string[] =>
+  out
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line).name)
+
+async function running(command: Command): Promise<void> {
+  await until(`the member runs: ${command.err}`, () => /runs; control socket/.test(command.err), 30_000)
+}
+
+describe('two members', { timeout: 110_000 }, () => {
+  it('run, are asked, hand over and end', async (t) => {
+    const { one, two, start } = await members(t)
+    const [first, second] = [start(one), start(two)]
+    await Promise.all([running(first), running(second)])
+    await until('one serves', () => one.serves && !two.serves)
+
+    const status = await two.ask('status')
+    assert.deepEqual([status.code, status.err], [0, ''])
+    assert.match(status.out, /^clitest: two is running \(settled\), guarantee class G0\npeer one: alive/)
+    assert.match(status.out, /^jobs +one +standby +active +\d+ +one +/m)
+    const snapshot = JSON.parse((await one.ask('status', '--json')).out)
+    assert.equal(snapshot.groups[0].servedBy, 'one')
+
+    const events = new Command(['events', '--json', '--control', two.control])
+    const lines = new Command(['events', '--control', one.control])
+    t.after(() => lines.child.kill())
+    assert.deepEqual(await one.ask('standby'), { code: 0, out: '', err: '' })
+    assert.ok(two.serves && !one.serves, 'standby ends when the peer serves')
+    assert.equal((await one.ask('takeover', 'jobs')).code, 0)
+    assert.ok(one.serves && !two.serves)
+    const refused = await one.ask('standby', 'nobody')
+    assert.equal(refused.code, 1)
+    assert.match(refused.err, /^hot-standby: no group is named nobody; there are: jobs\n$/)
+
+    const again = await one.run().ended
+    assert.equal(again.code, 1)
+    assert.match(again.err, new RegExp(`in use by process ${first.child.pid};`))
+    const cleaned = await hotStandby('cleanup', '--dir', one.dir, '--node', 'one', '--state', join(one.dir, 'state'))
+    assert.equal(cleaned.code, 1)
+    assert.match(cleaned.err, /in use by process/)
+
+    first.child.kill('SIGTERM')
+    const { code, err } = await first.ended
+    assert.equal(code, 0, err)
+    assert.match(err, /SIGTERM: stopping/)
+    assert.ok(two.serves && !one.serves, 'the peer serves before the member ends')
+    assert.ok(!existsSync(one.control))
+    assert.equal((await lines.ended).code, 0)
+    assert.match(lines.out, /^\d\d:\d\d:\d\d\.\d\d\d {2}group:stopping +giving jobs up: this node is stopping$/m)
+
+    second.child.kill('SIGINT')
+    assert.equal((await second.ended).code, 0, 'without a peer it stops anyway')
+    assert.ok(!two.serves)
+    assert.equal((await events.ended).code, 0)
+    assert.ok(eventsOf(events).includes('peer:left'))
+    const gone = await two.ask('status')
+    assert.equal(gone.code, 1)
+    assert.match(gone.err, /no member serves it; is the pair running here\?/)
+  })
+
+  it('SIGHUP reads the files again, or says why not', async (t) => {
+    const { one, start } = await members(t)
+    const first = start(one)
+    await running(first)
+    await until('it serves alone', () => one.serves, 30_000)
+    const path = join(one.dir, 'hot-standby.ini')
+    const ini = readFileSync(path, 'utf8')
+    replace(path, /preferred = one/, 'preferred = nobody')
+    first.child.kill('SIGHUP')
+    await until('it refuses', () => /SIGHUP: nothing was changed\n.*hot-standby\.ini:15: .*nobody/.test(first.err))
+    writeFileSync(path, ini.replace('name = clitest', 'name = other'))
+    first.child.kill('SIGHUP')
+    await until('it refuses', () => /name: 'clitest' became 'other'; that needs a restart/.test(first.err))
+    writeFileSync(path, ini.replace('deadtime = 2s', 'deadtime = 2500ms'))
+    first.child.kill('SIGHUP')
+    await until('it reads', () => /SIGHUP: the files were read again/.test(first.err))
+    assert.ok(one.serves)
+  })
+
+  it('SIGTERM while it is starting, and while a resource hangs in its start', async (t) => {
+    const { one, start } = await members(t)
+    const early = start(one)
+    await until('it runs code', () => existsSync(join(one.dir, 'state')), 30_000)
+    early.child.kill('SIGTERM')
+    assert.equal((await early.ended).code, 0, early.err)
+    one.mark('hang')
+    const hung = start(one)
+    await running(hung)
+    await until('the start hangs', () => eventsOf(hung).includes('group:starting'), 30_000)
+    hung.child.kill('SIGTERM')
+    assert.equal((await hung.ended).code, 0, hung.err)
+  })
+
+  it('a resource that will not stop: SIGTERM exits 1 and names the group', async (t) => {
+    const { one, start } = await members(t)
+    replace(
+      join(one.dir, 'hot-standby.ini'),
+      /resources = service\n$/,
+      'resources = s\n[resource.s]\ntype = script\npath = PATH\nstopTimeout = 300ms\n',
+    )
+    replace(join(one.dir, 'hot-standby.ini'), /PATH/, join(one.dir, 'resource.d/service'))
+    const first = start(one)
+    await running(first)
+    await until('it serves', () => one.serves, 30_000)
+    one.mark('stuck')
+    first.child.kill('SIGTERM')
+    const { code, err } = await first.ended
+    assert.equal(code, 1, err)
+    assert.match(err, /jobs can neither be stopped nor cut off/)
+    one.unmark('stuck')
+  })
+
+  it('killed with -9: cleanup, then the next run', async (t) => {
+    const { one, start } = await members(t)
+    const first = start(one)
+    await running(first)
+    await until('it serves', () => one.serves, 30_000)
+    first.child.kill('SIGKILL')
+    await first.ended
+    const cleaned = await hotStandby('cleanup', '--dir', one.dir, '--node', 'one', '--state', join(one.dir, 'state'))
+    assert.deepEqual(cleaned, { code: 0, out: '', err: '' })
+    assert.ok(!one.serves, 'what the killed member had started is stopped')
+    const next = start(one)
+    await running(next)
+    await until('it serves again', () => one.serves, 30_000)
+  })
+
+  it('goes on when whoever reads its output has gone', async (t) => {
+    const { one, start } = await members(t)
+    const first = start(one)
+    first.child.stdout?.destroy()
+    await running(first)
+    first.child.stderr?.destroy()
+    await until('it serves', () => one.serves, 30_000)
+    assert.equal((await one.ask('status')).code, 0)
+  })
+})

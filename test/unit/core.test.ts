@@ -1,0 +1,366 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { Agenda } from '../../src/core/agenda.ts'
+import { holdOfMove, inScope, namedGroups } from '../../src/core/dialogue-words.ts'
+import { DropCounter } from '../../src/core/drop-counter.ts'
+import { Freshness } from '../../src/core/freshness.ts'
+import { groupStates } from '../../src/core/ownership-table.ts'
+import { formatGroups, holdCovers, parseGroups } from '../../src/core/report.ts'
+import { createCore } from '../../src/core/step.ts'
+import type { CoreConfig, Effect, GroupConfig, Input } from '../../src/core/types.ts'
+import { deadtime } from '../../src/liveness/deadtime.ts'
+import { simulatedRing } from '../../src/testing/simulated-ring.ts'
+import { Simulation } from '../../src/testing/simulation.ts'
+import { message, text } from '../../src/wire/message.ts'
+import { root } from '../support/sources.ts'
+
+const liveness = deadtime({ keepalive: '200ms', deadtime: '1s', initdead: '3s' })
+
+const group = (name: string, preferred: string): GroupConfig => ({
+  name,
+  preferred,
+  resources: [
+    {
+      name: `vip-${name}`,
+      times: { startMs: 1000, stopMs: 1000, statusMs: 500, intervalMs: 1000 },
+      operations: ['prepare', 'start', 'stop', 'status', 'announce', 'isolate', 'restore'],
+      exclusive: 'address',
+    },
+  ],
+})
+const groups = [group('mail', 'master'), group('web', 'slave')]
+
+const config: CoreConfig = {
+  self: 'master',
+  peer: 'slave',
+  uuid: new Uint8Array(16).fill(7),
+  bootId: '00000000000000a1',
+  generation: 5,
+  state: { generation: 5, peerGeneration: 3, epochCeilings: { mail: 40 } },
+  times: liveness.times,
+  deadpingMs: 500,
+  keyId: 1,
+  groups,
+  links: ['eth1'],
+  targets: [],
+  autoFailback: false,
+  onIsolated: 'stop',
+  restartWindowMs: 60_000,
+  holdDownMs: 60_000,
+}
+
+const at = (monoMs: number) => ({ monoMs, bootMs: monoMs, wallMs: 1_700_000_000_000 + monoMs })
+
+/** A beat of slave. */
+const beat = (seq: number, fields: Record<string, string> = {}) =>
+  message({
+    t: 'status',
+    st: 'active',
+    dt: '3e8',
+    protocol: '1',
+    src: 'slave',
+    srcuuid: new Uint8Array(16).fill(8),
+    hg: '9',
+    seq: seq.toString(16),
+    ts: '1',
+    ttl: '3',
+    ...fields,
+  })
+
+const sent = (effects: readonly Effect[]) =>
+  effects.flatMap((effect) => (effect.type === 'send' ? [effect.message] : []))
+
+describe('Agenda', () => {
+  it('runs what is due, earliest first, and nothing twice', () => {
+    const agenda = new Agenda()
+    const ran: string[] = []
+    for (const [name, atMs] of Object.entries({ late: 30, early: 10, middle: 20, future: 31 }))
+      agenda.set(name, atMs, () => ran.push(name))
+    agenda.run(30)
+    agenda.run(30)
+    assert.deepEqual(ran, ['early', 'middle', 'late'])
+    assert.equal(agenda.next(), 31)
+  })
+
+  it('does not run what an earlier one of the same turn cleared or moved', () => {
+    const agenda = new Agenda()
+    const ran: string[] = []
+    agenda.set('first', 1, () => {
+      agenda.clear('cleared')
+      agenda.set('moved', 50, () => ran.push('moved'))
+    })
+    agenda.set('cleared', 2, () => ran.push('cleared'))
+    agenda.set('moved', 3, () => ran.push('moved too early'))
+    agenda.run(10)
+    assert.deepEqual(ran, [])
+    agenda.run(50)
+    assert.deepEqual(ran, ['moved'])
+  })
+
+  it('postpones everything by a stall', () => {
+    const agenda = new Agenda()
+    agenda.set('one', 100, () => {})
+    agenda.postpone(40)
+    assert.equal(agenda.next(), 140)
+  })
+})
+
+describe('reports', () => {
+  it('come back as they were told', () => {
+    const name = fc.stringMatching(/^[A-Za-z0-9._/-]{1,20}$/)
+    const claim = fc.record({ state: fc.constantFrom(...groupStates), epoch: fc.nat() }, { noNullPrototype: true })
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.tuple(name, claim), { selector: ([key]) => key }), (entries) => {
+        assert.deepEqual([...(parseGroups(formatGroups(entries)) ?? [])], entries)
+      }),
+    )
+  })
+
+  it('are refused as a whole when one entry is malformed', () => {
+    for (const list of [
+      'web',
+      'web:active',
+      'web:active:x',
+      'web:asleep:1',
+      'web:constructor:1',
+      'web:active:1 mail:',
+      ':active:1',
+    ])
+      assert.equal(parseGroups(list), undefined, list)
+  })
+
+  it('cover by Heartbeat’s word the groups of a set', () => {
+    assert.deepEqual(
+      ['none', 'local', 'foreign', 'all', undefined].map((hold) => holdCovers(hold, 'slave', 'slave')),
+      [false, true, false, true, false],
+    )
+  })
+})
+
+describe('the words of the conversation', () => {
+  it('name the groups of a move, from the giver’s view', () => {
+    assert.deepEqual(
+      [['mail'], ['web'], ['mail', 'web']].map((named) => holdOfMove('master', groups, named)),
+      ['local', 'foreign', 'all'],
+    )
+  })
+
+  it('of a daemon become groups', () => {
+    const ask = (hold: string) => message({ t: 'ask_resources', rsc_hold: hold })
+    assert.deepEqual(namedGroups(config, ask('local'), 'me', false), ['web'], 'slave gives its own')
+    assert.deepEqual(namedGroups(config, ask('foreign'), 'me', false), ['mail'], 'slave gives ours back')
+    assert.deepEqual(namedGroups(config, ask('local'), 'other', true), ['mail'], 'slave takes what we offered')
+    assert.deepEqual(namedGroups(config, ask('local'), 'takeover', false), ['web'], 'slave wants its own')
+    assert.deepEqual(namedGroups(config, ask('all'), 'takeover', false), ['mail', 'web'])
+  })
+
+  it('of ours name groups, but none that is unknown here', () => {
+    const offer = message({ t: 'ask_resources', rsc_hold: 'all', hsgrp: 'web:active:4 news:active:1' })
+    assert.deepEqual(namedGroups(config, offer, 'me', false), ['web'])
+  })
+
+  it('of a command mean groups, or say why not', () => {
+    assert.deepEqual(inScope(config, 'local'), ['mail'])
+    assert.deepEqual(inScope(config, ['web', 'web']), ['web'])
+    assert.match(
+      (inScope(config, ['news']) as { message: string }).message,
+      /no group is named news; there are: mail, web/,
+    )
+    assert.match((inScope(config, []) as { message: string }).message, /no group was named/)
+    assert.match(
+      (inScope({ ...config, groups: [groups[0] as GroupConfig] }, 'foreign') as { message: string }).message,
+      /foreign/,
+    )
+  })
+})
+
+describe('Freshness', () => {
+  it('lets nothing old undo what is new, each kind for itself', () => {
+    const fresh = new Freshness()
+    const status = message({ t: 'status', hsgrp: 'web:active:1' })
+    const count = message({ t: 'num_ping_nodes', num_ping: '1' })
+    const offer = message({ t: 'ask_resources', hsgrp: 'web:active:1' })
+    assert.equal(fresh.isStale(status, 'status', 10), false)
+    assert.equal(fresh.isStale(status, 'status', 9), true)
+    assert.equal(fresh.isStale(count, 'num_ping_nodes', 5), false, 'the first of its kind')
+    assert.equal(fresh.isStale(count, 'you_are_dead', 4), true)
+    assert.equal(fresh.isStale(offer, 'ask_resources', 8), true, 'its claims are older than the beat’s')
+    assert.equal(fresh.isStale(message({ t: 'starting' }), 'starting', 1), false)
+    fresh.reset()
+    assert.equal(fresh.isStale(status, 'status', 1), false)
+  })
+})
+
+describe('DropCounter', () => {
+  it('tells at most once a second, with the number since', () => {
+    const told: [string, number][] = []
+    const drops = new DropCounter((_, src, count) => told.push([src, count]))
+    for (let ms = 0; ms <= 1000; ms += 100) drops.add('foreign-node', 'intruder', ms)
+    assert.deepEqual(told, [
+      ['intruder', 1],
+      ['intruder', 10],
+    ])
+  })
+
+  it('does not grow with invented names', () => {
+    let told = 0
+    const drops = new DropCounter(() => told++)
+    for (let index = 0; index < 1000; index++) drops.add('foreign-node', `node-${index}`, 0)
+    assert.equal(told, 1000)
+  })
+})
+
+describe('the core', () => {
+  it('beats at once, then every keepalive, and never asks to be woken in the past', () => {
+    const core = createCore(config, liveness.create())
+    let wakeMs: number | null = 0
+    const beats: number[] = []
+    let input: Input = { type: 'start', at: at(0) }
+    for (let turn = 0; turn < 40 && wakeMs !== null && wakeMs < 2000; turn++) {
+      const effects = core.step(input)
+      if (sent(effects).some((each) => text(each, 't') === 'status')) beats.push(input.at.monoMs)
+      for (const effect of effects) if (effect.type === 'wakeAt') wakeMs = effect.monoMs
+      assert.ok(wakeMs === null || wakeMs > input.at.monoMs)
+      input = { type: 'tick', at: at(wakeMs ?? 0) }
+    }
+    assert.deepEqual(beats, [0, 200, 400, 600, 800, 1000, 1200, 1400, 1600, 1800])
+  })
+
+  it('starts above every epoch that was ever reached, and reserves more before it needs them', () => {
+    const core = createCore(config, liveness.create())
+    const persisted = core.step({ type: 'start', at: at(0) }).find(({ type }) => type === 'persist')
+    assert.ok(persisted?.type === 'persist')
+    assert.ok((persisted.state.epochCeilings['mail'] ?? 0) > 40)
+    core.step({
+      type: 'message',
+      link: 'eth1',
+      keyId: 1,
+      at: at(1),
+      message: beat(1, { hs: '1', hsboot: 'b', hsgrp: 'mail:standby:0 web:standby:0' }),
+    })
+    const mail = core.view().groups.find(({ name }) => name === 'mail')
+    assert.equal(mail?.state, 'starting')
+    assert.equal(mail?.epoch, 41)
+  })
+
+  it('takes a version of our fields that it does not know for an old daemon', () => {
+    const core = createCore(config, liveness.create())
+    core.step({ type: 'start', at: at(0) })
+    core.step({
+      type: 'message',
+      link: 'eth1',
+      keyId: 1,
+      at: at(1),
+      message: beat(1, { hs: '2', hsgrp: 'mail:active:9' }),
+    })
+    assert.equal(core.view().peer.kind, 'heartbeat')
+    assert.deepEqual(core.view().peer.groups, {})
+  })
+
+  it('believes a dead time only up to ten of its own', () => {
+    const core = createCore(config, liveness.create())
+    core.step({ type: 'start', at: at(0) })
+    core.step({ type: 'message', link: 'eth1', keyId: 1, at: at(1), message: beat(1, { dt: 'ffffff' }) })
+    assert.equal(core.view().peer.deadtimeMs, 10_000)
+  })
+
+  it('says nothing and does nothing once it has halted', () => {
+    const core = createCore(config, liveness.create())
+    core.step({ type: 'start', at: at(0) })
+    const effects = core.step({ type: 'command', id: 1, command: { name: 'stop' }, at: at(10) })
+    const names = effects.map(({ type }) => type)
+    assert.deepEqual(names.slice(-2), ['reply', 'halt'])
+    assert.deepEqual(core.step({ type: 'tick', at: at(5000) }), [])
+    assert.deepEqual(core.step({ type: 'message', link: 'eth1', keyId: 1, at: at(5001), message: beat(1) }), [])
+  })
+
+  it('survives messages of any content', () => {
+    const field = fc.oneof(
+      fc.string(),
+      fc.constantFrom('constructor', '1', 'ffffffffffffffff', 'web:active:1', 'me', 'other', 'done', 'all'),
+    )
+    const fields = fc.dictionary(
+      fc.constantFrom(
+        'st',
+        'dt',
+        'hs',
+        'hsboot',
+        'hsgrp',
+        'hsecho',
+        'hsstall',
+        'hscfg',
+        'info',
+        'rsc_hold',
+        'num_ping',
+        'dest',
+        'to',
+        'ord',
+      ),
+      field,
+    )
+    const type = fc.constantFrom(
+      'status',
+      'resource',
+      'ask_resources',
+      'starting',
+      'hb_takeover',
+      'hs-refuse',
+      'hs-message',
+      'shutdone',
+      'num_ping_nodes',
+      'NS_rexmit',
+      'NS_ackmsg',
+      'reqnodes',
+      'constructor',
+      '__proto__',
+      'toString',
+    )
+    fc.assert(
+      fc.property(fc.array(fc.tuple(type, fields, fc.nat(40)), { maxLength: 30 }), (messages) => {
+        const core = createCore({ ...config, targets: [{ target: 'gw', deadpingMs: 500 }] }, liveness.create())
+        core.step({ type: 'start', at: at(0) })
+        let ms = 1
+        for (const [t, extra, seq] of messages)
+          structuredClone(
+            core.step({ type: 'message', link: 'eth1', keyId: 1, at: at(ms++), message: beat(seq, { ...extra, t }) }),
+          )
+        structuredClone(core.view())
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('gives the same effects for the same inputs', () => {
+    const run = () => {
+      const pair = new Simulation({
+        seed: 3,
+        nodes: ['master', 'slave'],
+        groups: [{ name: 'web', preferred: 'master', resources: ['vip', 'nginx'] }],
+        liveness,
+        ring: simulatedRing,
+        copies: true,
+      })
+      const frames: string[] = []
+      pair.network.tap = (from, link, frame) => frames.push(`${from} ${link} ${Buffer.from(frame).toString('base64')}`)
+      pair.start('master')
+      pair.start('slave')
+      pair.run(3000)
+      pair.crash('master')
+      pair.run(3000)
+      return { frames, events: pair.events }
+    }
+    assert.deepEqual(run(), run())
+  })
+})
+
+it('docs/reasons.md explains every reason', () => {
+  const events = readFileSync(join(root, 'src/core/events.ts'), 'utf8')
+  const [, union = ''] = /export type Reason =([^\n]*(?:\n {2}\| [^\n]*)*)/.exec(events) ?? []
+  const reasons = [...union.matchAll(/'([a-z-]+)'/g)].map((match) => match[1] as string)
+  assert.ok(reasons.length > 10)
+  const page = readFileSync(join(root, 'docs/reasons.md'), 'utf8')
+  for (const reason of reasons) assert.ok(page.includes(`| \`${reason}\` |`), `no row for ${reason}`)
+})

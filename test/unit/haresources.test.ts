@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { type Haresources, parseHaresources } from '../../src/config/haresources.ts'
+import type { FindScript, FoundScript } from '../../src/config/resource-words.ts'
+
+const scripts: Readonly<Record<string, FoundScript>> = {
+  Filesystem: { path: '/etc/ha.d/resource.d/Filesystem', dialect: 'heartbeat', executable: true },
+  httpd: { path: '/etc/init.d/httpd', dialect: 'lsb', executable: true },
+  broken: { path: '/etc/init.d/broken', dialect: 'lsb', executable: false },
+}
+const none: FindScript = (name) => (Object.hasOwn(scripts, name) ? scripts[name] : undefined)
+
+function parse(text: string, find: FindScript = none): Haresources {
+  return parseHaresources(text, 'haresources', ['master', 'slave'], find)
+}
+
+const problems = ({ issues }: Haresources): string[] => issues.map(({ where, message }) => `${where}: ${message}`)
+const shape = ({ groups }: Haresources): string[] =>
+  groups.map(({ name, preferred, resources }) =>
+    [preferred, name, ...resources.map((resource) => resource.name)].join(' '),
+  )
+
+describe('haresources', () => {
+  it("reads the tutorial's line, and tells what each word became", () => {
+    const found = parse('master 192.168.1.106/24/eth0 nginx\n')
+    assert.deepEqual(found.issues, [])
+    assert.deepEqual(
+      found.groups.map(({ name, preferred }) => [name, preferred]),
+      [['192.168.1.106', 'master']],
+    )
+    const [address, server] = found.groups[0]!.resources
+    assert.deepEqual([address!.type, address!.device, address!.addresses], ['vip', 'eth0', ['192.168.1.106']])
+    assert.equal(server!.type, 'nginx')
+    assert.deepEqual(found.words, [
+      { where: 'haresources:1', word: '192.168.1.106/24/eth0', became: 'vip 192.168.1.106/24 on eth0' },
+      {
+        where: 'haresources:1',
+        word: 'nginx',
+        became: 'nginx, cold (started at takeover), configuration of the package',
+      },
+    ])
+  })
+
+  const same: readonly (readonly [what: string, text: string])[] = [
+    ['tabs and blanks', '\t master \t 10.0.0.1   httpd  '],
+    ['comments', '# all\nmaster 10.0.0.1 httpd # and more\n   # end'],
+    ['a node in capitals', 'MASTER 10.0.0.1 httpd'],
+    ['CRLF', 'master 10.0.0.1 httpd\r\n'],
+    ['a continued line', 'master \\\n  10.0.0.1 \\\n\thttpd'],
+    ['a word that goes on in the next line', 'master 10.0.\\\n0.1 ht\\\ntpd'],
+    ['a comment between continued lines', 'master 10.0.0.1 \\\nhttpd # end'],
+    ['the address by its script', 'master IPaddr::10.0.0.1 httpd'],
+    ['the address by its other script', 'master IPaddr2::10.0.0.1 httpd'],
+  ]
+  for (const [what, text] of same) {
+    it(`reads ${what}`, () => {
+      const found = parse(text)
+      assert.deepEqual(found.issues, [])
+      assert.deepEqual(shape(found), ['master 10.0.0.1 vip:10.0.0.1 script:httpd'])
+    })
+  }
+
+  it('makes one group of every line, several per node', () => {
+    const found = parse('master 10.0.0.1\nmaster 10.0.0.2/24 httpd\nslave Filesystem::/dev/sda1::/data::ext4')
+    assert.deepEqual(found.issues, [])
+    assert.deepEqual(shape(found), [
+      'master 10.0.0.1 vip:10.0.0.1',
+      'master 10.0.0.2 vip:10.0.0.2/24 script:httpd',
+      'slave Filesystem-/dev/sda1-/data-ext4 script:Filesystem::/dev/sda1::/data::ext4',
+    ])
+  })
+
+  it('tells an init script from a resource script, and passes the arguments', () => {
+    const { words } = parse('master Filesystem::/dev/sda1::/data httpd')
+    assert.deepEqual(
+      words.map(({ became }) => became),
+      [
+        'script /etc/ha.d/resource.d/Filesystem /dev/sda1 /data (Heartbeat resource script)',
+        'script /etc/init.d/httpd (init script)',
+      ],
+    )
+  })
+
+  it('reads all forms of an address', () => {
+    const { words, issues } = parse(
+      'master 10.0.0.1/24/eth0:1/10.0.0.255 10.0.0.2/24/10.0.0.255 IPaddr::fd00::10/64/eth1 fd00::11/64 nginx::/x.conf::hot',
+    )
+    assert.deepEqual(issues, [])
+    assert.deepEqual(
+      words.map(({ became }) => became),
+      [
+        'vip 10.0.0.1/24 on eth0:1',
+        'vip 10.0.0.2/24 on the device whose network holds it',
+        'vip fd00::10/64 on eth1',
+        'vip fd00::11/64 on the device whose network holds it',
+        'nginx, hot (stays up on both nodes), configuration /x.conf',
+      ],
+    )
+  })
+
+  it('names the group of an IPv6 address without colons', () => {
+    assert.deepEqual(
+      parse('master fd00::10/64').groups.map(({ name }) => name),
+      ['fd00-10'],
+    )
+  })
+
+  it('lets a resource script of the same name replace a built-in agent', () => {
+    const asked: [string, boolean][] = []
+    const find: FindScript = (name, all) => {
+      asked.push([name, all])
+      return { path: `/etc/ha.d/resource.d/${name}`, dialect: 'heartbeat', executable: true }
+    }
+    const found = parse('master 10.0.0.1/24/eth0 nginx httpd', find)
+    assert.deepEqual(
+      found.groups[0]!.resources.map(({ name }) => name),
+      ['script:IPaddr::10.0.0.1/24/eth0', 'script:nginx', 'script:httpd'],
+    )
+    assert.equal(found.groups[0]!.name, '10.0.0.1')
+    assert.deepEqual(asked, [
+      ['IPaddr', false],
+      ['nginx', false],
+      ['httpd', true],
+    ])
+  })
+
+  it('keeps the built-in agent where the script of that name may not be executed, and says so', () => {
+    const find: FindScript = () => ({ path: '/etc/ha.d/resource.d/nginx', dialect: 'heartbeat', executable: false })
+    const found = parse('master nginx', find)
+    assert.deepEqual(shape(found), ['master nginx nginx'])
+    assert.deepEqual(problems(found), [
+      'haresources:1: /etc/ha.d/resource.d/nginx is not executable; run chmod 755 /etc/ha.d/resource.d/nginx if it is meant',
+    ])
+  })
+
+  const bad: readonly (readonly [what: string, text: string, says: RegExp])[] = [
+    [
+      'an unknown node',
+      '\nmastr 10.0.0.1',
+      /^haresources:2: 'mastr' begins the line but is no node of ha\.cf; did you mean 'master'\?$/,
+    ],
+    ['a node without resources', 'master', /^haresources:1: no resource follows 'master'/],
+    [
+      'an unknown resource',
+      'master 10.0.0.1 \\\n ngix',
+      /^haresources:2: there is no resource 'ngix': .*; did you mean 'nginx'\?$/,
+    ],
+    ['a script that may not be executed', 'master broken', /^haresources:1: \/etc\/init\.d\/broken is not executable/],
+    [
+      'a group named twice',
+      'master 10.0.0.1\nslave IPaddr::10.0.0.1/24',
+      /^haresources:2: the first resource names its group and must be unique; line 1 has '10\.0\.0\.1' too$/,
+    ],
+    [
+      'a resource in two groups',
+      'master 10.0.0.1 nginx\nslave 10.0.0.2 nginx',
+      /^haresources:2: 'nginx' stands in line 1 already/,
+    ],
+    ['a bad address', 'master 10.0.0.1/33/eth0', /^haresources:1: .*33/],
+    ['an address script without address', 'master IPaddr', /^haresources:1: the address is missing/],
+    ['a path as a script', 'master ../../bin/sh', /^haresources:1: '\.\.\/\.\.\/bin\/sh' is no resource/],
+    ['a relative configuration', 'master nginx::nginx.conf', /^haresources:1: .*'nginx\.conf'/],
+    [
+      'two configurations',
+      'master nginx::/a::/b',
+      /^haresources:1: '\/a' '\/b' found where 'nginx\[::CONF\]\[::hot\]' belongs/,
+    ],
+    [
+      'a comment behind the backslash',
+      'master 10.0.0.1 \\ # more\nhttpd',
+      /^haresources:1: blanks or a comment follow the backslash/,
+    ],
+    ['a backslash at the end', 'master 10.0.0.1 \\', /^haresources:1: the last line ends with a backslash/],
+    ['an empty file', '# nothing\n', /^haresources: no group is declared/],
+  ]
+  for (const [what, text, says] of bad) {
+    it(`refuses ${what}`, () => {
+      const found = problems(parse(text))
+      assert.equal(found.length, 1, found.join('\n'))
+      assert.match(found[0]!, says)
+    })
+  }
+
+  it('reports every problem at once', () => {
+    assert.deepEqual(
+      problems(parse('nobody 10.0.0.1\nmaster nothing nowhere')).map((message) => message.slice(0, 14)),
+      ['haresources:1:', 'haresources:2:', 'haresources:2:'],
+    )
+  })
+
+  it('never throws and never hangs, whatever the file holds', () => {
+    const word = fc.oneof(
+      fc.constantFrom(
+        'master',
+        '10.0.0.1',
+        'IPaddr::',
+        '::',
+        '\\',
+        '\\\n',
+        '\n',
+        '#',
+        'nginx::',
+        'constructor',
+        '__proto__',
+      ),
+      fc.string({ maxLength: 10 }),
+    )
+    const text = fc.array(word, { maxLength: 30 }).map((words) => words.join(' '))
+    fc.assert(
+      fc.property(text, (content) => Array.isArray(parse(content).issues)),
+      { numRuns: 500 },
+    )
+    for (const long of ['1.'.repeat(50_000), ':'.repeat(100_000), '\\ '.repeat(50_000), '1/'.repeat(50_000)]) {
+      assert.notEqual(parse(`master ${long}`).issues.length, 0)
+    }
+  })
+})

@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import {
+  app,
+  Cluster,
+  type ClusterOptions,
+  deadtime,
+  icmpPing,
+  isHotStandbyError,
+  memoryNetwork,
+  sha256,
+  udpUnicast,
+} from '../../src/index.ts'
+
+const link = memoryNetwork().transport('a')
+const jobs = app({ start() {}, stop() {} })
+const good: ClusterOptions = {
+  name: 'pair',
+  nodes: ['one', 'two'],
+  node: 'one',
+  transports: [link, memoryNetwork().transport('b')],
+  authenticator: sha256({ key: 'a secret of at least 32 characters!!' }),
+  groups: [{ name: 'jobs', preferred: 'one', resources: [jobs] }],
+}
+
+/** Every problem of options as `path: message`. */
+function problems(options: unknown): string[] {
+  try {
+    return new Cluster(options as ClusterOptions).warnings.map(({ where, message }) => `warning ${where}: ${message}`)
+  } catch (error) {
+    assert.ok(isHotStandbyError(error) && error.code === 'HS_CONFIG', String(error))
+    return error.issues.map(({ where, message }) => `${where}: ${message}`)
+  }
+}
+
+describe('good options', () => {
+  it('have no problem', () => {
+    assert.deepEqual(problems(good), [])
+  })
+
+  it('say which node this is, whatever the case', () => {
+    const { name, node, peer } = new Cluster({ ...good, node: 'TWO' })
+    assert.deepEqual([name, node, peer], ['pair', 'two', 'one'])
+  })
+
+  it('are not changed by what the application does to its object later', () => {
+    const groups = [...good.groups]
+    const cluster = new Cluster({ ...good, groups })
+    groups.length = 0
+    assert.deepEqual(
+      cluster.snapshot().groups.map(({ name }) => name),
+      ['jobs'],
+    )
+  })
+
+  it('with one link only are questionable', () => {
+    assert.match(problems({ ...good, transports: [link] }).join(), /^warning transports: only one link/)
+  })
+
+  it('with a deadtime below a second name the risk', () => {
+    const liveness = deadtime({ keepalive: '100ms', deadtime: '500ms' })
+    assert.match(problems({ ...good, liveness }).join(), /^warning liveness\.deadtime: 500 ms is below 1 s/)
+  })
+})
+
+describe('a bad option is told with its path, what was found, and what would be right:', () => {
+  const group = good.groups[0]
+  const rows: readonly (readonly [change: object, problem: RegExp])[] = [
+    [{ name: undefined }, /^name: undefined is no name/],
+    [{ name: '' }, /^name: '' is no name: 1 to 64 letters/],
+    [{ name: '../etc' }, /^name: '\.\.\/etc' is no name/],
+    [{ name: 5 }, /^name: number 5 is no name/],
+    [{ nodes: undefined }, /^nodes: a pair has exactly two nodes; found undefined$/],
+    [{ nodes: ['one'] }, /^nodes: a pair has exactly two nodes; 1 given$/],
+    [{ nodes: ['one', 'two', 'three'] }, /^nodes: a pair has exactly two nodes; 3 given$/],
+    [{ nodes: ['one', 'ONE'] }, /^nodes: both are named 'one'; the names tell them apart$/],
+    [{ nodes: ['one', 'two words'] }, /^nodes\[1\]: 'two words' is no node name/],
+    [{ nodes: ['one', null] }, /^nodes\[1\]: null is no node name/],
+    [{ nodes: ['one', 'constructor'] }, /^nodes\[1\]: 'constructor' is no node name/],
+    [{ node: 'three' }, /^node: 'three' is none of the nodes \(one, two\)$/],
+    [{ node: undefined }, /^node: the host name '.*' is none of the nodes \(one, two\); say which one this host is$/],
+    [{ node: 5 }, /^node: number 5 is no node name$/],
+    [{ transports: undefined }, /^transports: found undefined; a pair needs a list of at least one link/],
+    [{ transports: [] }, /^transports: found a list; a pair needs a list of at least one link/],
+    [{ transports: link }, /^transports: found an object; a pair needs a list/],
+    [{ transports: ['eth1', link] }, /^transports\[0\]: a transport is made by udpUnicast.*; found 'eth1'$/],
+    [{ transports: [udpUnicast, link] }, /^transports\[0\]: .*found a function: call it$/],
+    [{ transports: [jobs, link] }, /^transports\[0\]: .*found 'resource'$/],
+    [{ transports: [link, link] }, /^transports\[1\]\.link: 'a' is the name of transports\[0\] already$/],
+    [
+      { transports: [link, udpUnicast({ addresses: { one: '192.0.2.1' } })] },
+      /^transports\[1\]\.addresses\.two: the address of node 'two' is missing$/,
+    ],
+    [{ authenticator: undefined }, /^authenticator: missing; sha256/],
+    [{ authenticator: 'secret' }, /^authenticator: an authenticator is made by sha256.*; found 'secret'$/],
+    [{ liveness: { deadtime: '1s' } }, /^liveness: a liveness is made by deadtime\(\); found undefined$/],
+    [{ liveness: deadtime({ keepalive: '2s', deadtime: '1s' }) }, /^liveness\.deadtime: 1000 ms/],
+    [{ arbiters: icmpPing('192.0.2.1') }, /^arbiters: an object is no list$/],
+    [{ arbiters: ['192.0.2.1'] }, /^arbiters\[0\]: an arbiter is made by icmpPing.*; found '192\.0\.2\.1'$/],
+    [{ arbiters: [icmpPing('192.0.2.1'), icmpPing('192.0.2.1')] }, /^arbiters\[1\]: '192\.0\.2\.1' is asked twice$/],
+    [{ groups: [] }, /^groups: found a list; a pair serves a list of at least one group$/],
+    [{ groups: {} }, /^groups: found an object; a pair serves/],
+    [{ groups: [null] }, /^groups\[0\]: null is no group; write \{ name, preferred, resources \}$/],
+    [{ groups: [{ ...group, name: 'a b' }] }, /^groups\[0\]\.name: 'a b' is no name/],
+    [{ groups: [{ ...group, name: 'a:b' }] }, /^groups\[0\]\.name: 'a:b' is no name/],
+    [{ groups: [{ ...group, name: '__proto__' }] }, /^groups\[0\]\.name: '__proto__' is no name/],
+    [{ groups: [{ ...group, name: 'toString' }] }, /^groups\[0\]\.name: 'toString' is no name/],
+    [
+      { groups: [group, { ...group, resources: [app({ name: 'b', start() {}, stop() {} })] }] },
+      /^groups\[1\]\.name: 'jobs' is used twice$/,
+    ],
+    [
+      { groups: [group, { ...group, name: 'b' }] },
+      /^groups\[1\]\.resources\[0\]: 'app' is used twice; give one of them a name$/,
+    ],
+    [
+      { groups: [{ ...group, preferred: 'three' }] },
+      /^groups\[0\]\.preferred: 'three' is none of the nodes \(one, two\)$/,
+    ],
+    [
+      { groups: [{ ...group, resources: [] }] },
+      /^groups\[0\]\.resources: found a list; a group is a list of at least one/,
+    ],
+    [
+      { groups: [{ ...group, resources: ['nginx'] }] },
+      /^groups\[0\]\.resources\[0\]: a resource is made by vip.*; found 'nginx'$/,
+    ],
+    [
+      { groups: [{ ...group, prefered: 'one' }] },
+      /^groups\[0\]\.prefered: there is no such option; there are: name, preferred, resources$/,
+    ],
+    [{ autoFailback: 'on' }, /^autoFailback: 'on' is neither true nor false nor 'legacy'$/],
+    [{ auto_failback: true }, /^auto_failback: there is no such option; 'autoFailback' is meant\?$/],
+    [{ autofailback: true }, /^autofailback: there is no such option; 'autoFailback' is meant\?$/],
+    [{ keepalive: '2s' }, /^keepalive: there is no such option; there are: name, /],
+    [{ onIsolated: 'die' }, /^onIsolated: 'die' is neither 'stop' nor 'continue'$/],
+    [{ deadping: 5 }, /^deadping: number 5 is not a length of time; write '5s' or '5ms'$/],
+    [{ deadping: '5' }, /^deadping: '5' is not a length of time; write '5s' or '5ms'$/],
+    [{ deadping: '1ms' }, /^deadping: 1 ms is not more than 2 × keepalive \(400 ms\)$/],
+    [{ holdDown: 60 }, /^holdDown: number 60 is not a length of time; write '60s' or '60ms'$/],
+    [{ restartWindow: 'soon' }, /^restartWindow: 'soon' is not a length of time; write a number and a unit/],
+    [{ stateDirectory: 'state' }, /^stateDirectory: 'state' is no absolute path$/],
+    [{ respawn: {} }, /^respawn: an object is no list$/],
+    [{ respawn: [{ command: 'true', args: [] }] }, /^respawn\[0\]\.command: 'true' is no absolute path/],
+    [{ respawn: [{ command: '/bin/true' }] }, /^respawn\[0\]\.args: found undefined; a list of strings/],
+    [{ respawn: [null] }, /^respawn\[0\]\.command: undefined is no absolute path/],
+    [{ logger: { info() {} } }, /^logger: lacks debug, warn, error; a logger has/],
+    [{ logger: null }, /^logger: lacks debug, info, warn, error/],
+    [{ onFatal: 'reboot' }, /^onFatal: 'reboot' is no function$/],
+  ]
+  for (const [change, problem] of rows) {
+    it(`${JSON.stringify(change)?.slice(0, 60)} ${problem.source}`, () => {
+      const [first = 'nothing'] = problems({ ...good, ...change })
+      assert.match(first, problem)
+    })
+  }
+})
+
+describe('bad options', () => {
+  it('are reported all together, in one message', () => {
+    const bad = { ...good, name: '', node: 'three', onIsolated: 'die', deadping: 5, surprise: 1 }
+    const found = problems(bad)
+    assert.deepEqual(
+      found.map((line) => line.slice(0, line.indexOf(':'))),
+      ['surprise', 'name', 'node', 'onIsolated', 'deadping'],
+    )
+    assert.throws(() => new Cluster(bad as never), /^HotStandbyError: 5 problems in the configuration:\n {2}surprise: /)
+  })
+
+  it('that are no object are refused', () => {
+    for (const [options, problem] of [
+      [undefined, 'options: undefined is no object of options'],
+      [null, 'options: null is no object of options'],
+      ['pair', "options: 'pair' is no object of options"],
+      [5, 'options: number 5 is no object of options'],
+    ])
+      assert.deepEqual(problems(options), [problem])
+  })
+
+  it('cannot reach the prototype of objects', () => {
+    const found = problems({ ...good, ...JSON.parse('{"constructor": {"x": 1}}'), groups: good.groups })
+    assert.match(found.join(), /^constructor: there is no such option/)
+    const polluting = JSON.parse('{"__proto__": {"polluted": true}}')
+    assert.match(problems(Object.assign(Object.create(null), good, { extra: polluting })).join(), /^extra:/)
+    assert.equal(({} as { polluted?: boolean }).polluted, undefined)
+  })
+
+  it('of any shape are told, never a crash', () => {
+    const keys = [
+      ...Object.keys(good),
+      'liveness',
+      'arbiters',
+      'respawn',
+      'logger',
+      'deadping',
+      'onFatal',
+      'autoFailback',
+    ]
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...keys),
+        fc.anything({ withNullPrototype: true, withBigInt: true }),
+        (key, value) => {
+          problems({ ...good, [key]: value })
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+})

@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict'
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { readPidFile, signalProcess } from '../../src/platform/process.ts'
+import { type ScriptOptions, script } from '../../src/resources/script.ts'
+import type { ResourceAgent } from '../../src/roles/resource-agent.ts'
+import { resourceAgentSuite } from '../../src/testing/resource-agent-suite.ts'
+import { agentContext, temporaryDirectory, within, writeScript } from '../support/agents.ts'
+
+const asRoot = process.getuid?.() === 0
+
+/** A service whose whole life is one file, controlled in both dialects. */
+const service = `
+state=$(dirname "$0")/on
+case "$1" in
+  start) [ -e "$(dirname "$0")/hang" ] && sleep 60; echo 1 > $state;;
+  stop) rm -f $state;;
+  status) if [ -e $state ]; then echo running; exit 0; else echo stopped; exit 3; fi;;
+esac`
+
+for (const dialect of ['heartbeat', 'lsb'] as const) {
+  resourceAgentSuite({
+    test: (name, run) => test(`${dialect} script: ${name}`, run),
+    create() {
+      let remove = (): void => {}
+      const directory = temporaryDirectory({
+        after(run) {
+          remove = run
+        },
+      })
+      return {
+        plugin: script(writeScript(directory, 'service', service), { dialect }),
+        serves: () => existsSync(join(directory, 'on')),
+        break: () => rmSync(join(directory, 'on')),
+        hang: () => writeFileSync(join(directory, 'hang'), ''),
+        cleanup: remove,
+      }
+    },
+  })
+}
+
+async function opened(path: string, directory: string, options: ScriptOptions = {}): Promise<ResourceAgent> {
+  const agent = script(path, options).create(agentContext(directory))
+  await agent.open?.()
+  return agent
+}
+
+test('arguments come before the verb, and the node is in the environment', async (t) => {
+  const directory = temporaryDirectory(t)
+  const body = `echo "$@ by $HA_CURHOST in $HOT_STANDBY_GROUP at $HOT_STANDBY_EPOCH" >> ${directory}/log
+    case $3 in status) test -e ${directory}/on && echo running;; start) touch ${directory}/on;; stop) rm ${directory}/on;; esac`
+  const agent = await opened(writeScript(directory, 'Filesystem', body), directory, { args: ['/dev/x', 'a b; id'] })
+  await agent.start(within(20_000, 42))
+  await agent.stop(within(20_000, 42))
+  const verbs = ['status', 'start', 'status', 'stop', 'status']
+  const expected = verbs.map((verb) => `/dev/x a b; id ${verb} by master in web at 42`)
+  assert.deepEqual(readFileSync(join(directory, 'log'), 'utf8').trim().split('\n'), expected)
+})
+
+test('what runs already is not started', async (t) => {
+  const directory = temporaryDirectory(t)
+  const body = `case $1 in status) echo OK;; *) echo $1 >> ${directory}/log;; esac`
+  await (await opened(writeScript(directory, 'on', body), directory)).start(within())
+  assert.equal(existsSync(join(directory, 'log')), false)
+})
+
+test('success without doing it is found out', { timeout: 60_000 }, async (t) => {
+  const directory = temporaryDirectory(t)
+  const starter = await opened(writeScript(directory, 'liar', 'echo stopped'), directory)
+  await assert.rejects(starter.start(within()), { code: 'HS_RESOURCE', message: /its status does not say running/ })
+  const stopper = await opened(writeScript(directory, 'clinger', 'echo running'), directory)
+  await assert.rejects(stopper.stop(within()), { code: 'HS_RESOURCE', message: /it still runs by its status/ })
+})
+
+test('a failing start shows the exit code and the last words', async (t) => {
+  const directory = temporaryDirectory(t)
+  const body = 'case $1 in start) echo "mount: no such device" >&2; exit 5;; esac'
+  const agent = await opened(writeScript(directory, 'fs', body), directory)
+  await assert.rejects(agent.start(within()), /fs start ended with exit code 5: mount: no such device/)
+})
+
+test('a failing stop of what does not run succeeds, as Heartbeat has it', { timeout: 60_000 }, async (t) => {
+  const directory = temporaryDirectory(t)
+  const path = writeScript(directory, 'rude', 'case $1 in stop) exit 1;; status) echo stopped;; esac')
+  await (await opened(path, directory)).stop(within())
+  const running = writeScript(directory, 'rude2', 'case $1 in stop) echo busy; exit 1;; status) echo running;; esac')
+  await assert.rejects((await opened(running, directory)).stop(within()), /rude2 stop ended with exit code 1: busy/)
+})
+
+test('LSB exit codes of status', async (t) => {
+  const directory = temporaryDirectory(t)
+  const agent = await opened(writeScript(directory, 'lsb', `exit $(cat ${directory}/code)`), directory, {
+    dialect: 'lsb',
+  })
+  const at = async (code: number) => {
+    writeFileSync(join(directory, 'code'), String(code))
+    return agent.status(within())
+  }
+  assert.deepEqual(await at(0), { state: 'running' })
+  assert.deepEqual(await at(3), { state: 'stopped' })
+  for (const [code, pattern] of [
+    [1, /pid file/],
+    [2, /lock file/],
+    [4, /unknown \(exit code 4\)/],
+    [150, /unknown/],
+  ] as const) {
+    const status = await at(code)
+    assert.equal(status.state, 'failed')
+    assert.match(status.state === 'failed' ? status.reason : '', pattern)
+  }
+})
+
+test('a hanging status ends with its signal', async (t) => {
+  const directory = temporaryDirectory(t)
+  const agent = await opened(writeScript(directory, 'hang', 'sleep 60'), directory)
+  await assert.rejects(agent.status(within(200)), { code: 'HS_TIMEOUT' })
+})
+
+test("statusInterval '0s' believes the exit codes", async (t) => {
+  const directory = temporaryDirectory(t)
+  const path = writeScript(directory, 'mail', `echo $1 >> ${directory}/log; test "$1" != status`)
+  const agent = await opened(path, directory, { statusInterval: '0s' })
+  assert.deepEqual(await agent.status(within()), { state: 'stopped' })
+  await agent.start(within())
+  assert.deepEqual(await agent.status(within()), { state: 'running' })
+  await agent.stop(within())
+  assert.equal(readFileSync(join(directory, 'log'), 'utf8'), 'start\nstop\n')
+})
+
+test('a daemon that a script starts and that keeps its output lives on', async (t) => {
+  const directory = temporaryDirectory(t)
+  const body = `case $1 in
+    start) sh -c 'while :; do echo tick; sleep 1; done' & echo $! > ${directory}/pid;;
+    status) kill -0 $(cat ${directory}/pid) && echo running;;
+    stop) kill -9 $(cat ${directory}/pid); sleep 0.1;; esac 2>/dev/null`
+  const agent = await opened(writeScript(directory, 'daemon', body), directory)
+  t.after(() => {
+    const pid = readPidFile(join(directory, 'pid'))
+    if (pid !== null) signalProcess(pid, 'SIGKILL')
+  })
+  await agent.start(within())
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  assert.deepEqual(await agent.status(within()), { state: 'running' })
+  await agent.stop(within())
+})
+
+test('a script that somebody else could change is refused', async (t) => {
+  const directory = temporaryDirectory(t)
+  const refused = (path: string, pattern: RegExp) =>
+    assert.rejects(opened(path, directory), (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'HS_HOST')
+      assert.match(error.message, pattern)
+      return true
+    })
+  await refused(join(directory, 'missing'), /does not exist/)
+  await refused(directory, /not a regular file/)
+  await refused(writeScript(directory, 'plain', 'true', 0o644), /not executable.*chmod 755/)
+  await refused(writeScript(directory, 'open', 'true', 0o777), /has mode 0777/)
+  const inner = join(directory, 'inner')
+  mkdirSync(inner)
+  const inside = writeScript(inner, 'fine', 'true')
+  chmodSync(inner, 0o777)
+  await refused(inside, /its directory .*inner has mode 0777/)
+  chmodSync(inner, 0o755)
+  await opened(inside, directory)
+  if (!asRoot) return
+  chownSync(inside, 65534, 65534)
+  await refused(inside, /belongs to user 65534/)
+})
+
+test('a script that became writable after the start is not run any more', async (t) => {
+  const directory = temporaryDirectory(t)
+  const path = writeScript(directory, 'service', service)
+  const agent = await opened(path, directory)
+  chmodSync(path, 0o777)
+  await assert.rejects(agent.start(within()), /has mode 0777/)
+})
