@@ -1,13 +1,16 @@
 import { join } from 'node:path'
-import { inspectHaDir } from '../config/read-ha-dir.ts'
+import { inspectHaDir, type ReadHaDirOptions } from '../config/read-ha-dir.ts'
 import { Cluster, type Issue, isHotStandbyError } from '../index.ts'
 import type { Arguments } from './arguments.ts'
 import { issueLine, print } from './output.ts'
 import { optionsOf } from './run.ts'
 
-/** `hot-standby check`: says everything that can be known about the files without running anything. Answers the exit code. */
-export function check(args: Arguments): number {
-  const found = inspectHaDir(args.dir, { node: args.node })
+/**
+ * `hot-standby check`: says everything that can be known about the files without running anything. Answers the exit code.
+ * What a resource word becomes depends on the scripts that are installed; `scripts` names other directories of them.
+ */
+export function check(args: Arguments, scripts: Omit<ReadHaDirOptions, 'node'> = {}): number {
+  const found = inspectHaDir(args.dir, { ...scripts, node: args.node })
   const issues: Issue[] = [...found.issues]
   const file = join(args.dir, found.source === 'ini' ? 'hot-standby.ini' : 'ha.cf')
   if (found.options) {
