@@ -10,13 +10,21 @@ const inCi = Boolean(process.env.CI) && process.env.CI !== 'false'
 
 /**
  * `concurrency`: test files at once. `fileLimitS`: a file that takes longer is killed and failed. `hosts`: the tier builds
- * hosts in network namespaces. `also`: a script that plays further tests and prints its counts as its last line.
+ * hosts in network namespaces. `packages`: the list of Debian packages it uses; only a tier with `hosts` cannot do without
+ * them, the others leave tests out and say so. `also`: a script that plays further tests and prints its counts as its last line.
  */
 const tiers = {
-  unit: { suffix: '.test.ts', concurrency: 2, fileLimitS: 120 },
+  unit: { suffix: '.test.ts', concurrency: 2, fileLimitS: 120, packages: 'pair' },
   scenarios: { suffix: '.test.ts', concurrency: 2, fileLimitS: 300 },
   simulation: { suffix: '.test.ts', concurrency: 2, fileLimitS: 900 },
-  lab: { suffix: '.lab.test.ts', concurrency: 1, fileLimitS: 1200, hosts: true, also: 'scripts/lab.mjs' },
+  lab: {
+    suffix: '.lab.test.ts',
+    concurrency: 1,
+    fileLimitS: 1200,
+    hosts: true,
+    packages: 'lab',
+    also: 'scripts/lab.mjs',
+  },
 }
 
 /** Files of a tier, also in its folders. Node 20 expands no globs itself. */
@@ -73,11 +81,11 @@ async function runScript(script) {
   return match ? { passed, failed, skipped } : { passed: 1, failed: 0, skipped: 0 }
 }
 
-/** Debian packages of a tier: named before they are installed, their services kept from starting. */
-function installPackages(tier) {
+/** Debian packages of a list: named before they are installed, their services kept from starting. */
+function installPackages(list) {
   const script = join(root, 'scripts/packages.mjs')
   return (
-    spawnSync(process.execPath, [script, tier], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0
+    spawnSync(process.execPath, [script, list], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0
   )
 }
 
@@ -93,8 +101,9 @@ async function runTier(name) {
     add(inCi ? { passed: 0, failed: 1, skipped: 0 } : { passed: 0, failed: 0, skipped: 1 })
     return total
   }
-  if (tier.hosts && !installPackages(name)) {
-    console.log('  FAILED: the Debian packages of the laboratory could not be installed')
+  // Where the lab cannot be, nothing is installed either: what a test lacks there, it says itself.
+  if (tier.packages !== undefined && noHosts() === null && !installPackages(tier.packages)) {
+    console.log(`  FAILED: the Debian packages of the ${name} tier could not be installed`)
     add({ passed: 0, failed: 1, skipped: 0 })
     return total
   }
