@@ -1,7 +1,10 @@
 import { icmpPing } from '../arbiters/icmp-ping.ts'
 import { pingGroup } from '../arbiters/ping-group.ts'
+import { fs } from '../resources/fs.ts'
 import { nginx } from '../resources/nginx.ts'
+import { ocf } from '../resources/ocf.ts'
 import { script } from '../resources/script.ts'
+import { systemd } from '../resources/systemd.ts'
 import { vip } from '../resources/vip.ts'
 import type { ArbiterPlugin } from '../roles/arbiter.ts'
 import type { ResourcePlugin } from '../roles/resource-agent.ts'
@@ -149,6 +152,42 @@ export const resourceTypes: Readonly<Record<string, TypeSchema<ResourcePlugin>>>
       ...times,
     },
     make: (_name, { path, ...options }: Checked) => script(path, options),
+  },
+  systemd: {
+    keys: {
+      unit: { kind: 'text', required: true, doc: 'Name of the unit; `.service` may be left out.' },
+      mode: { kind: ['cold', 'hot'], doc: '`cold` (default): started at takeover; `hot`: runs on both nodes.' },
+      reload: { kind: 'boolean', doc: 'Whether a unit that runs already is reloaded at takeover; default false.' },
+      allowStatic: { kind: 'boolean', doc: 'Takes a unit without `[Install]` section too; default false.' },
+      ...times,
+    },
+    make: (_name, { unit, ...options }: Checked) => systemd(unit, options),
+  },
+  ocf: {
+    keys: {
+      agent: { kind: 'text', required: true, doc: 'The agent: `ocf:PROVIDER:NAME`.' },
+      parameters: { kind: 'map', doc: "The agent's parameters: `parameters.NAME = VALUE`." },
+      instance: { kind: 'text', doc: 'Tells several of one agent apart; default the name of the agent.' },
+      checkLevel: { kind: 'integer', doc: 'How deep `monitor` looks (`OCF_CHECK_LEVEL`); default 0.' },
+      root: { kind: 'text', doc: 'Directory with `resource.d` and `lib`; default `/usr/lib/ocf`.' },
+      ...times,
+    },
+    make: (_name, { agent, ...options }: Checked) => ocf(agent, options),
+  },
+  fs: {
+    keys: {
+      device: { kind: 'text', required: true, doc: 'Device, `UUID=…`, `LABEL=…` or an export as `nas:/export`.' },
+      directory: { kind: 'text', required: true, doc: 'Full path of the directory on which it is mounted.' },
+      fsType: { kind: 'text', required: true, doc: 'Kind of file system, as `ext4`.' },
+      mountOptions: { kind: 'text', doc: 'Options as `mount -o` takes them.' },
+      check: { kind: ['preen', 'off'], doc: 'Whether fsck repairs beforehand; default by the kind of file system.' },
+      killAfter: {
+        kind: 'duration',
+        doc: 'Ends processes that keep it busy at a stop after this time; default never.',
+      },
+      ...times,
+    },
+    make: (_name, { device, directory, fsType, ...options }: Checked) => fs(device, directory, fsType, options),
   },
 }
 

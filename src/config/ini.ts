@@ -180,7 +180,10 @@ class IniReader {
       if (besides.includes(key)) continue
       const schema = Object.hasOwn(keys, head) ? keys[head] : undefined
       if (!schema || (schema.kind === 'map') !== (member !== undefined)) {
-        const hint = schema?.kind === 'map' ? `write '${head}.NODE = …'` : suggestion(key, Object.keys(keys))
+        const hint =
+          schema?.kind === 'map'
+            ? `write '${head}.${head === 'addresses' ? 'NODE' : 'NAME'} = …'`
+            : suggestion(key, Object.keys(keys))
         this.#complain(section, key, `unknown key ${quoted(key)}; ${hint}`)
         continue
       }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { type Ini, parseIni } from '../../src/config/ini.ts'
-import { iniSections, type ValueKind } from '../../src/config/ini-schema.ts'
+import { iniSections, resourceTypes, type ValueKind } from '../../src/config/ini-schema.ts'
 import type { FindScript } from '../../src/config/resource-words.ts'
 
 const find: FindScript = (name) =>
@@ -152,6 +152,32 @@ describe('hot-standby.ini', () => {
         'hot-standby.ini:60: script /etc/init.d/httpd (init script)',
       ],
     )
+  })
+
+  it('makes resources of every type', () => {
+    const cases: readonly (readonly [section: string, name: string])[] = [
+      ['type = vip\naddress = 10.0.0.9/24, fd00::9/64\ndevice = eth0', 'vip:10.0.0.9/24,fd00::9/64'],
+      ['type = nginx\nmode = cold', 'nginx'],
+      ['type = script\npath = /etc/init.d/x\ndialect = lsb', 'script:x'],
+      ['type = systemd\nunit = app@1\nmode = hot\nreload = true', 'systemd:app@1.service'],
+      [
+        'type = ocf\nagent = ocf:heartbeat:IPaddr2\nparameters.ip = 10.0.0.9\ninstance = one',
+        'ocf:heartbeat:IPaddr2:one',
+      ],
+      ['type = fs\ndevice = UUID=1-2\ndirectory = /data\nfsType = ext4\nkillAfter = 2s', 'fs:/data'],
+    ]
+    assert.deepEqual(
+      cases.map(([section]) => /^type = (.*)/.exec(section)?.[1]),
+      Object.keys(resourceTypes),
+    )
+    for (const [section, name] of cases) {
+      const { options, issues } = parse(small.replace('httpd', `r\n[resource.r]\n${section}`))
+      assert.deepEqual(issues, [])
+      assert.deepEqual(
+        options?.groups[0]?.resources.map((resource) => resource.name),
+        [name],
+      )
+    }
   })
 
   it('leaves to the cluster what is not written', () => {
@@ -312,6 +338,13 @@ describe('hot-standby.ini', () => {
       'w\n[resource.w]\ntype = nginx\nconfig = nginx.conf',
       14,
       /'nginx\.conf' is not an absolute path/,
+    ],
+    [
+      'a map without member',
+      'httpd',
+      'w\n[resource.w]\ntype = ocf\nagent = ocf:heartbeat:Dummy\nparameters = x',
+      15,
+      /unknown key 'parameters'; write 'parameters\.NAME = …'/,
     ],
     ['a relative command', '[group.g]', '[respawn.x]\ncommand = thing\n[group.g]', 10, /'thing' is not a full path/],
     ['a wrong facility', '[group.g]', '[logging]\nfacility = local9\n[group.g]', 10, /'local9' found where one of/],
