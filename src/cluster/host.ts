@@ -1,3 +1,4 @@
+import { randomBytes } from '../platform/random.ts'
 import { messageOf } from '../roles/error.ts'
 import type { Host, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
 import type { ResourceAgent } from '../roles/resource-agent.ts'
@@ -105,6 +106,10 @@ export class RealHost implements Host {
 
   cancel(opId: number): void {
     this.#controllers.get(opId)?.abort(new Error('no longer wanted, or not finished in time'))
+  }
+
+  randomBytes(count: number): Uint8Array {
+    return randomBytes(count)
   }
 
   persist(state: PersistentState, done: (error: Error | null) => void): void {

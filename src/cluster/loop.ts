@@ -157,6 +157,8 @@ export class Loop {
         return host.persist(effect.state, (error) =>
           this.input({ type: 'persisted', failed: error === null ? undefined : error.message }),
         )
+      case 'askRandom':
+        return this.input({ type: 'random', bytes: host.randomBytes(effect.count) })
       case 'deliver':
         return this.#options.onMessage(effect.payload)
       case 'emit':

@@ -389,6 +389,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       if (failed !== undefined) event('state:failed', { reason: failed })
     },
     stall: ({ stallMs }) => onStall(stallMs),
+    random() {},
     command: ({ id, command }) => runCommand(id, command),
   }
 

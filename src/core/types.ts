@@ -74,6 +74,8 @@ export type Happening =
   | { readonly type: 'changed'; readonly resource: string }
   | { readonly type: 'persisted'; readonly failed?: string | undefined }
   | { readonly type: 'stall'; readonly stallMs: number }
+  /** What `askRandom` asked for. */
+  | { readonly type: 'random'; readonly bytes: Uint8Array }
   | { readonly type: 'command'; readonly id: number; readonly command: Command }
 
 /** One input of the core: what happened, and when. */
@@ -93,6 +95,8 @@ export type Effect =
   | { readonly type: 'perform'; readonly request: OperationRequest }
   | { readonly type: 'cancel'; readonly opId: number }
   | { readonly type: 'persist'; readonly state: PersistentState }
+  /** Bytes nobody can guess are wanted; they come back as the input `random`. */
+  | { readonly type: 'askRandom'; readonly count: number }
   | { readonly type: 'deliver'; readonly payload: Uint8Array }
   | { readonly type: 'emit'; readonly event: CoreEvent }
   | { readonly type: 'reply'; readonly id: number; readonly refusal?: Refusal | undefined }

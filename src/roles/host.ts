@@ -40,6 +40,7 @@ export interface Host {
   /** Calls `onDrained` after one full turn in which every socket was read. */
   drain(): void
   /** Bytes nobody can guess; a simulator draws them from its seed. */
+  randomBytes(count: number): Uint8Array
   /** Runs an operation and answers exactly once, never synchronously. */
   perform(request: OperationRequest, done: (result: OperationResult) => void): void
   /** Aborts an operation; its answer may still come. */

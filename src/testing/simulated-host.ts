@@ -23,6 +23,7 @@ export class SimulatedHost implements Host {
   readonly replies: Map<number, (refusal: Refusal | undefined) => void> = new Map()
   readonly messages: Uint8Array[] = []
   readonly #schedule: Schedule
+  readonly #random: () => number
   readonly #cancels = new Map<number, () => void>()
   #waitingRoom: (() => void)[] = []
   #timerDue = false
@@ -31,9 +32,10 @@ export class SimulatedHost implements Host {
   /** Grows with every crash: what an earlier process had arranged is then void. */
   run = 0
 
-  constructor(name: string, schedule: Schedule) {
+  constructor(name: string, schedule: Schedule, random: () => number) {
     this.name = name
     this.#schedule = schedule
+    this.#random = random
   }
 
   /** Runs `what` now, or after the thaw in the order of arrival; never for a process that is gone. */
@@ -95,6 +97,10 @@ export class SimulatedHost implements Host {
   #wake(): void {
     this.#timerDue = this.frozenAtMs !== undefined
     if (!this.#timerDue) this.loop?.wake()
+  }
+
+  randomBytes(count: number): Uint8Array {
+    return Uint8Array.from({ length: count }, () => Math.floor(this.#random() * 256))
   }
 
   drain(): void {

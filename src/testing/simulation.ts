@@ -100,7 +100,12 @@ export class Simulation {
   }
 
   #makeHost(node: string): SimulatedHost {
-    const host = new SimulatedHost(node, this.schedule)
+    // A source of its own: what a node draws must not shift what befalls its packets.
+    const host = new SimulatedHost(
+      node,
+      this.schedule,
+      seededRandom(this.#options.seed + 1 + this.#options.nodes.indexOf(node)),
+    )
     for (const { resources } of this.#options.groups)
       for (const name of resources) host.resources.set(name, new SimulatedResource(name))
     for (const target of this.#options.targets ?? []) host.targetsUp.set(target, true)
