@@ -21,6 +21,7 @@ const PROBES = {
   e2fsprogs: ['mke2fs', '-V', /mke2fs/],
   systemd: ['systemctl', '--version', /systemd/],
   dbus: ['dbus-daemon', '--version', /D-Bus/],
+  socat: ['socat', '-V', /socat version/],
   'resource-agents': ['ocf-tester', '-h', /ocf-tester/],
   heartbeat: ['/usr/libexec/heartbeat/heartbeat', '-V', /^3\./m],
 }
@@ -36,15 +37,18 @@ const PAIR = [
   'procps',
   'util-linux',
 ]
+/** To make pairs of pseudo-terminals: serial lines. */
+const SERIAL = ['socat']
 /** To boot a real systemd as a host of the laboratory. */
 const SYSTEMD = ['systemd', 'dbus', 'util-linux']
 
 /** What each use needs. */
 export const LISTS = {
   pair: PAIR,
-  lab: [...new Set([...PAIR, ...SYSTEMD, 'e2fsprogs', 'resource-agents'])],
+  unit: [...PAIR, ...SERIAL],
+  lab: [...new Set([...PAIR, ...SYSTEMD, ...SERIAL, 'e2fsprogs', 'resource-agents'])],
   /** To run a real heartbeat daemon against a node of ours. */
-  heartbeat: ['heartbeat', 'resource-agents'],
+  heartbeat: ['heartbeat', 'resource-agents', ...SERIAL],
 }
 
 /** Debian asks this program whether a service may be started; 101 means no. */

@@ -14,7 +14,7 @@ const inCi = Boolean(process.env.CI) && process.env.CI !== 'false'
  * them, the others leave tests out and say so. `also`: a script that plays further tests and prints its counts as its last line.
  */
 const tiers = {
-  unit: { suffix: '.test.ts', concurrency: 2, fileLimitS: 120, packages: 'pair' },
+  unit: { suffix: '.test.ts', concurrency: 2, fileLimitS: 120, packages: 'unit' },
   scenarios: { suffix: '.test.ts', concurrency: 2, fileLimitS: 300 },
   simulation: { suffix: '.test.ts', concurrency: 2, fileLimitS: 900 },
   lab: {

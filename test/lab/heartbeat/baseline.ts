@@ -7,6 +7,9 @@ const UNFENCED = ['WARN: No STONITH device configured.', 'WARN: Shared disks are
 /** A daemon's own messages leave out of order when one is its reaction to another (linux-ha.md §1.5). */
 const LOST = 'WARN: N lost packet(s) for [NODE] [N:N]'
 
+/** A signal came while it read its serial line. */
+const READ_INTERRUPTED = 'ERROR: glib: EOF in ttygets [/var/lib/ttyLABN]: Success [N]'
+
 /**
  * What two real daemons complain about in the laboratory, by themselves, scenario by scenario, as `complaintsOf` writes
  * it. Made by playing the `…-daemons` scenarios, in which heartbeat 3.0.6 of Debian 12 runs on both hosts; they fail
@@ -21,6 +24,7 @@ export const BASELINE: Readonly<Record<string, readonly string[]>> = {
   'crash-slave': [DEAD, ...UNFENCED, LOST],
   standby: [LOST],
   takeover: [LOST],
+  serial: [DEAD, ...UNFENCED, LOST, READ_INTERRUPTED],
 }
 
 /** At every start of a daemon in the laboratory. */
