@@ -15,7 +15,7 @@ export type NodeName = 'master' | 'slave'
 const NODES: readonly NodeName[] = ['master', 'slave']
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 /** How long the client watches before an act. */
-const EVE_MS = 50
+const EVE_MS = 200
 const DIRECTORY = '/etc/ha.d'
 
 /** What a noisy machine may add to every outage, ms. */
