@@ -240,7 +240,8 @@ export class Cluster implements AsyncDisposable {
 
   /**
    * Sends a message to the peer's application: reliable, in order, at most 60,000 bytes. Resolves when the peer has
-   * acknowledged it (with a Heartbeat daemon that can take ten of its messages); rejects with `HS_PEER` or `HS_MESSAGE`.
+   * acknowledged it (a Heartbeat daemon does so once in ten messages, for a program that has signed on to it as `hot-standby`:
+   * docs/wire.md); rejects with `HS_PEER` or `HS_MESSAGE`.
    */
   send(payload: Uint8Array | string, options: CallOptions = {}): Promise<void> {
     if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) {

@@ -1,7 +1,9 @@
 import type { Instant } from '../roles/time.ts'
 import { bytes, decimalOf, hexOf, type Message, message, text } from '../wire/message.ts'
 import type { Agenda } from './agenda.ts'
+import { ApplicationMessages } from './application-messages.ts'
 import type { MessageDropReason } from './events.ts'
+import type { PeerView } from './membership.ts'
 import type { Emit } from './types.ts'
 
 // Heartbeat's constants (heartbeat.h, hb_rexmit.c): what a daemon expects of its peer.
@@ -13,19 +15,10 @@ const rexmitAgainMs = 250
 const rexmitBatch = 50
 const resendPauseMs = 100 // the request comes once over each link
 
-/** Application messages on their way at once; more wait here, and beyond the second number they are refused. */
-const inFlightMax = 100
-const queueMax = 1000
-
 interface Sent {
   readonly message: Message
   readonly atMs: number
   resentAtMs: number
-}
-
-interface Payload {
-  readonly commandId: number
-  readonly payload: Uint8Array
 }
 
 /** What the messenger tells the rest of the core. */
@@ -39,6 +32,9 @@ export interface MessengerPort {
   readonly effect: Emit
   now(): Instant
   peerBootId(): string | undefined
+  peerKind(): PeerView['kind']
+  /** The peer says in this run of its that it has heard this node. */
+  peerEchoes(): boolean
   dropped(reason: MessageDropReason, src: string): void
   lost(from: number, to: number): void
 }
@@ -51,8 +47,8 @@ export type Received =
   | { readonly kind: 'dropped' }
 
 /**
- * Sequence numbers both ways: generation, duplicates, replay, gaps and retransmission as Heartbeat has them (linux-ha.md §6),
- * and on top of them the application's messages, in order and acknowledged.
+ * Sequence numbers both ways: generation, duplicates, replay, gaps and retransmission as Heartbeat has them (hb_rexmit.c), and on
+ * top of them the application's messages.
  */
 export class Messenger {
   readonly #port: MessengerPort
@@ -66,17 +62,30 @@ export class Messenger {
   #highestAtMs = 0
   readonly #missing = new Map<number, number>() // sequence number → when to ask for it
 
-  readonly #queue: Payload[] = []
-  readonly #inFlight = new Map<number, number>() // sequence number → command
-  #stream = 1
-  #nextOrder = 1
-  #peerStream = 0
-  #expectedOrder = 1
-  readonly #early = new Map<number, Uint8Array>()
+  /** Up to where the peer has been told that nothing is missing. */
+  #toldContiguous = 0
+  /** A daemon's run has acknowledged something: it counts our messages. */
+  #ackHeard = false
+  readonly #application: ApplicationMessages
 
   constructor(port: MessengerPort, peerGeneration: number) {
     this.#port = port
     this.#peerGeneration = peerGeneration
+    this.#application = new ApplicationMessages({
+      peer: port.peer,
+      bootId: port.bootId,
+      effect: port.effect,
+      peerBootId: () => port.peerBootId(),
+      peerKind: () => port.peerKind(),
+      heardByPeer: () => (port.peerKind() === 'heartbeat' ? this.#ackHeard : port.peerEchoes()),
+      send: (fields) => this.send(fields),
+      forget: (seq) => this.#history.delete(seq),
+    })
+  }
+
+  /** Messages of the application, both ways. */
+  get application(): ApplicationMessages {
+    return this.#application
   }
 
   get peerGeneration(): number {
@@ -99,7 +108,7 @@ export class Messenger {
   }
 
   /** Sends a message within the sequence; it is kept until the peer has acknowledged it. */
-  send(fields: Record<string, string | Uint8Array | undefined>): number {
+  send(fields: Readonly<Record<string, string | Uint8Array | undefined>>): number {
     const { monoMs } = this.#port.now()
     const seq = ++this.#seq
     const sent = message({ ...fields, ...this.#header(), seq: seq.toString(16) })
@@ -109,15 +118,10 @@ export class Messenger {
     return seq
   }
 
-  /** What leaves the history cannot be sent again: a payload that was not acknowledged by then never will be. */
   #forgetOldest(): void {
     const oldest = this.#history.keys().next().value as number
     this.#history.delete(oldest)
-    const commandId = this.#inFlight.get(oldest)
-    if (commandId === undefined) return
-    this.#inFlight.delete(oldest)
-    const message = `the peer did not acknowledge the message within ${historyMax} others`
-    this.#port.effect({ type: 'reply', id: commandId, refusal: { code: 'HS_MESSAGE', message } })
+    this.#application.forgotten(oldest, `the peer did not acknowledge the message within ${historyMax} others`)
   }
 
   /** Sends one of Heartbeat's `NS_` messages, which stand outside the sequence. */
@@ -162,48 +166,14 @@ export class Messenger {
       this.#peerGeneration = generation
       this.#peerGenerationIsLive = true
       this.#forgetPeer(seq)
-      if (restarted) this.failPending('the peer restarted before it acknowledged the message')
+      if (restarted) this.#application.fail('the peer restarted before it acknowledged the message')
     } else if (!this.#track(seq)) return { kind: 'duplicate' }
 
     const dest = text(incoming, 'dest')
-    this.#acknowledge(seq, type === 'hs-message')
-    if (dest !== undefined && dest.toLowerCase() !== this.#port.self.toLowerCase()) return { kind: 'dropped' }
-    if (type === 'hs-message') this.#order(incoming)
-    return { kind: 'fresh', type, restarted }
-  }
-
-  /** Queues a payload of the application; the command is answered when the peer has acknowledged it. */
-  sendPayload(commandId: number, payload: Uint8Array): void {
-    if (this.#queue.length >= queueMax) {
-      this.#port.effect({
-        type: 'reply',
-        id: commandId,
-        refusal: {
-          code: 'HS_MESSAGE',
-          message: `${queueMax} messages wait already; wait for earlier ones before sending more`,
-        },
-      })
-      return
-    }
-    this.#queue.push({ commandId, payload })
-    this.#flushQueue()
-  }
-
-  /** Whether a payload waits for its acknowledgement. */
-  get hasPending(): boolean {
-    return this.#inFlight.size + this.#queue.length > 0
-  }
-
-  /** The peer is gone: nobody will acknowledge what is on its way. */
-  failPending(why: string): void {
-    // What was given up must not arrive later, when the peer asks for what it has missed.
-    for (const seq of this.#inFlight.keys()) this.#history.delete(seq)
-    const ids = [...this.#inFlight.values(), ...this.#queue.map((entry) => entry.commandId)]
-    this.#inFlight.clear()
-    this.#queue.length = 0
-    this.#stream++ // a new count from 1: the receiver may never get what was given up here
-    this.#nextOrder = 1
-    for (const id of ids) this.#port.effect({ type: 'reply', id, refusal: { code: 'HS_MESSAGE', message: why } })
+    const isToUs = dest === undefined || dest.toLowerCase() === this.#port.self.toLowerCase()
+    if (isToUs) this.#application.receive(seq, type, incoming)
+    this.#settle()
+    return isToUs ? { kind: 'fresh', type, restarted } : { kind: 'dropped' }
   }
 
   #own(incoming: Message): Received {
@@ -224,9 +194,9 @@ export class Messenger {
     this.#highestAtMs = this.#port.now().monoMs
     this.#missing.clear()
     this.#port.agenda.clear('rexmit')
-    this.#peerStream = 0
-    this.#expectedOrder = 1
-    this.#early.clear()
+    this.#toldContiguous = 0
+    this.#ackHeard = false
+    this.#application.forgetPeer()
   }
 
   /** Sorts a sequence number in; false when it was seen before. */
@@ -270,17 +240,23 @@ export class Messenger {
     this.#planRexmit()
   }
 
-  /** The peer is dead or has left: nothing of it is asked for again. */
+  /** The peer is dead or has left: it is not asked for anything until it is heard again. */
   stopAsking(): void {
-    this.#missing.clear()
     this.#port.agenda.clear('rexmit')
   }
 
-  #acknowledge(seq: number, atOnce: boolean): void {
-    if (!atOnce && seq % ackEvery !== 0) return
+  /**
+   * Up to where nothing is missing, the application's messages are delivered and the peer may clear its history: it hears so at
+   * every tenth number, also when that is reached because a gap closes, and at once when something was delivered.
+   */
+  #settle(): void {
     let contiguous = this.#highest
     for (const missing of this.#missing.keys()) contiguous = Math.min(contiguous, missing - 1)
-    if (contiguous > 0) this.#sendOutside({ t: 'NS_ackmsg', ackseq: contiguous.toString(16) })
+    const delivered = this.#application.release(contiguous)
+    const passed = Math.floor(contiguous / ackEvery) > Math.floor(this.#toldContiguous / ackEvery)
+    if (!passed && !delivered) return
+    this.#toldContiguous = contiguous
+    this.#sendOutside({ t: 'NS_ackmsg', ackseq: contiguous.toString(16) })
   }
 
   #outside(type: string, incoming: Message): void {
@@ -294,12 +270,8 @@ export class Messenger {
     const acked = hexOf(incoming, 'ackseq')
     if (acked === undefined || acked > this.#seq || acked <= this.#ackedSeq) return
     this.#ackedSeq = acked
-    for (const seq of this.#inFlight.keys()) {
-      if (seq > acked) break
-      this.#port.effect({ type: 'reply', id: this.#inFlight.get(seq) as number })
-      this.#inFlight.delete(seq)
-    }
-    this.#flushQueue()
+    this.#ackHeard = true
+    this.#application.acknowledged(acked)
   }
 
   /** @internal */
@@ -325,51 +297,7 @@ export class Messenger {
     if (seq === undefined || !this.#missing.delete(seq)) return
     this.#port.lost(seq, seq)
     this.#planRexmit()
-    this.#releaseEarly(true)
-  }
-
-  #flushQueue(): void {
-    while (this.#queue.length > 0 && this.#inFlight.size < inFlightMax) {
-      const { commandId, payload } = this.#queue.shift() as Payload
-      const to = this.#port.peerBootId()
-      const seq = this.send({
-        t: 'hs-message',
-        stream: this.#stream.toString(16),
-        ord: (this.#nextOrder++).toString(16),
-        to,
-        payload,
-      })
-      this.#inFlight.set(seq, commandId)
-    }
-  }
-
-  /** Only the application's messages wait for order, so that a gap never stops the heart. */
-  #order(incoming: Message): void {
-    const stream = hexOf(incoming, 'stream') ?? 1
-    const order = hexOf(incoming, 'ord')
-    const payload = bytes(incoming, 'payload')
-    const to = text(incoming, 'to')
-    if (order === undefined || payload === undefined || stream < this.#peerStream) return
-    if (to !== undefined && to !== this.#port.bootId) return // meant for an earlier run of this node
-    if (stream > this.#peerStream) {
-      this.#peerStream = stream
-      this.#expectedOrder = 1
-      this.#early.clear()
-    }
-    if (order < this.#expectedOrder) return
-    this.#early.set(order, payload)
-    this.#releaseEarly(false)
-  }
-
-  #releaseEarly(skipGap: boolean): void {
-    if (skipGap && this.#early.size > 0 && this.#missing.size === 0)
-      this.#expectedOrder = Math.min(...this.#early.keys())
-    for (;;) {
-      const payload = this.#early.get(this.#expectedOrder)
-      if (payload === undefined) return
-      this.#early.delete(this.#expectedOrder++)
-      this.#port.effect({ type: 'deliver', payload })
-    }
+    this.#settle()
   }
 }
 

@@ -87,6 +87,8 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       effect,
       now,
       peerBootId: () => membership.peer.bootId,
+      peerKind: () => membership.peer.kind,
+      peerEchoes: () => membership.echoedAtMs !== undefined,
       dropped: (reason, src) => drops.add(reason, src, at.monoMs),
       lost: (from, to) => event('messages:lost', { peer: config.peer, from, to }),
     },
@@ -190,7 +192,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     onSilent(group, reason) {
       const message = `${group} could neither be stopped nor cut off (${reason}); ${config.self} has fallen silent`
       dialogue.abandon({ code: 'HS_STOP_FAILED', message })
-      messenger.failPending(message)
+      messenger.application.fail(message)
       effect({ type: 'fatal', group, reason })
       halted = true
     },
@@ -221,7 +223,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     onSettled: () => connectivity.greet(),
     onGone() {
       messenger.stopAsking()
-      messenger.failPending(`${config.peer} is ${membership.peer.liveness}`)
+      messenger.application.fail(`${config.peer} is ${membership.peer.liveness}`)
       connectivity.forgetPeer()
     },
     mayFailBack() {
@@ -236,7 +238,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     },
     reply: (id, refusal) => effect({ type: 'reply', id, refusal }),
     halt() {
-      messenger.failPending(`${config.self} has stopped`)
+      messenger.application.fail(`${config.self} has stopped`)
       effect({ type: 'halt' })
       halted = true
     },
@@ -274,7 +276,8 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     beatAtMs = Math.max(beatAtMs + keepaliveMs, at.monoMs + keepaliveMs / 2)
     agenda.set('beat', beatAtMs, onBeat)
     // Cut off in one direction: the peer may later drop what it has missed, and acknowledge beyond it.
-    if (messenger.hasPending && !heardByPeer()) messenger.failPending(`${config.peer} does not hear this node`)
+    if (messenger.application.pending && !heardByPeer())
+      messenger.application.fail(`${config.peer} does not hear this node`)
     ownership.reconcile()
     dialogue.considerFailback()
   }
@@ -290,6 +293,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     if (restarted) freshness.reset()
     const stale = freshness.isStale(message, type, seq ?? 0)
     membership.heard(message, type, restarted, messenger.peerGeneration, stale)
+    messenger.application.flush()
     if (stale && freshness.onlyTells(type)) return
     if (type === 'status') {
       compareConfigs(text(message, 'hscfg'))
@@ -344,7 +348,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     takeover: (id, { scope }) => dialogue.takeover(id, scope),
     stop: (id) => dialogue.stop(id),
     send(id, { payload }) {
-      if (membership.peerAlive) return messenger.sendPayload(id, payload)
+      if (membership.peerAlive) return messenger.application.send(id, payload)
       const message = `${config.peer} is ${membership.peer.liveness}: the message cannot reach it`
       effect({ type: 'reply', id, refusal: { code: 'HS_PEER', message } })
     },

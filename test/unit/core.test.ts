@@ -297,7 +297,9 @@ describe('the core', () => {
         'num_ping',
         'dest',
         'to',
-        'ord',
+        'oseq',
+        'stream',
+        'to_id',
       ),
       field,
     )
