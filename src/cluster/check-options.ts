@@ -173,7 +173,8 @@ function checkArbiters(arbiters: unknown, report: Report): void {
   }
 }
 
-const knownOfGroup = { name: true, preferred: true, resources: true }
+const knownOfGroup = { name: true, preferred: true, resources: true, handover: true }
+const handovers: readonly unknown[] = [undefined, 'break-before-make', 'make-before-break']
 
 function checkGroups(groups: unknown, nodes: readonly string[] | undefined, report: Report): void {
   if (!Array.isArray(groups) || groups.length === 0)
@@ -187,7 +188,9 @@ function checkGroups(groups: unknown, nodes: readonly string[] | undefined, repo
       continue
     }
     checkNames(group, knownOfGroup, `${where}.`, report)
-    const { name, preferred, resources: own } = group
+    const { name, preferred, resources: own, handover } = group
+    if (!handovers.includes(handover))
+      report(`${where}.handover`, `${shown(handover)} is neither 'break-before-make' nor 'make-before-break'`)
     // The name travels as a word of the `hsgrp` field.
     if (!isName(name, /^[A-Za-z0-9._/-]{1,64}$/))
       report(`${where}.name`, `${shown(name)} is no name: 1 to 64 letters, digits, '.', '_', '-' or '/'`)
@@ -202,6 +205,11 @@ function checkGroups(groups: unknown, nodes: readonly string[] | undefined, repo
     for (const [position, resource] of own.entries()) {
       const place = `${where}.resources[${position}]`
       if (!isPlugin(resource, 'resource', place, report)) continue
+      if (handover === 'make-before-break' && resource.overlaps !== true)
+        report(
+          `${where}.handover`,
+          `'make-before-break' is for addresses (and checks) over services that run on both hosts; ${resource.name} must not run twice`,
+        )
       if (resources.has(resource.name)) report(place, `'${resource.name}' is used twice; give one of them a name`)
       resources.add(resource.name)
     }

@@ -364,10 +364,11 @@ export class Engine {
   }
 }
 
-function groupConfig({ name, preferred, resources }: Resolved['groups'][number]): GroupConfig {
+function groupConfig({ name, preferred, resources, handover }: Resolved['groups'][number]): GroupConfig {
   return {
     name,
     preferred,
+    ...(handover === 'make-before-break' ? { handover } : {}),
     resources: resources.map((resource) => ({
       name: resource.name,
       times: resource.times,

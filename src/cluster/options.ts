@@ -15,6 +15,13 @@ export interface GroupOptions {
   readonly preferred: string
   /** Started in this order, stopped in reverse. */
   readonly resources: readonly ResourcePlugin[]
+  /**
+   * How it changes hands by agreement. `'make-before-break'`: the taker starts and announces it before the giver stops, so that
+   * a planned switch refuses no new connection; only for groups of addresses over services that run on both hosts, and only with
+   * a peer of our own kind (a Heartbeat daemon gets `'break-before-make'`). The same on both nodes.
+   * @defaultValue `'break-before-make'`
+   */
+  readonly handover?: 'break-before-make' | 'make-before-break' | undefined
 }
 
 /** A program kept alive beside the pair (Heartbeat's `respawn`). */

@@ -256,6 +256,10 @@ export const groupKeys: Keys = {
     required: true,
     doc: 'In the order of start: words as in haresources, or NAMEs of `[resource.NAME]`.',
   },
+  handover: {
+    kind: ['break-before-make', 'make-before-break'],
+    doc: 'How it changes hands by agreement; `make-before-break` for groups of addresses alone; default `break-before-make`.',
+  },
 }
 
 /** `[respawn.NAME]`. */

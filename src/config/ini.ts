@@ -268,7 +268,7 @@ class IniReader {
         }
         used.set(resource.name, name)
       }
-      return { name, preferred, resources }
+      return { ...values, name, preferred, resources }
     })
   }
 

@@ -30,6 +30,8 @@ export interface Question {
   readonly leaving: boolean
   /** The group is changing hands by agreement with the peer. */
   readonly changingHands: boolean
+  /** The group is served by both for a moment, as agreed: make before break. */
+  readonly handingOver: boolean
   /** For how long a failed group may be tried again; negative before. */
   readonly retryDueForMs: number
   /** A resource of it would not stop here. */
@@ -114,6 +116,10 @@ export const guards: Readonly<
     says: 'may take, the peer’s report is current, a retry is due, and the peer failed as well or does not take it',
     holds: (question) => mayTake(question) && ourTurnAgain(question),
   },
+  handingOver: {
+    says: 'it changes hands by make-before-break at this moment',
+    holds: (question) => question.handingOver,
+  },
   outranked: { says: 'the peer ranks higher', holds: (question) => !rank(question).goesOn },
   policyStops: {
     says: "isolated and onIsolated is 'stop'",
@@ -137,6 +143,7 @@ export type Guard =
   | 'mayTakeNow'
   | 'mayRetry'
   | 'mayRetryNow'
+  | 'handingOver'
   | 'outranked'
   | 'policyStops'
   | 'peerAnsweredSinceWake'

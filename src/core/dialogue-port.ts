@@ -29,6 +29,8 @@ export interface DialoguePort {
   pardon(groups: readonly string[]): void
   reconcile(): void
   setClaims(groups: ReadonlyMap<string, GroupClaim>): void
+  /** Tells the network again that this node serves them. */
+  announce(groups: readonly string[]): void
   onSettled(): void
   onGone(): void
   /** Both nodes are well enough for a group to go home: agree, hear each other, reach as many ping targets, since 2 keepalives. */
@@ -46,6 +48,10 @@ export interface Move {
   readonly commandId?: number | undefined
   /** A daemon's word for what it gives: it is repeated unchanged. */
   readonly hold?: string | undefined
+  /** Make before break: the taker serves before the giver stops. */
+  readonly overlaps: boolean
+  /** What is offered once this has moved: groups that change hands in the other way. */
+  readonly rest: readonly string[]
 }
 
 /** What the message that is being handled says. */
@@ -54,4 +60,8 @@ export interface Incoming {
   readonly reason: Reason
   readonly info: string
   readonly hold: string | undefined
+  /** The peer speaks of make before break. */
+  readonly overlaps: boolean
+  /** In a refusal: which of our words is refused. */
+  readonly refused: string | undefined
 }

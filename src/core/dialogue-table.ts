@@ -32,29 +32,39 @@ export const nodePhases: readonly NodePhase[] = [
   'greeting',
   'settled',
   'offering',
+  'lending',
   'handing',
   'handed',
   'accepting',
   'taking',
+  'joining',
+  'joined',
   'alone',
   'leaving',
   'left',
 ]
 
 export type DialogueGuard =
+  | 'canJoin'
   | 'canAccept'
   | 'canGive'
+  | 'peerJoins'
   | 'namesOurMove'
   | 'peerGoesFirst'
   | 'weGoFirst'
   | 'givenUp'
   | 'reportedGivenUp'
   | 'peerServesIt'
+  | 'peerCannot'
+  | 'runsHere'
+  | 'refusesOurAnswer'
 
 /** The guards in words, for the diagrams. */
 export const dialogueGuards: Readonly<Record<DialogueGuard, string>> = {
+  canJoin: 'both nodes have them as make-before-break, we hold none of them, and none has failed here',
   canAccept: 'we hold none of the groups, and none has failed here',
   canGive: 'we serve at least one of the groups',
+  peerJoins: 'the answer names the groups that we offered, and the peer serves them before we stop',
   namesOurMove: 'the answer names the groups that we offered',
   peerGoesFirst: 'we could accept, and the peer comes first in the order of the nodes’ names',
   weGoFirst: 'the peer is of our kind, and we come first in the order of the nodes’ names',
@@ -62,6 +72,9 @@ export const dialogueGuards: Readonly<Record<DialogueGuard, string>> = {
   reportedGivenUp:
     'the peer is of our kind, and claims none of the groups any more (a daemon reports so before it stops them)',
   peerServesIt: 'the peer reports that it serves all of the groups',
+  peerCannot: 'the peer reports that one of the groups cannot run there',
+  runsHere: 'all of the groups run here',
+  refusesOurAnswer: 'it is our answer to the offer that is refused',
 }
 
 export type DialogueAction =
@@ -72,6 +85,10 @@ export type DialogueAction =
   | 'offerWanted'
   | 'ask'
   | 'accept'
+  | 'join'
+  | 'lend'
+  | 'awaitRelease'
+  | 'announce'
   | 'refuse'
   | 'yieldGroups'
   | 'sayDone'
@@ -97,7 +114,18 @@ export interface DialogueRow {
 }
 
 /** Phases in which a live peer is in the conversation and no node is leaving. */
-const talking = ['greeting', 'settled', 'offering', 'handing', 'handed', 'accepting', 'taking'] as const
+export const talking = [
+  'greeting',
+  'settled',
+  'offering',
+  'lending',
+  'handing',
+  'handed',
+  'accepting',
+  'taking',
+  'joining',
+  'joined',
+] as const
 
 /**
  * The conversation with the peer, in Heartbeat's words (linux-ha.md §7–8): phase × event → row. `me`, `other`, `done` are the
@@ -137,6 +165,14 @@ export const dialogueTable: readonly DialogueRow[] = [
   {
     from: ['offering'],
     on: 'other',
+    when: 'peerJoins',
+    to: 'lending',
+    do: ['lend'],
+    why: 'the peer starts them beside us: go on serving until it does',
+  },
+  {
+    from: ['offering'],
+    on: 'other',
     when: 'namesOurMove',
     to: 'handing',
     do: ['yieldGroups'],
@@ -151,6 +187,30 @@ export const dialogueTable: readonly DialogueRow[] = [
   },
   { from: ['offering'], on: 'refuse', to: 'settled', do: ['moveFailed'], why: 'the peer refused' },
   { from: ['offering'], on: 'expired', to: 'settled', do: ['moveFailed'], why: 'the peer did not answer' },
+  {
+    from: ['lending'],
+    on: 'report',
+    when: 'peerServesIt',
+    to: 'handing',
+    do: ['yieldGroups'],
+    why: 'the peer serves them and has announced them: now stop here',
+  },
+  {
+    from: ['lending'],
+    on: 'report',
+    when: 'peerCannot',
+    to: 'settled',
+    do: ['moveFailed'],
+    why: 'the peer could not start them: go on here',
+  },
+  { from: ['lending'], on: 'expired', to: 'settled', do: ['moveFailed'], why: 'the peer did not start them in time' },
+  {
+    from: ['lending'],
+    on: 'released',
+    to: 'handed',
+    do: ['sayDone'],
+    why: 'they stopped here for another reason: the peer goes on alone',
+  },
   { from: ['handing'], on: 'released', to: 'handed', do: ['sayDone'], why: 'everything is verifiably stopped here' },
   { from: ['handed'], on: 'done', to: 'settled', do: ['moveDone'], why: 'the peer has finished' },
   {
@@ -170,6 +230,14 @@ export const dialogueTable: readonly DialogueRow[] = [
     to: 'same',
     do: ['ask'],
     why: 'take what is free, ask the peer for the rest',
+  },
+  {
+    from: ['settled'],
+    on: 'me',
+    when: 'canJoin',
+    to: 'joining',
+    do: ['join'],
+    why: 'the peer wants to give groups that may run on both for a moment: start them beside it',
   },
   {
     from: ['settled'],
@@ -236,17 +304,77 @@ export const dialogueTable: readonly DialogueRow[] = [
     from: ['taking'],
     on: 'taken',
     to: 'settled',
-    do: ['sayDone', 'forgetMove', 'wishEnded'],
+    do: ['sayDone', 'wishEnded', 'forgetMove'],
     why: 'they run here, or have failed here',
   },
   {
-    from: ['greeting', 'settled', 'handing', 'handed', 'taking'],
+    from: ['joining'],
+    on: 'taken',
+    when: 'runsHere',
+    to: 'joined',
+    do: ['awaitRelease'],
+    why: 'they run here, beside the peer’s: it may stop now',
+  },
+  {
+    from: ['joining'],
+    on: 'taken',
+    to: 'settled',
+    do: ['sayDone', 'wishEnded', 'forgetMove'],
+    why: 'they could not start here: the peer goes on serving',
+  },
+  {
+    from: ['joining'],
+    on: 'report',
+    when: 'reportedGivenUp',
+    to: 'taking',
+    do: [],
+    why: 'the peer had to stop them before they ran here: go on alone',
+  },
+  {
+    from: ['joined'],
+    on: 'report',
+    when: 'reportedGivenUp',
+    to: 'settled',
+    do: ['sayDone', 'announce', 'forgetMove'],
+    why: 'the peer has stopped them: say once more who serves, and that it is done',
+  },
+  {
+    from: ['joining', 'joined'],
+    on: 'expired',
+    to: 'settled',
+    do: ['forgetMove', 'wishFailed'],
+    why: 'the peer did not stop them in time: the rules for two active nodes decide',
+  },
+  {
+    from: ['joining', 'joined'],
+    on: 'refuse',
+    when: 'refusesOurAnswer',
+    to: 'settled',
+    do: ['forgetMove', 'wishFailed'],
+    why: 'the offer had ended before our answer came: the rules for two active nodes decide',
+  },
+  {
+    from: ['greeting', 'settled', 'lending', 'handing', 'handed', 'taking', 'joining', 'joined'],
     on: 'refuse',
     to: 'same',
     do: ['wishFailed'],
     why: 'the peer does not give what we asked for; a move that is decided goes on',
   },
 
+  {
+    from: ['lending'],
+    on: 'stalled',
+    to: 'settled',
+    do: ['moveFailed'],
+    why: 'this process did not run for long: the peer may have thought it dead, and serves them or not',
+  },
+  {
+    from: ['joining', 'joined'],
+    on: 'stalled',
+    to: 'settled',
+    do: ['forgetMove', 'wishFailed'],
+    why: 'this process did not run for long: the peer may have thought it dead and kept the groups',
+  },
   {
     from: ['offering'],
     on: 'stalled',
@@ -290,98 +418,4 @@ export const dialogueTable: readonly DialogueRow[] = [
   },
   { from: ['left'], on: 'dead', to: 'left', do: ['halt'], why: 'nobody is there to wait for' },
   { from: ['left'], on: 'left', to: 'left', do: ['halt'], why: 'the peer leaves as well' },
-]
-
-/** Pairs in which nothing is to be done, each with its reason. */
-export const dialogueIdle: readonly {
-  readonly from: readonly NodePhase[]
-  readonly on: readonly DialogueEvent[]
-  readonly because: string
-}[] = [
-  {
-    from: nodePhases,
-    on: ['report'],
-    because: 'what the peer holds is compared group by group in the ownership table',
-  },
-  {
-    from: [...talking, 'leaving'],
-    on: ['peer-stops'],
-    because: 'its groups come free one by one; its good-bye follows',
-  },
-  {
-    from: ['listening', 'alone'],
-    on: ['starting', 'me', 'other', 'done', 'refuse', 'takeover', 'peer-stops'],
-    because: 'it is from before the peer’s death or good-bye, and late',
-  },
-  {
-    from: ['greeting', 'settled', 'offering', 'handing', 'accepting', 'taking', 'leaving'],
-    on: ['done'],
-    because: 'late: the move it belongs to has ended; or, while accepting, it belongs to an earlier one',
-  },
-  {
-    from: ['leaving'],
-    on: ['heard', 'restarted', 'left', 'dead', 'initdead', 'refuse'],
-    because: 'first everything stops here; whatever the peer does, it takes what is free',
-  },
-  {
-    from: ['listening', 'greeting', 'settled', 'handing', 'handed', 'taking', 'alone', 'leaving', 'left'],
-    on: ['stalled'],
-    because: 'each group looks after itself; nothing that was agreed is open here',
-  },
-  {
-    from: ['left'],
-    on: ['heard', 'restarted', 'initdead', 'starting', 'me', 'other', 'done', 'refuse', 'takeover', 'peer-stops'],
-    because: 'this node has said good-bye and holds nothing',
-  },
-]
-
-/** Pairs that cannot occur, each with the reason: what raises the event does so in the other phases only. */
-export const dialogueImpossible: readonly {
-  readonly from: readonly NodePhase[]
-  readonly on: readonly DialogueEvent[]
-  readonly because: string
-}[] = [
-  { from: talking, on: ['heard', 'initdead'], because: 'the peer has been heard already' },
-  { from: ['alone'], on: ['initdead'], because: 'the verdict comes once, before the first word of the peer' },
-  {
-    from: ['listening', 'alone'],
-    on: ['restarted', 'left', 'dead'],
-    because: 'a peer that is not there is `heard` first',
-  },
-  {
-    from: nodePhases.filter((phase) => phase !== 'settled'),
-    on: ['give'],
-    because: 'a move is offered in the phase `settled` only',
-  },
-  {
-    from: nodePhases.filter((phase) => phase !== 'settled' && phase !== 'alone'),
-    on: ['want'],
-    because: 'the command is refused with the reason before',
-  },
-  {
-    from: nodePhases.filter((phase) => phase !== 'handing'),
-    on: ['released'],
-    because: 'it is the end of the phase `handing`',
-  },
-  {
-    from: nodePhases.filter((phase) => phase !== 'taking'),
-    on: ['taken'],
-    because: 'it is the end of the phase `taking`',
-  },
-  {
-    from: nodePhases.filter((phase) => phase !== 'offering' && phase !== 'handed' && phase !== 'accepting'),
-    on: ['expired'],
-    because: 'the limit ends with the phase; while groups start and stop, their operations have limits of their own',
-  },
-  { from: ['leaving', 'left'], on: ['leave'], because: 'a node leaves once' },
-  {
-    from: nodePhases.filter((phase) => phase !== 'leaving'),
-    on: ['stopped'],
-    because: 'it is the end of the phase `leaving`',
-  },
-  {
-    from: nodePhases.filter((phase) => phase !== 'left'),
-    on: ['confirmed'],
-    because: 'it is the end of the phase `left`',
-  },
 ]

@@ -51,6 +51,15 @@ export function holdOfMove(node: string, groups: readonly GroupConfig[], named: 
   return own && others ? 'all' : own ? 'local' : 'foreign'
 }
 
+/** The field of `me` and `other` by which make before break is agreed, and its word. */
+export const overlapField = 'hshow'
+export const overlapWord = 'make-before-break'
+
+/** Whether all of these groups may run on both nodes while they change hands. */
+export function overlapping(groups: readonly GroupConfig[], names: readonly string[]): boolean {
+  return names.every((name) => groups.find((group) => group.name === name)?.handover === 'make-before-break')
+}
+
 /** Why the peer offers: ours says so, a daemon does not. */
 export function reasonOf(incoming: Message): Reason {
   const why = text(incoming, 'hswhy')
@@ -105,6 +114,10 @@ export function inScope({ self, groups }: Pair, scope: Scope): readonly string[]
   const wanted = groups.filter(({ preferred }) => scope === 'all' || (preferred === self) === (scope === 'local'))
   if (wanted.length > 0) return wanted.map((group) => group.name)
   return { code: 'HS_MOVE', message: `no group is ${scope} to ${self}` }
+}
+
+export function isRefusal(value: readonly string[] | Refusal): value is Refusal {
+  return 'code' in value
 }
 
 /** How the sender stands to these groups, as it is told in a message about them. */

@@ -1,5 +1,17 @@
 import { type Message, text } from '../wire/message.ts'
-import { type DaemonWord, daemonClaims, daemonWord, rscHold, takenByDaemon } from './daemon.ts'
+import { type DaemonWord, daemonClaims, daemonWord, rscHold } from './daemon.ts'
+import {
+  anyHeld,
+  causeOf,
+  givable,
+  isSettledHere,
+  obstacle,
+  peerServesAll,
+  planMove,
+  takenOf,
+  whyNotAccept,
+  whyRefuse,
+} from './dialogue-answers.ts'
 import type { DialoguePort, Incoming, Move } from './dialogue-port.ts'
 import { type DialogueAction, type DialogueEvent, type DialogueGuard, dialogueTable } from './dialogue-table.ts'
 import {
@@ -8,8 +20,12 @@ import {
   dialogueEventOf,
   holdOfMove,
   inScope,
+  isRefusal,
   limitOfGroups,
   namedGroups,
+  overlapField,
+  overlapping,
+  overlapWord,
   reasonOf,
   reportFields,
   toldClaims,
@@ -26,6 +42,9 @@ const offerMs = 10_000
 const goodbyeMs = 2000
 
 const rowsOf = indexTable(dialogueTable)
+
+/** Phases in which a move is agreed and not over. */
+const decided: readonly NodePhase[] = ['lending', 'handing', 'handed', 'accepting', 'joining', 'joined']
 
 /** Performs the dialogue table: the conversation with the peer, and the automatic moves that begin in it. */
 export class Dialogue {
@@ -56,8 +75,14 @@ export class Dialogue {
 
   /** The group is changing hands by agreement: nobody takes it otherwise meanwhile. */
   changingHands(group: string): boolean {
-    const decided = this.#phase === 'handing' || this.#phase === 'handed' || this.#phase === 'accepting'
-    return decided && (this.#move?.groups.includes(group) ?? false)
+    return decided.includes(this.#phase) && (this.#move?.groups.includes(group) ?? false)
+  }
+
+  /** The same, and both serve it for a moment. */
+  handingOver(group: string): boolean {
+    const { overlaps = false, groups = [] } = this.#move ?? {}
+    // The peer's report that it starts may overtake its answer to our offer.
+    return overlaps && groups.includes(group) && (this.#phase === 'offering' || decided.includes(this.#phase))
   }
 
   /** One of the conversation's messages. `stale`: what it says of the groups is older than what is known. */
@@ -68,7 +93,14 @@ export class Dialogue {
     const info = text(incoming, 'info') ?? ''
     const groups = namedGroups(this.#config, incoming, event, this.#move?.giving ?? false)
     if (event === 'done' && !stale) this.#mergeClaims(incoming, groups)
-    this.#incoming = { groups, reason: reasonOf(incoming), info, hold: text(incoming, 'rsc_hold') }
+    this.#incoming = {
+      groups,
+      reason: reasonOf(incoming),
+      info,
+      hold: text(incoming, 'rsc_hold'),
+      overlaps: text(incoming, overlapField) === overlapWord && overlapping(this.#config.groups, groups),
+      refused: text(incoming, 'hsre'),
+    }
     this.post(event)
     this.#incoming = undefined
   }
@@ -82,13 +114,13 @@ export class Dialogue {
     }
     this.post(event)
     this.greetStarting()
-    if (event === 'report' && this.#phase === 'left' && this.#peerServesAll()) this.post('confirmed')
+    if (event === 'report' && this.#phase === 'left' && peerServesAll(this.#port)) this.post('confirmed')
   }
 
   /** Gives groups to the peer, on a command or by itself; false when that cannot begin now. */
   offer(groups: readonly string[], reason: Reason, commandId?: number): boolean {
     if (this.#phase !== 'settled' || groups.length === 0 || !this.#peerListens) return false
-    this.#move = { groups, reason, beganMs: this.#port.monoMs(), giving: true, commandId }
+    this.#move = planMove(this.#port, groups, reason, commandId)
     this.post('give')
     return true
   }
@@ -137,11 +169,12 @@ export class Dialogue {
   /** Something of our own groups has changed. */
   groupsChanged(): void {
     const move = this.#move
-    if (move && this.#phase === 'handing' && move.groups.every((group) => !this.#port.holds(group)))
-      this.post('released')
-    if (move && this.#phase === 'taking' && move.groups.every((group) => this.#settledHere(group))) this.post('taken')
+    const among = (...phases: NodePhase[]) => move !== undefined && phases.includes(this.#phase)
+    if (among('handing', 'lending') && move?.groups.every((group) => !this.#port.holds(group))) this.post('released')
+    const isHere = (group: string) => isSettledHere(this.#port, group)
+    if (among('taking', 'joining') && move?.groups.every(isHere)) this.post('taken')
     this.#wish.judge()
-    if (this.#phase === 'leaving' && !this.#anyHeld()) this.post('stopped')
+    if (this.#phase === 'leaving' && !anyHeld(this.#port)) this.post('stopped')
     this.#tellDaemon()
   }
 
@@ -190,53 +223,16 @@ export class Dialogue {
     return this.#port.peer().groups?.get(group)
   }
 
-  #peerClaims(group: string): boolean {
-    return claims(this.#peerClaim(group)?.state ?? 'unknown')
-  }
-
-  #anyHeld(): boolean {
-    return [...this.#port.claimsNow().values()].some(({ state }) => claims(state))
-  }
-
-  /** The group has come to rest here, in whatever way. */
-  #settledHere(group: string): boolean {
-    const state = this.#port.claim(group)?.state
-    return state !== 'starting' && state !== 'stopping'
-  }
-
-  #peerServesAll(): boolean {
-    return this.#config.groups.every(({ name }) => {
-      const state = this.#peerClaim(name)?.state
-      return state === 'active' || state === 'failed'
-    })
-  }
-
   /** Why no planned move can begin now, if so. */
   #obstacle(): Refusal | undefined {
-    const { liveness } = this.#port.peer()
-    if (this.leaving) return { code: 'HS_STATE', message: `${this.#self} is stopping` }
-    if (!this.#port.peerAlive())
-      return { code: 'HS_PEER', message: `${this.#peer} is ${liveness === 'unheard' ? 'not heard yet' : liveness}` }
-    if (this.#phase === 'settled' && !this.#peerListens)
-      return { code: 'HS_MOVE', message: `${this.#peer} has not come to rest yet; try again when it has` }
-    if (this.#phase !== 'settled' || this.#wish.pending)
-      return {
-        code: 'HS_MOVE',
-        message: `another move is under way (${this.#wish.pending ? 'a takeover' : this.#phase}); try again when it has ended`,
-      }
-    return undefined
+    return obstacle(this.#port, this.#phase, this.#wish.pending, this.#peerListens)
   }
 
   /** What `done` says of its sender: a daemon that was given groups says it too when it has not reported them yet. */
   #mergeClaims(incoming: Message, named: readonly string[]): void {
     const known = this.#port.peer().groups
-    const told = toldClaims(incoming) ?? (this.#phase === 'handed' ? this.#takenByDaemon(named) : undefined)
+    const told = toldClaims(incoming) ?? (this.#phase === 'handed' ? takenOf(this.#port, named) : undefined)
     this.#port.setClaims(claimsAfterDone(known, told, this.#phase === 'accepting' ? named : []))
-  }
-
-  #takenByDaemon(named: readonly string[]): ReadonlyMap<string, GroupClaim> {
-    const taken = named.filter((group) => !this.#peerClaims(group))
-    return new Map(taken.map((group) => [group, takenByDaemon(this.#peerClaim(group), this.#port.claim(group))]))
   }
 
   #daemonReport(incoming: Message): void {
@@ -278,14 +274,27 @@ export class Dialogue {
     this.#port.send(reportFields(this.#port.claimsNow(), steady, hold, info))
   }
 
-  #ask(info: 'me' | 'other' | 'done', { groups, giving, reason, hold }: Move): void {
+  #ask(info: 'me' | 'other' | 'done', { groups, giving, reason, hold, overlaps }: Move): void {
     this.#port.send({
       t: 'ask_resources',
       rsc_hold: hold ?? holdOfMove(giving ? this.#self : this.#peer, this.#config.groups, groups),
       info,
       hsgrp: claimsOf(this.#port, groups),
       ...(info === 'me' ? { hswhy: reason } : {}),
+      ...(overlaps ? { [overlapField]: overlapWord } : {}),
     })
+  }
+
+  /** Takes the peer's offer. */
+  #answer(overlaps: boolean): Move {
+    const { groups, reason, hold } = this.#incoming as Incoming
+    this.#move = { groups, reason, beganMs: this.#port.monoMs(), giving: false, hold, overlaps, rest: [] }
+    this.#ask('other', this.#move)
+    return this.#move
+  }
+
+  #limitOfMove(kind: 'startMs' | 'stopMs'): number {
+    return limitOfGroups(this.#config.groups, this.#move?.groups ?? [], kind)
   }
 
   #expireIn(ms: number): void {
@@ -306,47 +315,24 @@ export class Dialogue {
     this.#port.reply(move.commandId, { code: 'HS_MOVE', message })
   }
 
-  /** Why a plan came to nothing, from what has just happened. */
-  #cause(on: DialogueEvent): string {
-    const { liveness } = this.#port.peer()
-    if (this.leaving) return `${this.#self} is stopping`
-    if (on === 'stalled') return `${this.#self} was not running for too long`
-    if (this.#phase === 'greeting') return `${this.#peer} has restarted`
-    if (this.#phase === 'accepting') return `${this.#peer} gives groups itself at this moment`
-    if (!this.#port.peerAlive()) return `${this.#peer} ${liveness === 'dead' ? 'died' : 'left'}`
-    return this.#incoming?.info || `${this.#peer} did not answer in time`
-  }
-
   readonly #guards: Readonly<Record<DialogueGuard, () => boolean>> = {
-    canAccept: () => this.#whyNotAccept() === undefined,
-    canGive: () => this.#givable().length > 0,
+    canJoin: () => this.#incoming?.overlaps === true && this.#acceptable,
+    canAccept: () => this.#acceptable,
+    canGive: () => givable(this.#port, this.#incoming?.groups ?? []).length > 0,
+    peerJoins: () => this.#move?.overlaps === true && this.#incoming?.overlaps === true && this.#guards.namesOurMove(),
     namesOurMove: () => this.#move?.groups.every((group) => this.#incoming?.groups.includes(group)) ?? false,
-    peerGoesFirst: () => this.#peer < this.#self && this.#whyNotAccept() === undefined,
+    peerGoesFirst: () => this.#peer < this.#self && this.#acceptable,
     weGoFirst: () => this.#self < this.#peer && this.#port.peer().kind === 'hot-standby',
     reportedGivenUp: () => this.#port.peer().kind === 'hot-standby' && this.#guards.givenUp(),
-    givenUp: () => this.#move?.groups.every((group) => !this.#peerClaims(group)) ?? false,
+    givenUp: () => this.#move?.groups.every((group) => !claims(this.#peerClaim(group)?.state ?? 'unknown')) ?? false,
     peerServesIt: () => this.#move?.groups.every((group) => this.#peerClaim(group)?.state === 'active') ?? false,
+    peerCannot: () => this.#move?.groups.some((group) => this.#peerClaim(group)?.state === 'failed') ?? false,
+    runsHere: () => this.#move?.groups.every((group) => this.#port.serves(group)) ?? false,
+    refusesOurAnswer: () => this.#incoming?.refused === 'other',
   }
 
-  #givable(): string[] {
-    return (this.#incoming?.groups ?? []).filter((group) => this.#port.claim(group)?.state === 'active')
-  }
-
-  #whyNotAccept(): string | undefined {
-    const groups = this.#incoming?.groups ?? []
-    // A daemon gives a set without groups as well: it says then that it no longer stands in for us.
-    if (groups.length === 0 && this.#port.peer().kind === 'hot-standby') return 'it names no group that both nodes know'
-    const held = groups.filter((group) => this.#port.holds(group))
-    if (held.length > 0) return `${held.join(', ')} is claimed here already`
-    const unfit = groups.filter((group) => this.#port.claim(group)?.state === 'failed')
-    if (unfit.length > 0) return `${unfit.join(', ')} cannot start here`
-    return undefined
-  }
-
-  #whyRefuse(): string {
-    if (this.leaving) return `${this.#self} is stopping`
-    if (this.#phase !== 'settled') return `another move is under way (${this.#phase})`
-    return this.#whyNotAccept() ?? `${this.#self} does not serve ${this.#incoming?.groups.join(', ')}`
+  get #acceptable(): boolean {
+    return whyNotAccept(this.#port, this.#incoming?.groups ?? []) === undefined
   }
 
   readonly #actions: Readonly<Record<DialogueAction, (on: DialogueEvent) => void>> = {
@@ -362,19 +348,31 @@ export class Dialogue {
     answer: () => this.#report(),
     offer: () => this.#offerMove(),
     offerWanted: () => {
-      this.#move = { groups: this.#givable(), reason: 'command', beganMs: this.#port.monoMs(), giving: true }
+      this.#move = planMove(this.#port, givable(this.#port, this.#incoming?.groups ?? []), 'command')
       this.#offerMove()
     },
     ask: () => this.#wish.pursue(this.#phase === 'settled'),
     accept: () => {
-      const { groups, reason, hold } = this.#incoming as Incoming
-      this.#move = { groups, reason, beganMs: this.#port.monoMs(), giving: false, hold }
-      this.#ask('other', this.#move)
-      this.#expireIn(2 * limitOfGroups(this.#config.groups, groups, 'stopMs'))
+      this.#answer(false)
+      this.#expireIn(2 * this.#limitOfMove('stopMs'))
     },
-    refuse: () => {
+    join: () => {
+      const { groups, reason } = this.#answer(true)
+      this.#expireIn(2 * this.#limitOfMove('startMs'))
+      for (const group of groups) this.#port.grant(group, reason)
+      this.groupsChanged()
+    },
+    lend: () => this.#expireIn(this.#limitOfMove('startMs')),
+    awaitRelease: () => this.#expireIn(2 * this.#limitOfMove('stopMs')),
+    announce: () => this.#port.announce((this.#move as Move).groups),
+    refuse: (on) => {
       // A daemon gives up by itself and knows no such message.
-      if (this.#port.peer().kind === 'hot-standby') this.#port.send({ t: 'hs-refuse', info: this.#whyRefuse() })
+      if (this.#port.peer().kind === 'hot-standby')
+        this.#port.send({
+          t: 'hs-refuse',
+          info: whyRefuse(this.#port, this.#phase, this.#incoming?.groups ?? []),
+          hsre: on,
+        })
     },
     yieldGroups: () => {
       const { groups, reason } = this.#move as Move
@@ -385,7 +383,7 @@ export class Dialogue {
     sayDone: () => {
       const move = this.#move as Move
       this.#ask('done', move)
-      if (move.giving) this.#expireIn(limitOfGroups(this.#config.groups, move.groups, 'startMs'))
+      if (move.giving) this.#expireIn(this.#limitOfMove('startMs'))
       else this.#report()
     },
     grantGroups: () => {
@@ -400,23 +398,26 @@ export class Dialogue {
       const missing = move.groups.filter((group) => this.#peerClaim(group)?.state === 'failed')
       if (missing.length === 0) {
         this.#port.event('move:done', { groups: move.groups, to: this.#peer, tookMs })
-        if (move.commandId !== undefined) this.#port.reply(move.commandId)
+        if (move.rest.length === 0 && move.commandId !== undefined) this.#port.reply(move.commandId)
       } else this.#failMove(move, `${this.#peer} could not start ${missing.join(', ')}`)
       this.#report()
+      const goesOn = missing.length === 0 && move.rest.length > 0
+      if (goesOn && !this.offer(move.rest, move.reason, move.commandId))
+        this.#failMove({ ...move, groups: move.rest }, `${this.#peer} is ${this.#port.peer().liveness}`)
       this.#port.reconcile()
     },
     moveFailed: (on) => {
       const move = this.#move
       this.#move = undefined
-      if (move?.giving) this.#failMove(move, this.#cause(on))
+      if (move?.giving) this.#failMove(move, causeOf(this.#port, this.#phase, on, this.#incoming?.info))
       this.#port.reconcile()
     },
     forgetMove: () => {
       this.#move = undefined
       this.#port.reconcile()
     },
-    wishEnded: () => this.#wish.settle(),
-    wishFailed: (on) => this.#wish.fail(this.#cause(on)),
+    wishEnded: () => this.#wish.settle(this.#move?.groups ?? []),
+    wishFailed: (on) => this.#wish.fail(causeOf(this.#port, this.#phase, on, this.#incoming?.info)),
     peerGone: () => {
       this.#port.onGone()
       this.#port.reconcile()
@@ -443,8 +444,4 @@ export class Dialogue {
       this.#port.halt()
     },
   }
-}
-
-function isRefusal(value: readonly string[] | Refusal): value is Refusal {
-  return 'code' in value
 }

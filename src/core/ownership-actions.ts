@@ -39,6 +39,7 @@ export interface OwnershipPort {
     | 'failsBack'
   > & { readonly wePoorer: boolean; readonly peerPoorer: boolean }
   changingHands(group: string): boolean
+  handingOver(group: string): boolean
   /** A group's state as the peer sees it has changed: tell it at once. */
   onChange(group: string): void
   /** The peer is there and could take the group. */

@@ -69,7 +69,8 @@ export interface OwnershipRow {
   readonly on: OwnershipEvent
   /** Asked of `authority`; rows are tried from the top, the first that holds is taken. */
   readonly when?: Guard
-  readonly to: GroupState
+  /** `same`: the state stays. */
+  readonly to: GroupState | 'same'
   readonly do: readonly OwnershipAction[]
   /** For people: in the diagrams, and in the answer to "why did it fail over?". */
   readonly why: string
@@ -79,7 +80,7 @@ const take = ['raiseEpoch', 'start'] as const
 
 /**
  * Who owns a group: state × event → row, with the guard in the row. This table and the one in `dialogue-table.ts` are the
- * whole truth of failover. A pair that stands in neither this table nor in {@link ownershipIdle} is impossible, and a test says so.
+ * whole truth of failover. A pair that stands in neither this table nor in `ownership-silence.ts` is impossible, and a test says so.
  */
 export const ownershipTable: readonly OwnershipRow[] = [
   // Nobody owns it, or the owner is gone.
@@ -128,6 +129,14 @@ export const ownershipTable: readonly OwnershipRow[] = [
     to: 'failed',
     do: ['noteFailure', 'planRetry'],
     why: 'a resource would not start; what had started was stopped again',
+  },
+  {
+    from: ['starting', 'active'],
+    on: 'peer-holds',
+    when: 'handingOver',
+    to: 'same',
+    do: [],
+    why: 'make before break: both have it for a moment, as agreed',
   },
   {
     from: ['starting'],
@@ -312,82 +321,3 @@ export const ownershipTable: readonly OwnershipRow[] = [
   { from: ['failed'], on: 'prepared', to: 'standby', do: ['forgive'], why: 'it could start here again' },
   { from: ['failed'], on: 'unprepared', to: 'failed', do: ['planRetry'], why: 'it still could not start here' },
 ]
-
-/** Pairs in which nothing is to be done, each with its reason. */
-export const ownershipIdle: readonly {
-  readonly from: readonly GroupState[]
-  readonly on: readonly OwnershipEvent[]
-  readonly because: string
-}[] = [
-  {
-    from: groupStates,
-    on: ['peer-unknown', 'peer-gone', 'peer-free', 'peer-holds'],
-    because: 'the situation is told again and again; where no row holds, it changes nothing',
-  },
-  {
-    from: ['starting', 'active', 'probation', 'stopping', 'stuck'],
-    on: ['grant'],
-    because: 'we have it, are just taking it, or are still giving it up',
-  },
-  {
-    from: ['unknown', 'standby', 'starting', 'probation', 'stopping', 'stuck'],
-    on: ['pardon'],
-    because: 'there is no pause that could be cut short',
-  },
-  {
-    from: ['unknown', 'standby', 'failed', 'stopping', 'stuck'],
-    on: ['yield', 'leave'],
-    because: 'we do not have it, or are giving it up already',
-  },
-  {
-    from: ['unknown', 'standby', 'failed', 'stopping', 'stuck'],
-    on: ['isolated', 'stalled'],
-    because: 'it does not run here, or is being stopped already',
-  },
-  { from: ['starting', 'active', 'probation'], on: ['isolated'], because: 'the policy is to go on' },
-  { from: ['probation'], on: ['retry', 'cut-off'], because: 'first the peer must answer' },
-]
-
-/**
- * Pairs that cannot occur, each with the reason. An operation's outcome reaches the table only while the job that asked for it
- * is still the group's latest, and every row that leaves a state begins another job or has ended its own.
- */
-export const ownershipImpossible: readonly {
-  readonly from: readonly GroupState[]
-  readonly on: readonly OwnershipEvent[]
-  readonly because: string
-}[] = [
-  { from: except('starting'), on: ['started', 'start-failed'], because: 'a start belongs to the state `starting`' },
-  { from: except('stopping'), on: ['stopped'], because: 'a stop belongs to the state `stopping`' },
-  {
-    from: except('starting', 'active', 'stopping'),
-    on: ['stop-failed'],
-    because: 'nothing is stopped in the other states',
-  },
-  {
-    from: except('probation', 'stuck'),
-    on: ['cut-off', 'cut-failed'],
-    because: 'a cut is reported in the states that wait for it',
-  },
-  { from: except('active'), on: ['restored', 'broken'], because: 'resources are watched while they serve' },
-  {
-    from: except('unknown', 'standby', 'failed'),
-    on: ['prepared', 'unprepared'],
-    because: 'every other state began with another job',
-  },
-  {
-    from: ['unknown'],
-    on: ['prepared', 'unprepared'],
-    because: 'nothing is asked before the peer’s situation is known',
-  },
-  { from: except('probation'), on: ['silence'], because: 'the question ends with the state' },
-  {
-    from: except('standby', 'failed', 'active', 'probation'),
-    on: ['retry'],
-    because: 'starting and stopping clear the timer',
-  },
-]
-
-function except(...states: readonly GroupState[]): GroupState[] {
-  return groupStates.filter((state) => !states.includes(state))
-}

@@ -159,6 +159,14 @@ export class Ownership {
     }
   }
 
+  /** Every address of these groups again: the node that served them as well has stopped. */
+  announce(names: readonly string[]): void {
+    for (const name of names) {
+      const group = this.#owned.get(name)?.group
+      if (group?.serving) group.announceRepeatedly()
+    }
+  }
+
   /** Every address again: another active node was met. */
   announceAll(): void {
     for (const owned of this.#owned.values()) if (owned.group.serving) owned.group.announceRepeatedly()
@@ -228,6 +236,7 @@ export class Ownership {
       onIsolated: now.onIsolated,
       leaving: now.leaving,
       changingHands: this.#port.changingHands(name),
+      handingOver: this.#port.handingOver(name),
       retryDueForMs: nowMs - owned.retryAtMs,
       halfStopped: owned.group.stuck !== undefined,
       unfit: nowMs < owned.unfitUntilMs,
@@ -264,10 +273,10 @@ export class Ownership {
     this.#port.trace?.({ table: 'ownership', subject: name, from, on, row: taken?.number ?? null })
     if (!taken) return
     const { row } = taken
-    if (reason !== undefined && row.to !== from && (row.to === 'starting' || row.to === 'stopping'))
-      owned.reason = reason
-    owned.state = row.to
-    const changed = row.to !== from
+    const to = row.to === 'same' ? from : row.to
+    if (reason !== undefined && to !== from && (to === 'starting' || to === 'stopping')) owned.reason = reason
+    owned.state = to
+    const changed = to !== from
     if (changed) {
       const nowMs = this.#port.monoMs()
       owned.tookMs = Math.round(nowMs - owned.sinceMs)
@@ -276,7 +285,7 @@ export class Ownership {
     const epochBefore = owned.epoch
     for (const action of row.do) actions[action](this.#acting(name, owned, question, detail))
     if (changed || owned.epoch !== epochBefore || on === 'restored') this.#port.onChange(name)
-    if (!changed || (row.to !== 'standby' && row.to !== 'failed')) return
+    if (!changed || (to !== 'standby' && to !== 'failed')) return
     this.#forgetIfUnwanted(name)
     this.#situation(name)
   }

@@ -179,6 +179,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       peerPoorer: connectivity.theirs !== undefined && connectivity.theirs < connectivity.ours,
     }),
     changingHands: (group) => dialogue.changingHands(group),
+    handingOver: (group) => dialogue.handingOver(group),
     onChange() {
       // A daemon is told at the points of its own protocol only; ours hears at once.
       if (membership.peer.kind !== 'heartbeat') beat()
@@ -220,6 +221,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     pardon: (groups) => ownership.pardon(groups),
     reconcile: () => ownership.reconcile(),
     setClaims: (groups) => membership.claims(groups),
+    announce: (groups) => ownership.announce(groups),
     onSettled: () => connectivity.greet(),
     onGone() {
       messenger.stopAsking()
@@ -434,7 +436,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
 function digestOfConfig({ groups, times, autoFailback }: CoreConfig): string {
   const { keepaliveMs, deadtimeMs, warntimeMs, initdeadMs } = times
   return digestOf([
-    groups.map(({ name, preferred }) => [name, preferred]),
+    groups.map(({ name, preferred, handover }) => (handover ? [name, preferred, handover] : [name, preferred])),
     [keepaliveMs, deadtimeMs, warntimeMs, initdeadMs],
     autoFailback,
   ])

@@ -21,6 +21,8 @@ export interface GroupConfig {
   readonly name: string
   readonly preferred: string
   readonly resources: readonly ResourceConfig[]
+  /** How it changes hands by agreement; left out: it stops here before it starts there. */
+  readonly handover?: 'make-before-break' | undefined
 }
 
 /** What the core is built from. Plain data; times in milliseconds. */

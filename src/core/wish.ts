@@ -77,10 +77,11 @@ export class Wish {
     this.#port.reply(wanted.commandId)
   }
 
-  /** The move that was to bring it has ended: what did not come does not come any more. */
-  settle(): void {
+  /** The move that was to bring these groups has ended: what did not come does not come any more. */
+  settle(moved: readonly string[]): void {
     this.judge()
-    const states = this.#wanted?.groups.map((group) => this.#port.claim(group)?.state) ?? []
+    const awaited = this.#wanted?.groups.filter((group) => moved.includes(group)) ?? []
+    const states = awaited.map((group) => this.#port.claim(group)?.state)
     if (states.some((state) => state !== 'active' && state !== 'starting')) this.fail('it was taken back')
   }
 

@@ -96,6 +96,7 @@ export function vip(address: string | readonly string[], options: VipOptions = {
     kind: 'resource',
     type: 'vip',
     exclusive: 'address',
+    overlaps: true,
     name: settings.name,
     times,
     device: settings.device,

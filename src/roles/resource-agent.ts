@@ -89,6 +89,11 @@ export interface ResourcePlugin {
    * nothing but its own stop or isolation (`data`: a mounted file system). @defaultValue `'data'`
    */
   readonly exclusive?: 'address' | 'data' | undefined
+  /**
+   * Both nodes may have it at once for a moment: only such resources may be in a group with `handover: 'make-before-break'`.
+   * @defaultValue `false`
+   */
+  readonly overlaps?: boolean | undefined
   /** Which optional operations the agent has, so that the core never asks for one that is missing. */
   readonly operations: readonly Operation[]
   /** Makes the agent; touches nothing of the host. */

@@ -20,6 +20,8 @@ export interface SimulatedGroup {
   readonly resources: readonly string[]
   /** False: nothing of it can be cut off. @defaultValue true */
   readonly cuttable?: boolean | undefined
+  /** How it changes hands by agreement. @defaultValue it stops here before it starts there */
+  readonly handover?: 'make-before-break' | undefined
 }
 
 /** What a simulation is made of. */
@@ -200,9 +202,10 @@ export class Simulation {
     const peer = this.#peerOf(node)
     const options = this.#options
     const { times: liveness } = options.liveness
-    const groups: GroupConfig[] = options.groups.map(({ name, preferred, resources, cuttable = true }) => ({
+    const groups: GroupConfig[] = options.groups.map(({ name, preferred, resources, cuttable = true, handover }) => ({
       name,
       preferred,
+      handover,
       resources: resources.map((resource, index) => ({
         name: resource,
         times: { ...times, intervalMs: options.monitorMs ?? times.intervalMs },

@@ -112,9 +112,15 @@ export class ScenarioPlayer {
      * Further groups: `group` before it.
      */
     pair: (_, options) => this.#build(options),
-    /** `group NAME PREFERRED RESOURCE… [cuttable=no]`; before `pair`. Without any: `web`, preferring master, of vip and nginx. */
+    /** `group NAME PREFERRED RESOURCE… [cuttable=no] [handover=make-before-break]`; before `pair`. Without any: `web`, preferring master, of vip and nginx. */
     group: ([name = '', preferred = '', ...resources], options) => {
-      this.#declared.push({ name, preferred, resources, cuttable: options.get('cuttable') !== 'no' })
+      this.#declared.push({
+        name,
+        preferred,
+        resources,
+        cuttable: options.get('cuttable') !== 'no',
+        handover: options.get('handover') as 'make-before-break' | undefined,
+      })
     },
     start: (nodes) => {
       for (const node of nodes) this.#sim.start(node)

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { dialogueIdle, dialogueTable } from '../../src/core/dialogue-table.ts'
-import { ownershipIdle, ownershipTable } from '../../src/core/ownership-table.ts'
+import { dialogueIdle } from '../../src/core/dialogue-silence.ts'
+import { dialogueTable } from '../../src/core/dialogue-table.ts'
+import { ownershipIdle } from '../../src/core/ownership-silence.ts'
+import { ownershipTable } from '../../src/core/ownership-table.ts'
 import { formatScenario, parseScenario, ScenarioPlayer } from './scenario.ts'
 
 /**

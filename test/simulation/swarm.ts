@@ -1,5 +1,5 @@
-import { dialogueIdle } from '../../src/core/dialogue-table.ts'
-import { ownershipIdle } from '../../src/core/ownership-table.ts'
+import { dialogueIdle } from '../../src/core/dialogue-silence.ts'
+import { ownershipIdle } from '../../src/core/ownership-silence.ts'
 import type { TableStep } from '../../src/core/table.ts'
 import { deadtime } from '../../src/liveness/deadtime.ts'
 import type { Operation } from '../../src/roles/resource-agent.ts'
@@ -49,6 +49,7 @@ class Swarm {
       preferred: this.#pick(nodes),
       resources: [`address-${index}`, `service-${index}`],
       cuttable: this.#random() < 0.9,
+      handover: index % 2 === seed % 2 ? 'make-before-break' : undefined,
     }))
     this.#pair = new Simulation({
       seed,
@@ -250,9 +251,16 @@ class Swarm {
   /** Two that hear each other must not serve at once, unless something cannot be cut off. */
   #watchForBoth(): void {
     if (this.#enabled.includes('behave') || this.#togetherMs() < 4 * keepaliveMs) return
-    for (const { name, cuttable } of this.#groups)
-      if (cuttable !== false && this.#pair.serving(name).length > 1)
+    for (const { name, cuttable, handover } of this.#groups)
+      if (handover === 'make-before-break' && this.#overlaps()) continue
+      else if (cuttable !== false && this.#pair.serving(name).length > 1)
         this.#problems.push(`${name} is served by both at ${this.#pair.nowMs.toFixed(0)} although they hear each other`)
+  }
+
+  /** A move by make-before-break is under way: it alone is exempt from I12. */
+  #overlaps(): boolean {
+    const overlapping: readonly (string | undefined)[] = ['lending', 'handing', 'joining', 'joined']
+    return nodes.some((node) => overlapping.includes(this.#pair.view(node)?.phase))
   }
 
   #tell(): void {
@@ -277,7 +285,8 @@ class Swarm {
   }
 
   #step(node: Node, { table, from, on, row, subject }: TableStep): void {
-    if (table === 'ownership' && on === 'grant' && row !== null && this.#togetherMs() > 2 * deadtimeMs)
+    const overlaps = this.#groups.find(({ name }) => name === subject)?.handover === 'make-before-break'
+    if (table === 'ownership' && on === 'grant' && row !== null && !overlaps && this.#togetherMs() > 2 * deadtimeMs)
       if (this.#pair.serving(subject).some((name) => name !== node))
         this.#problems.push(
           `${node} was granted ${subject} at ${this.#pair.nowMs.toFixed(1)} while the other served it`,

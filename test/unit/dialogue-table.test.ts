@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import {
-  dialogueEvents,
-  dialogueGuards,
-  dialogueIdle,
-  dialogueImpossible,
-  dialogueTable,
-  nodePhases,
-} from '../../src/core/dialogue-table.ts'
+import { dialogueIdle, dialogueImpossible } from '../../src/core/dialogue-silence.ts'
+import { dialogueEvents, dialogueGuards, dialogueTable, nodePhases, talking } from '../../src/core/dialogue-table.ts'
 import { tableProblems } from '../support/tables.ts'
 
 describe('the dialogue table', () => {
@@ -30,7 +24,7 @@ describe('the dialogue table', () => {
   })
 
   it('ends every phase that waits for the peer when the peer is gone', () => {
-    for (const phase of ['greeting', 'offering', 'handing', 'handed', 'accepting', 'taking'] as const)
+    for (const phase of talking)
       for (const on of ['dead', 'left'] as const)
         assert.ok(
           dialogueTable.some((row) => row.on === on && row.to === 'alone' && row.from.includes(phase)),

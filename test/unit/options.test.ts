@@ -11,6 +11,7 @@ import {
   memoryNetwork,
   sha256,
   udpUnicast,
+  vip,
 } from '../../src/index.ts'
 
 const link = memoryNetwork().transport('a')
@@ -52,6 +53,16 @@ describe('good options', () => {
       cluster.snapshot().groups.map(({ name }) => name),
       ['jobs'],
     )
+  })
+
+  it('may have a group of addresses change hands by make-before-break', () => {
+    const front = { name: 'front', preferred: 'one', handover: 'make-before-break', resources: [vip('192.0.2.1/24')] }
+    assert.deepEqual(problems({ ...good, groups: [front] }), [])
+    assert.match(
+      problems({ ...good, groups: [{ ...front, resources: [vip('192.0.2.1/24'), jobs] }] }).join(),
+      /^groups\[0\]\.handover: 'make-before-break' is for addresses .*; app must not run twice$/,
+    )
+    assert.match(problems({ ...good, groups: [{ ...front, handover: 'both' }] }).join(), /handover: 'both' is neither/)
   })
 
   it('with one link only are questionable', () => {
@@ -128,7 +139,7 @@ describe('a bad option is told with its path, what was found, and what would be 
     ],
     [
       { groups: [{ ...group, prefered: 'one' }] },
-      /^groups\[0\]\.prefered: there is no such option; there are: name, preferred, resources$/,
+      /^groups\[0\]\.prefered: there is no such option; there are: name, preferred, resources, /,
     ],
     [{ autoFailback: 'on' }, /^autoFailback: 'on' is neither true nor false nor 'legacy'$/],
     [{ auto_failback: true }, /^auto_failback: there is no such option; 'autoFailback' is meant\?$/],

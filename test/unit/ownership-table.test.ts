@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { guards } from '../../src/core/authority.ts'
-import {
-  groupStates,
-  ownershipEvents,
-  ownershipIdle,
-  ownershipImpossible,
-  ownershipTable,
-} from '../../src/core/ownership-table.ts'
+import { ownershipIdle, ownershipImpossible } from '../../src/core/ownership-silence.ts'
+import { groupStates, ownershipEvents, ownershipTable } from '../../src/core/ownership-table.ts'
 import { tableProblems } from '../support/tables.ts'
 
 describe('the ownership table', () => {

@@ -1,0 +1,104 @@
+import { takenByDaemon } from './daemon.ts'
+import type { DialoguePort, Move } from './dialogue-port.ts'
+import type { DialogueEvent } from './dialogue-table.ts'
+import { overlapping } from './dialogue-words.ts'
+import type { NodePhase, Reason } from './events.ts'
+import { claims, type GroupClaim } from './report.ts'
+import type { Refusal } from './types.ts'
+
+// What the dialogue answers when it is asked for a move, and why it does not begin one. Nothing here changes anything.
+
+/** Those of the groups that could be given to the peer. */
+export function givable(port: DialoguePort, groups: readonly string[]): string[] {
+  return groups.filter((group) => port.claim(group)?.state === 'active')
+}
+
+/** Why these groups cannot be taken from the peer that offers them, if so. */
+export function whyNotAccept(port: DialoguePort, groups: readonly string[]): string | undefined {
+  // A daemon gives a set without groups as well: it says then that it no longer stands in for us.
+  if (groups.length === 0 && port.peer().kind === 'hot-standby') return 'it names no group that both nodes know'
+  const held = groups.filter((group) => port.holds(group))
+  if (held.length > 0) return `${held.join(', ')} is claimed here already`
+  const unfit = groups.filter((group) => port.claim(group)?.state === 'failed')
+  if (unfit.length > 0) return `${unfit.join(', ')} cannot start here`
+  return undefined
+}
+
+/** What the peer is told when it is refused what it asks of these groups. */
+export function whyRefuse(port: DialoguePort, phase: NodePhase, groups: readonly string[]): string {
+  const { self } = port.config()
+  if (phase === 'leaving' || phase === 'left') return `${self} is stopping`
+  if (phase !== 'settled') return `another move is under way (${phase})`
+  return whyNotAccept(port, groups) ?? `${self} does not serve ${groups.join(', ')}`
+}
+
+/** Why no planned move can begin now, if so. */
+export function obstacle(
+  port: DialoguePort,
+  phase: NodePhase,
+  isWished: boolean,
+  peerListens: boolean,
+): Refusal | undefined {
+  const { self, peer } = port.config()
+  const { liveness } = port.peer()
+  if (phase === 'leaving' || phase === 'left') return { code: 'HS_STATE', message: `${self} is stopping` }
+  if (!port.peerAlive())
+    return { code: 'HS_PEER', message: `${peer} is ${liveness === 'unheard' ? 'not heard yet' : liveness}` }
+  if (phase === 'settled' && !peerListens)
+    return { code: 'HS_MOVE', message: `${peer} has not come to rest yet; try again when it has` }
+  if (phase !== 'settled' || isWished)
+    return {
+      code: 'HS_MOVE',
+      message: `another move is under way (${isWished ? 'a takeover' : phase}); try again when it has ended`,
+    }
+  return undefined
+}
+
+/** A move of ours to the peer: groups that change hands in one way; the others follow when these have moved. */
+export function planMove(port: DialoguePort, groups: readonly string[], reason: Reason, commandId?: number): Move {
+  const all = port.config().groups
+  const overlaps = (group: string) => port.peer().kind === 'hot-standby' && overlapping(all, [group])
+  const first = groups.filter(overlaps)
+  const now = first.length > 0 ? first : groups
+  const rest = groups.filter((group) => !now.includes(group))
+  return { groups: now, reason, beganMs: port.monoMs(), giving: true, commandId, overlaps: first.length > 0, rest }
+}
+
+/** Why a plan came to nothing, from what has just happened; `info` is what the peer says. */
+export function causeOf(port: DialoguePort, phase: NodePhase, on: DialogueEvent, info: string | undefined): string {
+  const { self, peer } = port.config()
+  const { liveness } = port.peer()
+  if (phase === 'leaving' || phase === 'left') return `${self} is stopping`
+  if (on === 'report') return `${peer} could not start it`
+  if (on === 'stalled') return `${self} was not running for too long`
+  if (phase === 'greeting') return `${peer} has restarted`
+  if (phase === 'accepting') return `${peer} gives groups itself at this moment`
+  if (!port.peerAlive()) return `${peer} ${liveness === 'dead' ? 'died' : 'left'}`
+  return info || `${peer} did not answer in time`
+}
+
+/** Whether this node claims any group. */
+export function anyHeld(port: DialoguePort): boolean {
+  return [...port.claimsNow().values()].some(({ state }) => claims(state))
+}
+
+/** The group has come to rest here, in whatever way. */
+export function isSettledHere(port: DialoguePort, group: string): boolean {
+  const state = port.claim(group)?.state
+  return state !== 'starting' && state !== 'stopping'
+}
+
+/** The peer serves every group, or says that it cannot. */
+export function peerServesAll(port: DialoguePort): boolean {
+  return port.config().groups.every(({ name }) => {
+    const state = port.peer().groups?.get(name)?.state
+    return state === 'active' || state === 'failed'
+  })
+}
+
+/** What a daemon that says `done` has taken, though it has not reported it yet. */
+export function takenOf(port: DialoguePort, named: readonly string[]): ReadonlyMap<string, GroupClaim> {
+  const theirs = (group: string) => port.peer().groups?.get(group)
+  const taken = named.filter((group) => !claims(theirs(group)?.state ?? 'unknown'))
+  return new Map(taken.map((group) => [group, takenByDaemon(theirs(group), port.claim(group))]))
+}
