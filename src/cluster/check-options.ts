@@ -24,6 +24,7 @@ const knownOptions: Readonly<Record<keyof ClusterOptions, true>> = {
   restartWindow: true,
   holdDown: true,
   stateDirectory: true,
+  heartbeat: true,
   respawn: true,
   logger: true,
   onFatal: true,

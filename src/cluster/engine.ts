@@ -1,8 +1,10 @@
+import { hostname } from 'node:os'
 import { openKeyRing } from '../authenticators/keyring.ts'
 import type { CoreEvent } from '../core/events.ts'
 import { type Core, createCore } from '../core/step.ts'
 import type { CoreConfig, GroupConfig, Reconfiguration, Refusal } from '../core/types.ts'
 import { bootTimeMs, wallClockMs } from '../platform/clocks.ts'
+import { type HeartbeatFiles, type Identity, takeIdentity } from '../platform/identity.ts'
 import { addressesOf, deviceState } from '../platform/interfaces.ts'
 import { withinLimit } from '../platform/limit.ts'
 import { randomHex } from '../platform/random.ts'
@@ -12,7 +14,6 @@ import { readSecretFile } from '../platform/secret-file.ts'
 import { openStateDirectory, type StateDirectory } from '../platform/state.ts'
 import type { Arbiter } from '../roles/arbiter.ts'
 import { HotStandbyError, isHotStandbyError, messageOf } from '../roles/error.ts'
-import type { PersistentState } from '../roles/host.ts'
 import type { KeyRing } from '../roles/key-ring.ts'
 import type { ResourceAgent, ResourcePlugin } from '../roles/resource-agent.ts'
 import type { Transport, TransportPlugin } from '../roles/transport.ts'
@@ -60,6 +61,8 @@ export class Engine {
   #core!: Core
   #loop!: Loop
   #respawned = false
+  /** Told when there is somebody to tell it to. */
+  readonly #identityProblems: { readonly where: string; readonly message: string }[] = []
   #closing: Promise<void> | undefined
   readonly bootId: string = randomHex(8)
   generation = 0
@@ -103,14 +106,19 @@ export class Engine {
     this.#whenClosing(() => this.#state.close())
     // Agents first: they fork their helpers while the process is small, and remove what a killed predecessor left.
     for (const group of groups) for (const plugin of group.resources) await this.#openAgent(group.name, plugin, signal)
-    const state = await this.#newGeneration()
+    const identity = await this.#takeIdentity()
     for (const plugin of this.#usableTransports()) await this.#openLink(plugin, signal)
     const onIsolated = this.#options.onIsolated ?? (await this.#defaultOnIsolated())
-    this.#startLoop(state, onIsolated)
+    this.#startLoop(identity, onIsolated)
     for (const plugin of this.#options.arbiters) await this.#openArbiter(plugin, signal)
     signal?.throwIfAborted()
     this.#loop.start()
+    for (const { where, message } of this.#identityProblems) this.#tellStateProblem(where, message)
     this.#tellForgotten()
+  }
+
+  #tellStateProblem(where: string, message: string): void {
+    this.#loop.tell('problem', { where, code: 'HS_STATE_DIRECTORY', message })
   }
 
   /** What an earlier run has added for resources that are configured no more: nobody here knows how to remove it. */
@@ -118,18 +126,28 @@ export class Engine {
     for (const name of this.#state.rememberedResources()) {
       if (name === respawnRecord || this.#agents.has(name) || this.#state.remembered(name) === null) continue
       const message = `an earlier run has left something of ${name} on this host, and it is configured no more: remove it by hand, or configure it once more`
-      this.#loop.tell('problem', { where: this.#options.stateDirectory, code: 'HS_STATE_DIRECTORY', message })
+      this.#tellStateProblem(this.#options.stateDirectory, message)
     }
   }
 
-  async #newGeneration(): Promise<PersistentState> {
-    const stored = this.#state.read()
-    // As Heartbeat has it: the first one is the time, so that a node that lost its file does not begin in the past.
-    const generation = stored ? stored.generation + 1 : Math.floor(wallClockMs() / 1000) + 1
-    const state = { peerGeneration: 0, epochCeilings: {}, ...stored, generation }
-    await this.#state.write(state)
-    this.generation = generation
-    return state
+  async #takeIdentity(): Promise<Identity> {
+    const identity = await takeIdentity({
+      state: this.#state,
+      node: this.#options.node,
+      heartbeat: this.#heartbeatFiles(),
+      wallMs: wallClockMs(),
+      problem: (where, message) => this.#identityProblems.push({ where, message }),
+    })
+    this.generation = identity.state.generation
+    return identity
+  }
+
+  /** A daemon runs only as the node that has its host's name: as another one this node shares nothing with it. */
+  #heartbeatFiles(): HeartbeatFiles | undefined {
+    const { heartbeat, node } = this.#options
+    if (!heartbeat || hostname().toLowerCase() !== node.toLowerCase()) return undefined
+    const { directory, generationFrom = 'file', uuidFrom = 'file' } = heartbeat
+    return { directory, generationFrom, uuidFrom }
   }
 
   async #openAgent(group: string, plugin: ResourcePlugin, signal?: AbortSignal): Promise<void> {
@@ -206,9 +224,9 @@ export class Engine {
     return routes.every((route) => route === device) ? 'continue' : 'stop'
   }
 
-  #startLoop(state: PersistentState, onIsolated: 'stop' | 'continue'): void {
+  #startLoop(identity: Identity, onIsolated: 'stop' | 'continue'): void {
     const { liveness } = this.#options
-    this.#core = createCore(this.#coreConfig(state, onIsolated), liveness.create())
+    this.#core = createCore(this.#coreConfig(identity, onIsolated), liveness.create())
     const host = new RealHost({
       probeMs: Math.min(liveness.times.keepaliveMs / 2, probeMaxMs),
       agents: this.#agents,
@@ -232,7 +250,7 @@ export class Engine {
     })
   }
 
-  #coreConfig(state: PersistentState, onIsolated: 'stop' | 'continue'): CoreConfig {
+  #coreConfig({ uuid, state }: Identity, onIsolated: 'stop' | 'continue'): CoreConfig {
     const { node, peer, arbiters } = this.#options
     const changeable = this.#reconfiguration(this.#options, onIsolated)
     const targets = arbiters.map(({ target, deadpingMs }) => ({
@@ -243,7 +261,7 @@ export class Engine {
       ...changeable,
       self: node,
       peer,
-      uuid: this.#state.uuid(),
+      uuid,
       bootId: this.bootId,
       generation: this.generation,
       state,

@@ -33,6 +33,19 @@ export interface RespawnOptions {
   readonly args: readonly string[]
 }
 
+/**
+ * The files by which a heartbeat daemon on this host keeps who it is, so that the host can change between it and this library:
+ * the peer knows both by the same uuid, and each goes on counting where the other stopped.
+ */
+export interface HeartbeatOptions {
+  /** Heartbeat's directory; nothing is done where it does not exist. */
+  readonly directory: string
+  /** Heartbeat's `hbgenmethod`: one more than the last, or the time; never less than one more. @defaultValue `'file'` */
+  readonly generationFrom?: 'file' | 'time' | undefined
+  /** Heartbeat's `uuidfrom`: kept in a file, or made of the node's name. @defaultValue `'file'` */
+  readonly uuidFrom?: 'file' | 'nodename' | undefined
+}
+
 /** Options of a {@link Cluster}. The same object on both hosts. */
 export interface ClusterOptions {
   /** Names the pair: part of the state directory's and the control socket's path. */
@@ -79,6 +92,11 @@ export interface ClusterOptions {
   readonly holdDown?: Duration | undefined
   /** Where this node keeps its generation, epochs and what it added to the host. */
   readonly stateDirectory?: string | undefined
+  /**
+   * Shares generation and uuid with a heartbeat daemon, if this node has the name of its host, as a daemon demands.
+   * @defaultValue not shared; `readHaDir` sets it for Heartbeat's three files
+   */
+  readonly heartbeat?: HeartbeatOptions | undefined
   /** Programs kept alive while the pair runs. */
   readonly respawn?: readonly RespawnOptions[] | undefined
   /** Sees every event as a log line. @defaultValue silent */

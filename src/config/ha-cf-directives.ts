@@ -428,13 +428,22 @@ export const directives: readonly Directive[] = [
     integer(1, 1_000_000),
     "a gap is always asked for within 250 ms, the daemon's default",
   ),
-  ignored(
+  honoured(
     'hbgenmethod',
     'file|time',
-    oneOf('file', 'time'),
-    'the generation is kept in the state directory and never falls back',
+    (draft, words) => {
+      draft.generationFrom = oneOf('file', 'time')(words)
+    },
+    "How a start's generation is made: one more than the last (`file`), or the time (`time`), here never less than one more. It is shared with a daemon on this host through `hb_generation`.",
   ),
-  ignored('uuidfrom', 'file|nodename', oneOf('file', 'nodename'), "the node's uuid is kept in the state directory"),
+  honoured(
+    'uuidfrom',
+    'file|nodename',
+    (draft, words) => {
+      draft.uuidFrom = oneOf('file', 'nodename')(words)
+    },
+    "The node's uuid: kept and shared with a daemon on this host through `hb_uuid`, or made of the node's name as the daemon does with glibc.",
+  ),
   ignored('hopfudge', 'NUMBER', integer(0, 255), 'only rings of serial lines count hops'),
   ignored('normalpoll', 'on|off', bool, 'sockets are read when something arrives, never polled'),
 ]

@@ -38,6 +38,9 @@ export interface HaCfDraft {
   media: Located<TransportPlugin>[]
   arbiters: Located<ArbiterPlugin>[]
   autoFailback?: AutoFailback
+  /** `hbgenmethod` and `uuidfrom`. */
+  generationFrom?: 'file' | 'time'
+  uuidFrom?: 'file' | 'nodename'
   respawn: Located<RespawnOptions>[]
   /** Line of `respawn …/ipfail`. */
   ipfailLine?: number

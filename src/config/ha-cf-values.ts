@@ -69,11 +69,12 @@ export function integer(least: number, most: number): Parser<number> {
 }
 
 /** One of a few words. */
-export function oneOf(...names: readonly string[]): Parser<string> {
+export function oneOf<Name extends string>(...names: readonly Name[]): Parser<Name> {
   return (words) => {
     const word = one(words)
-    if (!names.includes(word)) throw badValue(`${quoted(word)} found where one of ${names.join(', ')} belongs`)
-    return word
+    const found = names.find((name) => name === word)
+    if (found === undefined) throw badValue(`${quoted(word)} found where one of ${names.join(', ')} belongs`)
+    return found
   }
 }
 

@@ -25,6 +25,8 @@ export interface HaCf {
   readonly transports: readonly TransportPlugin[]
   readonly arbiters: readonly ArbiterPlugin[]
   readonly autoFailback: AutoFailback
+  readonly generationFrom: 'file' | 'time'
+  readonly uuidFrom: 'file' | 'nodename'
   readonly respawn: readonly RespawnOptions[]
   readonly logging: LoggingOptions
   /** Where the first link stands, as `file:line`. */
@@ -103,6 +105,8 @@ export function parseHaCf(text: string, file: string): HaCf {
     whereLink: `${file}:${draft.media[0]?.line ?? 1}`,
     arbiters: draft.arbiters.map(({ value }) => value),
     autoFailback: draft.autoFailback ?? 'legacy',
+    generationFrom: draft.generationFrom ?? 'file',
+    uuidFrom: draft.uuidFrom ?? 'file',
     respawn: draft.respawn.map(({ value }) => value),
     logging: loggingOf(draft),
     hostChecks: hostChecksOf(draft, file),

@@ -20,6 +20,8 @@ export interface ReadHaDirOptions {
   readonly node?: string | undefined
   /** Heartbeat's own directory of resource scripts. @defaultValue `'/etc/ha.d/resource.d'` */
   readonly resourceDirectory?: string | undefined
+  /** Directory of a heartbeat daemon's own state, shared with it: `hb_generation`, `hb_uuid`. @defaultValue `'/var/lib/heartbeat'` */
+  readonly heartbeatDirectory?: string | undefined
   /** Directory of init scripts. @defaultValue `'/etc/init.d'` */
   readonly initDirectory?: string | undefined
 }
@@ -83,13 +85,13 @@ export function inspectHaDir(dir: string, options: ReadHaDirOptions = {}): HaDir
     return fail(`${state}; it must hold ha.cf, authkeys and haresources, or ${iniFile}`)
   }
   const find = scriptFinder(dir, options)
-  const found = hasIni ? inspectIni(dir, find) : inspectHeartbeat(dir, find)
+  const found = hasIni ? inspectIni(dir, find) : inspectHeartbeat(dir, find, options.heartbeatDirectory)
   return withNode({ ...nothing, ...found }, options.node)
 }
 
 type Found = Pick<HaDir, 'source' | 'options' | 'logging' | 'words' | 'hostChecks' | 'issues'>
 
-function inspectHeartbeat(dir: string, find: FindScript): Found {
+function inspectHeartbeat(dir: string, find: FindScript, heartbeatDirectory = '/var/lib/heartbeat'): Found {
   const issues: Issue[] = []
   const path = (name: (typeof heartbeatFiles)[number]): string => join(dir, name)
   const haCfText = readText(path('ha.cf'), issues)
@@ -109,7 +111,8 @@ function inspectHeartbeat(dir: string, find: FindScript): Found {
   if (haCf) issues.push(...oneLinkIssues(haCf.whereLink, haCf.transports))
   return {
     source: 'ha.cf',
-    options: haCf && keys?.plugin && !hasErrors(issues) ? optionsOf(haCf, keys.plugin, groups) : undefined,
+    options:
+      haCf && keys?.plugin && !hasErrors(issues) ? optionsOf(haCf, keys.plugin, groups, heartbeatDirectory) : undefined,
     logging: haCf?.logging ?? { debug: 0 },
     words: resources?.words ?? [],
     hostChecks: [
@@ -121,7 +124,12 @@ function inspectHeartbeat(dir: string, find: FindScript): Found {
   }
 }
 
-function optionsOf(haCf: HaCf, authenticator: AuthenticatorPlugin, groups: ClusterOptions['groups']): ClusterOptions {
+function optionsOf(
+  haCf: HaCf,
+  authenticator: AuthenticatorPlugin,
+  groups: ClusterOptions['groups'],
+  directory: string,
+): ClusterOptions {
   return {
     name: haCf.name,
     nodes: [haCf.nodes[0]!, haCf.nodes[1]!],
@@ -132,6 +140,7 @@ function optionsOf(haCf: HaCf, authenticator: AuthenticatorPlugin, groups: Clust
     groups,
     autoFailback: haCf.autoFailback,
     deadping: `${haCf.deadpingMs}ms`,
+    heartbeat: { directory, generationFrom: haCf.generationFrom, uuidFrom: haCf.uuidFrom },
     respawn: haCf.respawn,
   }
 }

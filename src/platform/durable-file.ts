@@ -6,16 +6,32 @@ import { dirname } from 'node:path'
 const create = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 const maxBytes = 1_048_576
 
+/** How a file is replaced. */
+export interface ReplaceOptions {
+  /** Also after a power cut the old content or the new one is there, which costs two fsyncs. */
+  readonly durable: boolean
+  /** @defaultValue 0600 */
+  readonly mode?: number
+  /** -1 is this process's own. @defaultValue this process's own */
+  readonly owner?: { readonly uid: number; readonly gid: number }
+}
+
 /**
- * Replaces a file so that the old content or the new one is there, never a part: temporary file, rename. Mode 0600. The
- * caller sees to it that nobody else writes the same file. `durable`: also after a power cut, which costs two fsyncs.
+ * Replaces a file so that the old content or the new one is there, never a part: temporary file, rename. The caller sees to it
+ * that nobody else writes the same file.
  */
-export function replaceFileSync(path: string, content: string | Uint8Array, { durable }: { durable: boolean }): void {
+export function replaceFileSync(
+  path: string,
+  content: string | Uint8Array,
+  { durable, mode = 0o600, owner }: ReplaceOptions,
+): void {
   const temporary = `${path}.new`
   fs.rmSync(temporary, { force: true })
   const descriptor = fs.openSync(temporary, create, 0o600)
   try {
     fs.writeFileSync(descriptor, content)
+    if (owner) fs.fchownSync(descriptor, owner.uid, owner.gid)
+    if (mode !== 0o600) fs.fchmodSync(descriptor, mode)
     if (durable) fs.fsyncSync(descriptor)
   } finally {
     fs.closeSync(descriptor)

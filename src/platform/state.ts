@@ -25,8 +25,8 @@ export interface StateDirectory {
   rememberedResources(): readonly string[]
   /** Writes a record down, or removes it (`null`). Synchronous; it outlives this process, not a reboot. Throws `HS_STATE_DIRECTORY`. */
   remember(resource: string, record: ResourceRecord | null): void
-  /** This node's 16 bytes, made once (Heartbeat's `hb_uuid`). */
-  uuid(): Uint8Array
+  /** This node's 16 bytes, made once; those that a heartbeat daemon has for it are taken over. */
+  uuid(known?: Uint8Array | undefined): Uint8Array
   /** A directory for the resource's agent alone, made on demand. */
   directoryFor(resource: string): string
   /** Finishes writing and gives the lock back; idempotent. */
@@ -134,13 +134,13 @@ class OpenStateDirectory implements StateDirectory {
     }
   }
 
-  uuid(): Uint8Array {
-    const known = this.#load('uuid', (bytes) => {
+  uuid(known?: Uint8Array | undefined): Uint8Array {
+    const kept = this.#load('uuid', (bytes) => {
       if (bytes.length !== 16) throw new Error(`it has ${bytes.length} bytes instead of 16`)
       return bytes
     })
-    if (known) return Uint8Array.from(known)
-    const made = randomBytes(16)
+    if (kept && (known === undefined || kept.equals(known))) return Uint8Array.from(kept)
+    const made = known ?? randomBytes(16)
     try {
       this.#mustBeOpen()
       replaceFileSync(join(this.path, 'uuid'), made, { durable: true })

@@ -242,8 +242,18 @@ const examples: Readonly<Record<string, Example>> = {
   },
   traditional_compression: ignoredBool('traditional_compression'),
   max_rexmit_delay: { good: 'max_rexmit_delay 250', bad: 'max_rexmit_delay 250ms', says: /'250ms' is not a whole/ },
-  hbgenmethod: { good: 'hbgenmethod time', bad: 'hbgenmethod clock', says: /one of file, time belongs/ },
-  uuidfrom: { good: 'uuidfrom nodename', bad: 'uuidfrom dns', says: /one of file, nodename belongs/ },
+  hbgenmethod: {
+    good: 'hbgenmethod time',
+    leadsTo: (found) => assert.equal(found.generationFrom, 'time'),
+    bad: 'hbgenmethod clock',
+    says: /one of file, time belongs/,
+  },
+  uuidfrom: {
+    good: 'uuidfrom nodename',
+    leadsTo: (found) => assert.equal(found.uuidFrom, 'nodename'),
+    bad: 'uuidfrom dns',
+    says: /one of file, nodename belongs/,
+  },
   hopfudge: { good: 'hopfudge 1', bad: 'hopfudge -1', says: /'-1' is not a whole number/ },
   normalpoll: ignoredBool('normalpoll'),
 }

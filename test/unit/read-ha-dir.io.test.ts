@@ -51,6 +51,7 @@ describe("the tutorial's own files", () => {
       const options = readHaDir(dir, apart(dir))
       const { transports, authenticator, liveness, arbiters, groups, ...plain } = options
       assert.deepEqual(plain, {
+        heartbeat: { directory: '/var/lib/heartbeat', generationFrom: 'file', uuidFrom: 'file' },
         name: 'linux-ha',
         nodes: ['master', 'slave'],
         autoFailback: true,
