@@ -1,8 +1,10 @@
 // `npm run lab [-- SCENARIO…]`: plays the scenarios of test/lab/scenarios on hosts made of network namespaces;
-// `npm run lab -- heartbeat [SCENARIO…]` those of test/lab/heartbeat, with a real heartbeat daemon.
+// `npm run lab -- heartbeat [SCENARIO…]` those of test/lab/heartbeat, with a real heartbeat daemon;
+// `npm run lab -- agents [PATTERN…]` the tests of the resource agents, with what they start and stop.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { installDependencies } from './dependencies.mjs'
+import { runAgentTests } from './lab-agents.mjs'
 import { ensurePackages, LISTS } from './packages.mjs'
 
 /** Why this machine cannot build hosts; undefined when it can. */
@@ -18,6 +20,7 @@ if (reason !== undefined) {
   process.exit(process.env['CI'] && process.env['CI'] !== 'false' ? 1 : 0)
 }
 installDependencies()
+if (process.argv[2] === 'agents') process.exit(await runAgentTests(process.argv.slice(3)))
 ensurePackages(LISTS.pair)
 const { register } = await import('tsx/esm/api')
 register()

@@ -23,6 +23,7 @@ const PROBES = {
   dbus: ['dbus-daemon', '--version', /D-Bus/],
   socat: ['socat', '-V', /socat version/],
   'resource-agents': ['ocf-tester', '-h', /ocf-tester/],
+  curl: ['curl', '--version', /curl/],
   heartbeat: ['/usr/libexec/heartbeat/heartbeat', '-V', /^3\./m],
 }
 
@@ -46,7 +47,7 @@ const SYSTEMD = ['systemd', 'dbus', 'util-linux']
 export const LISTS = {
   pair: PAIR,
   unit: [...PAIR, ...SERIAL],
-  lab: [...new Set([...PAIR, ...SYSTEMD, ...SERIAL, 'e2fsprogs', 'resource-agents'])],
+  lab: [...new Set([...PAIR, ...SYSTEMD, ...SERIAL, 'e2fsprogs', 'resource-agents', 'curl'])],
   /** To run a real heartbeat daemon against a node of ours. */
   heartbeat: ['heartbeat', 'resource-agents', ...SERIAL],
 }

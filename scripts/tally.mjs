@@ -1,4 +1,5 @@
 // Reporter for `node --test`: prints failures and skips, and writes the counts as JSON to the file named in TALLY_FILE, if it is set.
+// With TALLY_LINES it prints a line for each passed test too, and what the tests measured.
 // Node's own reporters print every passed test; with thousands of them a failure is hard to find.
 import { writeFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
@@ -6,6 +7,8 @@ import { inspect } from 'node:util'
 
 /** Node reports a file that could not run, and one that holds no test at all, as a test named like the file. */
 const isFile = ({ name, file }) => file !== undefined && resolve(name) === file
+
+const lines = Boolean(process.env.TALLY_LINES)
 
 const where = ({ file, line }) => (file === undefined ? '' : ` (${relative('.', file)}${line > 1 ? `:${line}` : ''})`)
 
@@ -17,7 +20,9 @@ export default async function* tally(events) {
     } else if (type === 'test:pass' || type === 'test:fail') {
       const failed = type === 'test:fail'
       const error = data.details.error
-      if (data.skip !== undefined || data.todo !== undefined) {
+      if (data.skip === 'test name does not match pattern') {
+        // It was not chosen.
+      } else if (data.skip !== undefined || data.todo !== undefined) {
         counts.skipped++
         const reason = [data.skip, data.todo].find((value) => typeof value === 'string') ?? 'no reason given'
         yield `  skipped: ${data.name}${where(data)}: ${reason}\n`
@@ -33,7 +38,10 @@ export default async function* tally(events) {
         yield `  FAILED: ${relative('.', data.file)} holds no test\n`
       } else if (data.details.type !== 'suite') {
         counts.passed++
+        if (lines) yield `held    ${data.name} (${(data.details.duration_ms / 1000).toFixed(1)} s)\n`
       }
+    } else if (lines && type === 'test:diagnostic' && data.nesting > 0) {
+      yield `          ${data.message}\n`
     }
   }
   if (process.env.TALLY_FILE) writeFileSync(process.env.TALLY_FILE, JSON.stringify(counts))

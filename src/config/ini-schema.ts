@@ -3,6 +3,7 @@ import { pingGroup } from '../arbiters/ping-group.ts'
 import { fs } from '../resources/fs.ts'
 import { nginx } from '../resources/nginx.ts'
 import { ocf } from '../resources/ocf.ts'
+import { route } from '../resources/route.ts'
 import { script } from '../resources/script.ts'
 import { systemd } from '../resources/systemd.ts'
 import { vip } from '../resources/vip.ts'
@@ -124,6 +125,11 @@ export const resourceTypes: Readonly<Record<string, TypeSchema<ResourcePlugin>>>
       device: { kind: 'text', doc: 'Network device; default the one whose network holds the address.' },
       label: { kind: 'text', doc: 'Label of the IPv4 addresses, as `eth0:web`.' },
       announce: { kind: ['auto', 'arping', 'kernel'], doc: 'How the network is told; default `auto`.' },
+      macvlan: {
+        kind: 'boolean',
+        doc: 'Gives the addresses a device and a hardware address of their own; default false.',
+      },
+      duplicateProbe: { kind: 'boolean', doc: 'Asks on the standby whether two hosts have an address; default true.' },
       ...times,
     },
     make: (_name, { address, ...options }: Checked) => vip(address, options),
@@ -136,10 +142,28 @@ export const resourceTypes: Readonly<Record<string, TypeSchema<ResourcePlugin>>>
       args: { kind: 'list', doc: 'Further arguments of nginx.' },
       url: { kind: 'text', doc: 'Page (`http:`) that must answer with 200–399.' },
       host: { kind: 'text', doc: '`Host` header for `url`.' },
+      expect: { kind: 'text', doc: 'Text that the page of `url` must hold.' },
+      reload: { kind: 'boolean', doc: 'Whether an nginx that runs already is reloaded at takeover; default false.' },
+      unit: {
+        kind: 'text',
+        doc: 'The systemd unit that runs it, or `none`; default `nginx.service` where there is one.',
+      },
       quitTimeout: { kind: 'duration', doc: 'How long requests in progress may take at a stop; default 2s.' },
       ...times,
     },
     make: (_name, options: Checked) => nginx(options),
+  },
+  route: {
+    keys: {
+      destination: { kind: 'text', required: true, doc: '`default`, or a network as `10.1.0.0/16`.' },
+      via: { kind: 'text', doc: 'Gateway.' },
+      device: { kind: 'text', doc: 'Network device; needed without `via`, and with a link-local gateway.' },
+      metric: { kind: 'integer', doc: "Preference, smaller first; default the kernel's." },
+      table: { kind: 'integer', doc: 'Number of the routing table; default the main one.' },
+      source: { kind: 'text', doc: "Address that this host's own packets take as source." },
+      ...times,
+    },
+    make: (_name, { destination, ...options }: Checked) => route(destination, options),
   },
   script: {
     keys: {

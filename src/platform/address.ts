@@ -2,7 +2,7 @@ import { HotStandbyError } from '../roles/error.ts'
 import type { Logger } from '../roles/logger.ts'
 import { createAddressWatch } from './address-watch.ts'
 import { hostForm, type IpAddress } from './ip-address.ts'
-import { createIpBatch } from './ip-batch.ts'
+import type { IpBatch } from './ip-batch.ts'
 
 /** An address that a device of this host has. */
 export interface DeviceAddress {
@@ -65,8 +65,7 @@ const privilegeProbe = 'addr del 255.255.255.255/32 dev lo'
 const notPermitted = /Operation not permitted/
 
 /** Floating addresses through one persistent `ip -batch` child, whose guardian removes them when this process dies. */
-export function createAddressManager({ logger }: { logger: Logger }): AddressManager {
-  const batch = createIpBatch({ logger })
+export function createAddressManager({ batch, logger }: { batch: IpBatch; logger: Logger }): AddressManager {
   const watch = createAddressWatch({ logger })
   /** What this process has added: the guardian's list. */
   const held = new Map<string, { readonly device: string; readonly address: IpAddress }>()
@@ -76,7 +75,10 @@ export function createAddressManager({ logger }: { logger: Logger }): AddressMan
   }
 
   function hold(): void {
-    batch.undo([...held.values()].map(({ address }) => deletion(address)))
+    batch.undo(
+      'addresses',
+      [...held.values()].map(({ address }) => deletion(address)),
+    )
   }
 
   function release(addresses: readonly IpAddress[]): void {

@@ -32,6 +32,15 @@ export interface Announcer {
   ): Promise<Announced>
   /** The arping that was found: `iputils`, `habets`, or why none is used. */
   arping(): string
+  /**
+   * Which hosts answer for these IPv4 addresses now, by hardware address; takes a second. Undefined where nobody can be asked:
+   * it needs iputils' arping.
+   */
+  whoAnswers(
+    device: string,
+    addresses: readonly IpAddress[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, readonly string[]> | undefined>
 }
 
 /** What no repetition mends: no privilege (CAP_NET_RAW), no program. Anything else may be over with the next round. */
@@ -59,6 +68,8 @@ const flavourOf: readonly [pattern: RegExp, flavour: Flavour][] = [
  */
 export function createAnnouncer({ manager, logger }: { manager: AddressManager; logger: Logger }): Announcer {
   let shell: ShellHelper | undefined
+  /** Of its own: an announcement must not wait until a question is over. */
+  const asking = createShellHelper()
   let flavour: Flavour | undefined
   let whyNoArping = 'not looked for yet'
   /** Ends when the last use of the kernel's way on that device has put its switches back. */
@@ -125,11 +136,20 @@ export function createAnnouncer({ manager, logger }: { manager: AddressManager; 
     },
 
     async close() {
-      await Promise.all([shell?.close(), ...kernelTurns.values()])
+      await Promise.all([shell?.close(), asking.close(), ...kernelTurns.values()])
       shell = undefined
     },
 
     arping: () => flavour ?? whyNoArping,
+
+    async whoAnswers(device, addresses, signal) {
+      if (flavour !== 'iputils') return undefined
+      // Not -D: it stops at the first answer. From 0.0.0.0, so that nobody learns anything of it (RFC 5227 §2.1.1). Its exit status
+      // means nothing: it is 1 for a wrong option as well as for an answer.
+      const ask = addresses.map(({ address }) => `arping -b -c 4 -w 1 -s 0.0.0.0 -I ${device} ${address} &`)
+      const { output } = await asking.run(`${ask.join(' ')} wait`, signal)
+      return answersOf(output)
+    },
 
     async announce(device, addresses, mode, signal) {
       const ipv4 = addresses.filter(({ family }) => family === 4)
@@ -150,6 +170,16 @@ export function createAnnouncer({ manager, logger }: { manager: AddressManager; 
       return result
     },
   }
+}
+
+/** Who answered, by address, in what arping prints: `Unicast reply from 10.0.0.100 [02:37:A3:17:29:ED]  0.540ms`. */
+export function answersOf(output: string): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>()
+  for (const [, address = '', mac = ''] of output.matchAll(/reply from (\S+) \[([0-9a-f:]{17})\]/gi)) {
+    const macs = found.get(address) ?? []
+    if (!macs.includes(mac.toLowerCase())) found.set(address, [...macs, mac.toLowerCase()])
+  }
+  return found
 }
 
 /** The first rung that holds. */

@@ -6,9 +6,13 @@ export type HttpProbeResult =
   | { readonly ok: true; readonly status: number }
   | { readonly ok: false; readonly reason: string }
 
+/** Read of a page in which a text is looked for. */
+const maxPageBytes = 65_536
+
 /**
- * Asks for one page over a new connection and looks at the status line only: 200–399 is well. Never rejects.
- * `host` replaces the `Host` header, for a virtual server that is asked under an address.
+ * Asks for one page over a new connection and looks at the status line: 200–399 is well. With `expect`, the page's first
+ * 64 KiB must hold that text too. Never rejects. `host` replaces the `Host` header, for a virtual server that is asked under
+ * an address.
  */
 export function probeHttp(
   url: string,
@@ -16,7 +20,13 @@ export function probeHttp(
     signal,
     timeoutMs = 5000,
     host,
-  }: { signal?: AbortSignal | undefined; timeoutMs?: number; host?: string | undefined } = {},
+    expect,
+  }: {
+    signal?: AbortSignal | undefined
+    timeoutMs?: number
+    host?: string | undefined
+    expect?: string | undefined
+  } = {},
 ): Promise<HttpProbeResult> {
   return new Promise((resolve) => {
     const failed = (reason: string): void => resolve({ ok: false, reason: `${url}: ${reason}` })
@@ -31,9 +41,21 @@ export function probeHttp(
     }
     request.once('response', (response) => {
       const status = response.statusCode ?? 0
-      response.destroy()
-      if (status >= 200 && status < 400) resolve({ ok: true, status })
-      else failed(`answered with status ${status}`)
+      const well = status >= 200 && status < 400
+      if (!well) failed(`answered with status ${status}`)
+      else if (expect === undefined) resolve({ ok: true, status })
+      if (!well || expect === undefined) {
+        response.destroy()
+        return
+      }
+      let page = ''
+      response.setEncoding('utf8')
+      response.on('data', (text: string) => {
+        page += text
+        if (page.includes(expect)) resolve({ ok: true, status })
+        if (page.includes(expect) || page.length > maxPageBytes) response.destroy()
+      })
+      response.once('close', () => failed(`the page does not hold '${expect}'; it begins '${page.slice(0, 80)}'`))
     })
     request.on('error', (error) => failed(messageOf(error)))
     request.once('close', () => {

@@ -58,3 +58,22 @@ export function inSubnet(address: IpAddress, network: string, prefix: number): b
 export function hostForm({ address, family }: IpAddress): string {
   return `${address}/${maxPrefix[family]}`
 }
+
+/** True when nothing of the address lies behind its prefix; without one it is a host, a network of its own. */
+export function isNetwork({ address, family, prefix = maxPrefix[family] }: IpAddress): boolean {
+  const behind = BigInt(maxPrefix[family] - prefix)
+  const value = numberOf(address, family)
+  return (value >> behind) << behind === value
+}
+
+function numberOf(address: string, family: 4 | 6): bigint {
+  if (family === 4) return address.split('.').reduce((value, octet) => value * 256n + BigInt(octet), 0n)
+  const plain = address.replace(/[^:]+$/, (last) => {
+    if (!last.includes('.')) return last
+    const value = numberOf(last, 4)
+    return `${(value >> 16n).toString(16)}:${(value & 0xffffn).toString(16)}`
+  })
+  const [left = [], right = []] = plain.split('::').map((half) => half.split(':').filter((word) => word !== ''))
+  const zeros = Array.from({ length: 8 - left.length - right.length }, () => '0')
+  return [...left, ...zeros, ...right].reduce((value, word) => value * 65_536n + BigInt(`0x${word}`), 0n)
+}

@@ -19,8 +19,11 @@ export interface BatchResult {
 export interface IpBatch {
   /** Runs commands in one go, in order, with one acknowledgement. Written at once: nothing waits for an earlier batch's answer. */
   run(commands: readonly string[], signal?: AbortSignal): Promise<BatchResult>
-  /** Replaces what the guardian runs when this process ends in whatever way. In order with the commands of `run`. */
-  undo(commands: readonly string[]): void
+  /**
+   * Replaces what the guardian runs for `holder` when this process ends in whatever way: commands of `ip`, and full paths of
+   * kernel switches to be set to 0. In order with the commands of `run`.
+   */
+  undo(holder: string, commands: readonly string[]): void
   /** Ends the children; what is to be undone is undone. Idempotent. */
   close(): Promise<void>
   /** Process ids of the children, for people. */
@@ -46,7 +49,12 @@ while IFS= read -r line; do
   esac
 done
 IFS=';'
-for command in $undo; do printf '%s\\n' "$command"; done`
+for command in $undo; do
+  case $command in
+    /*) printf 0 2>/dev/null >"$command" ;;
+    *) printf '%s\\n' "$command" ;;
+  esac
+done`
 
 /**
  * Both streams in one, so that answers and errors stay in order. SIGPIPE is ignored: after the parent's death an error
@@ -85,7 +93,7 @@ const closeLimitMs = 2000
 export function createIpBatch({ logger }: { logger: Logger }): IpBatch {
   const pending: Pending[] = []
   let children: Children | undefined
-  let undoLine = 'undo '
+  const undoing = new Map<string, readonly string[]>()
   let markers = 0
   let closed = false
 
@@ -110,9 +118,11 @@ export function createIpBatch({ logger }: { logger: Logger }): IpBatch {
       if (children === started) settle(started)
     })
     children = started
-    write(started, undoLine)
+    write(started, undoLine())
     return started
   }
+
+  const undoLine = (): string => `undo ${[...undoing.values()].flat().join(';')}`
 
   function write(to: Children, text: string): void {
     ;(to.guardian.stdin as Socket | null)?.write(`${text}\n`)
@@ -202,9 +212,9 @@ export function createIpBatch({ logger }: { logger: Logger }): IpBatch {
       })
     },
 
-    undo(commands) {
-      undoLine = `undo ${commands.join(';')}`
-      if (children) write(children, undoLine)
+    undo(holder, commands) {
+      undoing.set(holder, commands)
+      if (children) write(children, undoLine())
     },
 
     async close() {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
 import { DBusConnectionError } from './dbus.ts'
 import { findProgram, lastLines } from './process.ts'
@@ -146,4 +147,18 @@ function commandError(unit: string, verb: string, output: string): HotStandbyErr
     said,
   )
   return new HotStandbyError(isHost ? 'HS_HOST' : 'HS_RESOURCE', `${unit}: systemctl ${verb} failed: ${said}`)
+}
+
+/** Was this host booted by systemd (sd_booted(3)), and can it start that unit? False also where it cannot be asked. */
+export async function hasUnit(name: string, signal: AbortSignal): Promise<boolean> {
+  if (!existsSync('/run/systemd/system')) return false
+  const unit = new SystemdUnit(name, { onState: () => {}, onLost: () => {} })
+  try {
+    const { load, canStart } = await unit.facts(signal)
+    return load === 'loaded' && canStart
+  } catch {
+    return false
+  } finally {
+    await unit.close()
+  }
 }

@@ -81,6 +81,40 @@ export class NginxMaster {
     throw new HotStandbyError('HS_RESOURCE', `nginx processes ${family().join(', ')} survive SIGKILL`)
   }
 
+  /** Has another one stop it, gently for `quitMs`; SIGTERM hurries a master that still lives then. */
+  async stopBy(stop: () => Promise<void>, { signal, quitMs }: { signal: AbortSignal; quitMs: number }): Promise<void> {
+    const master = this.find()
+    let over = false
+    const stopped = stop().finally(() => {
+      over = true
+    })
+    if (master) {
+      const gone = await pollUntil(() => over || !stillLives(master), { signal, limitMs: quitMs }).catch(() => true)
+      if (!gone) signalProcess(master.pid, 'SIGTERM')
+    }
+    await stopped
+  }
+
+  /**
+   * Has the master read its configuration anew (SIGHUP); resolves when new workers serve and the old ones accept nothing
+   * any more. A master that cannot use the configuration keeps the old one and its workers.
+   */
+  async reload({ signal, limitMs }: { signal: AbortSignal; limitMs: number }): Promise<void> {
+    const master = this.find()
+    if (!master) throw new HotStandbyError('HS_RESOURCE', `no nginx runs with ${this.#config}`)
+    const workers = (): number[] =>
+      processFamily(master.pid).flatMap(({ pid, parent }) => (parent === master.pid ? pid : []))
+    const before = workers()
+    signalProcess(master.pid, 'SIGHUP')
+    const accepts = (pid: number): boolean => isAlive(pid) && !processCommandLine(pid)?.includes('shutting down')
+    const renewed = (): boolean => workers().some((pid) => !before.includes(pid)) && !before.some(accepts)
+    if (await pollUntil(renewed, { signal, limitMs, everyMs: 2 })) return
+    throw new HotStandbyError(
+      'HS_RESOURCE',
+      `nginx was told to read ${this.#config} anew and goes on with the old one; its error log tells why`,
+    )
+  }
+
   #isOurs(commandLine: string): boolean {
     const words = commandLine.split(' ')
     const at = words.indexOf('-c')

@@ -3,6 +3,7 @@ import { probeHttp } from '../platform/http-probe.ts'
 import { pollUntil } from '../platform/poll.ts'
 import { findProgram } from '../platform/process.ts'
 import { createShellHelper, quote, type ShellHelper, type ShellResult } from '../platform/shell-helper.ts'
+import { hasUnit } from '../platform/systemd-unit.ts'
 import { type Duration, durationMs } from '../roles/duration.ts'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
 import type {
@@ -16,6 +17,7 @@ import type {
 import { configFault, faultLines, lacksAddress, nginxBuild, topLevelDirectives, under } from './nginx-config.ts'
 import { NginxMaster } from './nginx-master.ts'
 import { optionError, type ResourceTimeOptions, resourceTimes } from './options.ts'
+import { systemd } from './systemd.ts'
 
 /** Options of {@link nginx}. */
 export interface NginxOptions extends ResourceTimeOptions {
@@ -44,6 +46,18 @@ export interface NginxOptions extends ResourceTimeOptions {
   readonly url?: string | undefined
   /** `Host` header for `url`. */
   readonly host?: string | undefined
+  /** Text that the page of `url` must hold. */
+  readonly expect?: string | undefined
+  /**
+   * At takeover, an nginx that runs already reads its configuration anew, so that it sees what came with the group.
+   * @defaultValue `false`
+   */
+  readonly reload?: boolean | undefined
+  /**
+   * The systemd unit that runs nginx: started and stopped by its jobs, its end noticed at once. `'none'`: nginx is run directly.
+   * @defaultValue `'nginx.service'` where systemd has it and neither `binary`, `config` nor `args` is given; else `'none'`
+   */
+  readonly unit?: string | undefined
   /**
    * How long requests in progress may take when nginx is stopped; `'0s'`: no time.
    * @defaultValue `'2s'`
@@ -58,9 +72,18 @@ interface Setup {
   readonly args: readonly string[]
   readonly url: string | undefined
   readonly host: string | undefined
+  readonly expect: string | undefined
+  readonly reload: boolean
+  /** Undefined: looked for when the pair starts. */
+  readonly unit: string | undefined
   readonly quitMs: number
   readonly times: ResourceTimes
 }
+
+/** In place of a unit: without one. */
+const directly = 'none'
+/** What Debian, Red Hat and nginx's own packages call it. */
+const packagedUnit = 'nginx.service'
 
 /** What `open` found out about this host's nginx. */
 interface Installed {
@@ -77,7 +100,7 @@ interface Installed {
  * @throws {HotStandbyError} `HS_CONFIG` for a bad option.
  */
 export function nginx(options: NginxOptions = {}): ResourcePlugin {
-  const { mode = 'hot', binary, config, url, host, args = [] } = options
+  const { mode = 'hot', binary, config, url, host, expect, reload = false, args = [] } = options
   if (mode !== 'hot' && mode !== 'cold')
     throw optionError('nginx.mode', `'${String(mode)}' is neither 'hot' nor 'cold'`)
   for (const [name, path] of Object.entries({ binary, config })) {
@@ -86,6 +109,12 @@ export function nginx(options: NginxOptions = {}): ResourcePlugin {
   }
   if (url !== undefined && !/^http:\/\/./.test(url))
     throw optionError('nginx.url', `'${url}' does not begin with http://`)
+  if (expect !== undefined && (url === undefined || typeof expect !== 'string' || expect === ''))
+    throw optionError('nginx.expect', "it is a text that the page of 'url' holds; give both")
+  const own = [binary, config, options.args].some((value) => value !== undefined)
+  const unit = options.unit ?? (own ? directly : undefined)
+  // The name is checked where it belongs.
+  if (unit !== undefined && unit !== directly) systemd(unit)
   const quitMs = durationMs(options.quitTimeout ?? '2s', 'nginx.quitTimeout')
   const times = resourceTimes('nginx', options, {
     startTimeout: '10s',
@@ -94,7 +123,7 @@ export function nginx(options: NginxOptions = {}): ResourcePlugin {
     statusTimeout: '5s',
     statusInterval: '1s',
   })
-  const setup: Setup = { mode, binary, config, args: [...args], url, host, quitMs, times }
+  const setup: Setup = { mode, binary, config, args: [...args], url, host, expect, reload, unit, quitMs, times }
   return {
     kind: 'resource',
     type: 'nginx',
@@ -112,6 +141,8 @@ class NginxAgent implements ResourceAgent {
   /** Started early: a takeover must not wait until a large process has forked. */
   readonly #shell: ShellHelper = createShellHelper()
   #installed: Installed | null = null
+  /** The agent of the unit that runs nginx, where one does. */
+  #unit: ResourceAgent | null = null
   /** Between a start and a stop. A hot nginx runs without it, too. */
   #serving = false
 
@@ -122,9 +153,14 @@ class NginxAgent implements ResourceAgent {
 
   async open(): Promise<void> {
     this.#shell.open()
-    const installed = await this.#install()
     const context = { epoch: 0, signal: AbortSignal.timeout(this.#setup.times.startMs) }
-    await this.#endLeftover(context)
+    const unit = await this.#unitName(context.signal)
+    const installed = await this.#install(unit !== directly)
+    await this.#endLeftover(context, unit)
+    if (unit !== directly) {
+      this.#unit = this.#agentOf(unit)
+      return this.#unit.open?.()
+    }
     if (installed.master.find()) {
       if (this.#setup.mode === 'cold')
         this.#warn('nginx runs already, though nobody here started it; is its unit enabled?')
@@ -136,6 +172,7 @@ class NginxAgent implements ResourceAgent {
   }
 
   async close(): Promise<void> {
+    await this.#unit?.close?.()
     await this.#shell.close()
   }
 
@@ -144,6 +181,7 @@ class NginxAgent implements ResourceAgent {
     const { status, output } = await this.#run([binary, '-t', ...args], context.signal)
     const fault = configFault(status, output)
     if (fault !== null) throw new HotStandbyError('HS_RESOURCE', `nginx refuses its configuration ${config}: ${fault}`)
+    if (this.#unit) return this.#unit.prepare?.(context)
     if (this.#setup.mode === 'hot' && !master.find()) await this.#launch(context)
   }
 
@@ -151,38 +189,41 @@ class NginxAgent implements ResourceAgent {
     const { master } = await this.#install()
     const launched = !master.find()
     try {
-      if (launched) await this.#launch(context)
+      if (this.#unit) await this.#unit.start(context)
+      else if (launched) await this.#launch(context)
+      if (!launched && this.#setup.reload)
+        await master.reload({ signal: context.signal, limitMs: this.#setup.times.startMs })
       await this.#answers(context)
     } catch (error) {
       // What this start began must not come up later, when nobody waits for it any more, nor be taken for a running one.
       if (launched && this.#setup.mode === 'cold') {
-        const limit = AbortSignal.timeout(this.#setup.times.stopMs)
-        await master.stop({ signal: limit, quitMs: 0 }).catch((failure) => this.#warn(messageOf(failure)))
+        const signal = AbortSignal.timeout(this.#setup.times.stopMs)
+        await this.#end({ signal, epoch: context.epoch }, 0).catch((failure) => this.#warn(messageOf(failure)))
       }
       throw error
     }
     this.#serving = true
   }
 
-  async stop({ signal }: OperationContext): Promise<void> {
-    if (this.#setup.mode === 'cold') {
-      const { master } = await this.#install()
-      await master.stop({ signal, quitMs: this.#setup.quitMs })
-      this.#context.remember(null)
-    }
+  async stop(context: OperationContext): Promise<void> {
+    if (this.#setup.mode === 'cold') await this.#end(context, this.#setup.quitMs)
+    else await this.#unit?.stop(context)
     this.#serving = false
   }
 
-  async status({ signal }: OperationContext): Promise<ResourceStatus> {
+  async status(context: OperationContext): Promise<ResourceStatus> {
     const { master, config } = await this.#install()
     if (!this.#serving && this.#setup.mode === 'hot') return { state: 'stopped' }
-    if (!master.find()) {
+    if (this.#unit) {
+      const found = await this.#unit.status(context)
+      if (found.state !== 'running') return found
+    } else if (!master.find()) {
       if (!this.#serving) return { state: 'stopped' }
       return { state: 'failed', reason: `no nginx runs with ${config} (pid file ${master.pidFile})` }
     }
     const { url } = this.#setup
     if (url === undefined || !this.#serving) return { state: 'running' }
-    const answer = await probeHttp(url, this.#probe(signal))
+    const answer = await probeHttp(url, this.#probe(context.signal))
     return answer.ok ? { state: 'running' } : { state: 'failed', reason: answer.reason }
   }
 
@@ -190,11 +231,35 @@ class NginxAgent implements ResourceAgent {
     const { mode } = this.#setup
     if (!this.#installed) return { mode }
     const { binary, config, master } = this.#installed
-    return { mode, binary, config, pidFile: master.pidFile, pid: master.find()?.pid ?? null }
+    const unit = this.#unit?.inspect?.() ?? null
+    return { mode, binary, config, pidFile: master.pidFile, pid: master.find()?.pid ?? null, unit }
+  }
+
+  /** Stops a cold one, with this time for requests in progress, and takes back what was written down. */
+  async #end(context: OperationContext, quitMs: number): Promise<void> {
+    const { master } = await this.#install()
+    const { signal } = context
+    const unit = this.#unit
+    if (unit) return master.stopBy(() => unit.stop(context), { signal, quitMs })
+    await master.stop({ signal, quitMs })
+    this.#context.remember(null)
+  }
+
+  /** The unit that runs nginx here, or `none`. */
+  async #unitName(signal: AbortSignal): Promise<string> {
+    const { unit } = this.#setup
+    if (unit !== undefined) return unit
+    return (await hasUnit(packagedUnit, signal)) ? packagedUnit : directly
+  }
+
+  #agentOf(unit: string): ResourceAgent {
+    const { mode, times } = this.#setup
+    const limits = { startTimeout: `${times.startMs}ms`, stopTimeout: `${times.stopMs}ms` } as const
+    return systemd(unit, { mode, ...limits }).create(this.#context)
   }
 
   /** Which program, configuration and pid file it is about. Found once; throws `HS_HOST` while something is missing. */
-  async #install(): Promise<Installed> {
+  async #install(hasParent = false): Promise<Installed> {
     if (this.#installed) return this.#installed
     const binary = this.#setup.binary ?? findProgram('nginx')
     if (!binary)
@@ -209,7 +274,7 @@ class NginxAgent implements ResourceAgent {
 
     const prefix = this.#argument('-p') ?? build.prefix
     const directives = [...topLevelDirectives(`${this.#argument('-g') ?? ''};`), ...withIncludes(text, config)]
-    if (directives.some(({ name, args }) => name === 'daemon' && args[0] === 'off')) {
+    if (!hasParent && directives.some(({ name, args }) => name === 'daemon' && args[0] === 'off')) {
       throw new HotStandbyError(
         'HS_HOST',
         `${config} says 'daemon off': such an nginx needs a parent that stays; take the line out`,
@@ -278,16 +343,22 @@ class NginxAgent implements ResourceAgent {
     if (!well) throw new HotStandbyError('HS_RESOURCE', `nginx runs, but ${reason}`)
   }
 
-  #probe(signal: AbortSignal): { signal: AbortSignal; timeoutMs: number; host: string | undefined } {
-    return { signal, timeoutMs: this.#setup.times.statusMs, host: this.#setup.host }
+  #probe(signal: AbortSignal): NonNullable<Parameters<typeof probeHttp>[1]> {
+    const { times, host, expect } = this.#setup
+    return { signal, timeoutMs: times.statusMs, host, expect }
   }
 
-  /** Ends a cold nginx that a killed predecessor of this process had started. */
-  async #endLeftover({ signal }: OperationContext): Promise<void> {
+  /** Ends a cold nginx that a killed predecessor of this process had started; the agent of the unit `now` does so itself. */
+  async #endLeftover({ signal }: OperationContext, now: string): Promise<void> {
     const { leftover } = this.#context
-    const { config, pidFile } = leftover ?? {}
-    if (leftover === null) return
-    if (this.#setup.mode === 'cold' && typeof config === 'string' && typeof pidFile === 'string') {
+    const { config, pidFile, unit } = leftover ?? {}
+    if (leftover === null || unit === now) return
+    const cold = this.#setup.mode === 'cold'
+    if (cold && typeof unit === 'string') {
+      const earlier = this.#agentOf(unit)
+      await earlier.open?.()
+      await earlier.close?.()
+    } else if (cold && typeof config === 'string' && typeof pidFile === 'string') {
       this.#warn('stopping the nginx that an earlier, killed process had started')
       // It was started with its configuration named, as all that this agent starts.
       await new NginxMaster(pidFile, config, false).stop({ signal, quitMs: this.#setup.quitMs })

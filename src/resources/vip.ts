@@ -1,16 +1,10 @@
-import {
-  type AddressManager,
-  createAddressManager,
-  findDevice,
-  foreign,
-  type NetworkDevice,
-  whyUnusable,
-} from '../platform/address.ts'
-import { type Announced, type AnnounceMode, type Announcer, createAnnouncer } from '../platform/announce.ts'
+import { findDevice, foreign, type NetworkDevice, whyUnusable } from '../platform/address.ts'
+import type { Announced, AnnounceMode } from '../platform/announce.ts'
 import { hostForm, type IpAddress, inSubnet, parseIpAddress, whyNotFloatable } from '../platform/ip-address.ts'
-import { type Share, shared } from '../platform/shared.ts'
+import { type Macvlan, macvlanOf } from '../platform/macvlan.ts'
+import { acquireNetHost, type NetHost } from '../platform/net-host.ts'
+import type { Share } from '../platform/shared.ts'
 import { configurationError, HotStandbyError, type Issue, messageOf } from '../roles/error.ts'
-import type { Logger } from '../roles/logger.ts'
 import type {
   OperationContext,
   ResourceAgent,
@@ -36,13 +30,21 @@ export interface VipOptions extends ResourceTimeOptions {
    * @defaultValue `'auto'`
    */
   readonly announce?: AnnounceMode | undefined
+  /**
+   * Puts the addresses on a device of their own (macvlan) on top of `device`, with a hardware address that is the same on both
+   * nodes: neighbours need not learn another one at a takeover, only the switches do.
+   * @defaultValue `false`
+   */
+  readonly macvlan?: boolean | undefined
+  /**
+   * On the standby, asks the network now and then who answers for the IPv4 addresses; two hosts that do are one too many.
+   * @defaultValue `true`
+   */
+  readonly duplicateProbe?: boolean | undefined
 }
 
 /** What the agent needs of the host. One for all floating addresses of this process. */
-export interface VipHost {
-  readonly addresses: AddressManager
-  readonly announcer: Announcer
-}
+export type VipHost = Pick<NetHost, 'addresses' | 'announcer' | 'macvlans'>
 
 /** A checked set of options. */
 interface Settings {
@@ -51,26 +53,11 @@ interface Settings {
   readonly device: string | undefined
   readonly label: string | undefined
   readonly announce: AnnounceMode
+  readonly macvlan: boolean
+  readonly duplicateProbe: boolean
 }
 
 const announceModes: readonly AnnounceMode[] = ['auto', 'arping', 'kernel']
-
-const acquireHost = shared((logger: Logger) => {
-  const addresses = createAddressManager({ logger })
-  const announcer = createAnnouncer({ manager: addresses, logger })
-  return {
-    addresses,
-    announcer,
-    async open(): Promise<void> {
-      await addresses.open()
-      await announcer.open()
-    },
-    async close(): Promise<void> {
-      await announcer.close()
-      await addresses.close()
-    },
-  }
-})
 
 /**
  * One or more floating addresses: the owner of the group has them on a device of its service network, the other node has not.
@@ -102,7 +89,7 @@ export function vip(address: string | readonly string[], options: VipOptions = {
     device: settings.device,
     addresses: settings.addresses.map((entry) => entry.address),
     operations: ['prepare', 'start', 'stop', 'status', 'announce', 'isolate', 'restore'],
-    create: (context) => createVipAgent(settings, context, () => acquireHost(context.logger)),
+    create: (context) => createVipAgent(settings, context, () => acquireNetHost(context.logger)),
   }
 }
 
@@ -151,10 +138,16 @@ function readSettings(texts: readonly string[], options: VipOptions): Settings {
   if (announce === 'arping' && parsed.some(({ family }) => family === 6)) {
     problem('vip.announce', "arping announces IPv4 addresses only; write 'auto' or 'kernel'")
   }
+  const { macvlan = false, duplicateProbe = true } = options
+  for (const [key, value] of Object.entries({ macvlan, duplicateProbe })) {
+    if (typeof value !== 'boolean') problem(`vip.${key}`, `'${String(value)}' is neither true nor false`)
+  }
+  if (macvlan && label !== undefined)
+    problem('vip.macvlan', `the addresses have a device of their own then; leave the label '${label}' out`)
   if (issues.length > 0) throw configurationError(issues)
   const shown = parsed.map(({ address, prefix }) => (prefix === undefined ? address : `${address}/${prefix}`))
   const addresses = parsed.map(({ address, family, prefix }) => ({ address, family, prefix }))
-  return { name: `vip:${shown.join(',')}`, addresses, device, label, announce }
+  return { name: `vip:${shown.join(',')}`, addresses, device, label, announce, macvlan, duplicateProbe }
 }
 
 /** The agent, with the host handed in. */
@@ -166,10 +159,14 @@ export function createVipAgent(
   const { addresses, label, announce: mode } = settings
   let share: Share<VipHost> | undefined
   let device = settings.device ?? ''
+  /** The device of their own, where they have one. */
+  let own: Macvlan | undefined
   let unwatch = (): void => {}
   /** It was started here and neither stopped nor isolated since. */
   let serving = false
   let announced: Announced | undefined
+  /** Who answered when the network was asked last. */
+  let answering: ReadonlyMap<string, readonly string[]> | undefined
 
   function host(): VipHost {
     if (!share) throw new HotStandbyError('HS_STATE', `${settings.name} is not open`)
@@ -187,6 +184,11 @@ export function createVipAgent(
   async function clearLeftover(): Promise<void> {
     const record = readRecord(context.leftover)
     if (!record) return
+    const { macvlan } = record
+    if (macvlan && (await host().macvlans.adopt(macvlan))) {
+      await host().macvlans.remove(macvlan.name)
+      context.logger.warn({ device: macvlan.name }, 'removed the device that a killed predecessor left')
+    }
     const stale = await host().addresses.adopt(record.device, record.addresses)
     await host().addresses.remove(stale)
     const removed = stale.map(hostForm)
@@ -197,12 +199,44 @@ export function createVipAgent(
 
   async function announceNow(signal: AbortSignal): Promise<void> {
     announced = undefined
-    announced = await host().announcer.announce(device, addresses, mode, signal)
+    announced = await host().announcer.announce(carrying(), addresses, mode, signal)
+  }
+
+  /** The device that has the addresses, or gets them. */
+  function carrying(): string {
+    return own?.name ?? device
+  }
+
+  /**
+   * Who serves has the address, and only one may. Which hardware address is the peer's is not known, but for a device of the
+   * addresses' own it is that of both nodes.
+   */
+  async function refuseDuplicates(signal: AbortSignal): Promise<void> {
+    const ipv4 = addresses.filter(({ family }) => family === 4)
+    if (!settings.duplicateProbe || ipv4.length === 0) return
+    answering = await host().announcer.whoAnswers(device, ipv4, signal)
+    for (const [address, macs] of answering ?? []) {
+      const strangers = own ? macs.filter((mac) => mac !== own?.mac) : macs.length > 1 ? macs : []
+      if (strangers.length === 0) continue
+      const who = own ? `has another host, ${strangers.join(', ')}` : `have several hosts: ${strangers.join(', ')}`
+      throw new HotStandbyError(
+        'HS_RESOURCE',
+        `${address} ${who}; take it away from the one that is not the pair's (ip neigh and the switch tell which), or set ` +
+          'vip.duplicateProbe to false where one host answers with several hardware addresses',
+      )
+    }
   }
 
   async function start({ signal }: OperationContext): Promise<void> {
-    context.remember({ device, addresses: addresses.map(hostForm) })
-    await host().addresses.add(device, addresses, { label, signal })
+    const macvlan = own ? { macvlan: own } : {}
+    context.remember({ device: carrying(), addresses: addresses.map(hostForm), ...macvlan })
+    if (own) {
+      // On a device that is down or without carrier it would be made for nothing.
+      const trouble = whyUnusable(await host().addresses.list(signal), device)
+      if (trouble) throw new HotStandbyError('HS_RESOURCE', trouble)
+      await host().macvlans.add(own, signal)
+    }
+    await host().addresses.add(carrying(), addresses, { label, signal })
     serving = true
     try {
       await announceNow(signal)
@@ -215,6 +249,7 @@ export function createVipAgent(
   async function remove({ signal }: OperationContext): Promise<void> {
     serving = false
     await host().addresses.remove(addresses, signal)
+    if (own) await host().macvlans.remove(own.name, signal)
     context.remember(null)
   }
 
@@ -233,7 +268,12 @@ export function createVipAgent(
             `announce: 'arping' is asked for, but there is no usable arping (${host().announcer.arping()}); install iputils-arping or write 'auto'`,
           )
         }
-        unwatch = host().addresses.watch(device, () => context.changed())
+        if (settings.macvlan) own = macvlanOf(addresses.map(hostForm), device)
+        const names = own ? [device, own.name] : [device]
+        const ends = names.map((name) => host().addresses.watch(name, () => context.changed()))
+        unwatch = () => {
+          for (const end of ends) end()
+        }
       } catch (error) {
         await share.release()
         share = undefined
@@ -252,6 +292,7 @@ export function createVipAgent(
       const trouble = whyUnusable(devices, device)
       if (trouble) throw new HotStandbyError('HS_RESOURCE', trouble)
       refuseForeign(devices)
+      await refuseDuplicates(signal)
     },
 
     start,
@@ -259,7 +300,7 @@ export function createVipAgent(
 
     async status({ signal }): Promise<ResourceStatus> {
       const devices = await host().addresses.list(signal)
-      const onDevice = devices.find(({ name }) => name === device)?.addresses ?? []
+      const onDevice = devices.find(({ name }) => name === carrying())?.addresses ?? []
       if (!serving) {
         const found = addresses.find((address) => host().addresses.foreignDevice(devices, address))
         return found
@@ -275,7 +316,7 @@ export function createVipAgent(
       if (gone.length === 0) return { state: 'running' }
       return {
         state: 'failed',
-        reason: `no longer on ${device}, removed by somebody else: ${gone.map(hostForm).join(', ')}`,
+        reason: `no longer on ${carrying()}, removed by somebody else: ${gone.map(hostForm).join(', ')}`,
       }
     },
 
@@ -285,6 +326,8 @@ export function createVipAgent(
 
     inspect: () => ({
       device,
+      macvlan: own ?? null,
+      answering: Object.fromEntries(answering ?? []),
       addresses: addresses.map(hostForm),
       serving,
       announced: announced ?? null,
@@ -326,10 +369,12 @@ function deviceFor(addresses: readonly IpAddress[], devices: readonly NetworkDev
 /** What `remember` was given, read back; undefined for anything else. */
 function readRecord(
   record: Readonly<Record<string, unknown>> | null,
-): { device: string; addresses: IpAddress[] } | undefined {
+): { device: string; addresses: IpAddress[]; macvlan: Macvlan | undefined } | undefined {
   const device = record?.['device']
   const texts = record?.['addresses']
   if (typeof device !== 'string' || !isDeviceName(device) || !Array.isArray(texts)) return undefined
   const addresses = texts.map((text) => parseIpAddress(String(text))).filter((entry) => typeof entry !== 'string')
-  return { device, addresses }
+  const { name, parent, mac } = (record?.['macvlan'] ?? {}) as Partial<Macvlan>
+  const known = name === device && typeof parent === 'string' && typeof mac === 'string'
+  return { device, addresses, macvlan: known ? { name, parent, mac } : undefined }
 }

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { after, before, describe, it } from 'node:test'
+import { macvlanOf } from '../../src/platform/macvlan.ts'
 import { vip } from '../../src/resources/vip.ts'
 import { resourceAgentSuite } from '../../src/testing/resource-agent-suite.ts'
 import { lacking } from './netns.ts'
@@ -15,7 +16,7 @@ describe('vip(), in a network namespace of its own', { skip: reason ?? false, ti
   /** Runs `ip` where the agents are. */
   const ip = (...words: readonly string[]): string =>
     execFileSync('nsenter', ['-t', String(agents.child.pid), '-n', '--', 'ip', ...words], { encoding: 'utf8' })
-  const serves = (): boolean => ip('-o', 'addr', 'show', 'dev', 'eth0').includes(` ${address}/32 `)
+  const serves = (): boolean => ip('-o', 'addr', 'show').includes(` ${address}/32 `)
 
   before(() => {
     agents = new AgentHost(['unshare', '--net', '--mount', 'sh', '-c', 'mount -t sysfs none /sys && exec "$@"', 'sh'])
@@ -29,15 +30,21 @@ describe('vip(), in a network namespace of its own', { skip: reason ?? false, ti
   })
   after(() => agents?.end())
 
-  resourceAgentSuite({
-    test: it,
-    create: () => ({
-      plugin: agents.plugin('vip', vip(`${address}/24`, { device: 'eth0' }), `${address}/24`, { device: 'eth0' }),
-      serves,
-      break: () => void ip('addr', 'del', `${address}/32`, 'dev', 'eth0'),
-      cleanup: () => {
-        if (serves()) ip('addr', 'del', `${address}/32`, 'dev', 'eth0')
-      },
-    }),
-  })
+  for (const macvlan of [false, true]) {
+    const options = { device: 'eth0', macvlan }
+    const device = macvlan ? macvlanOf([`${address}/32`], 'eth0').name : 'eth0'
+    describe(macvlan ? 'with a device of its own' : 'on the device itself', () => {
+      resourceAgentSuite({
+        test: it,
+        create: () => ({
+          plugin: agents.plugin('vip', vip(`${address}/24`, options), `${address}/24`, options),
+          serves,
+          break: () => void ip('addr', 'del', `${address}/32`, 'dev', device),
+          cleanup: () => {
+            if (serves()) ip('addr', 'del', `${address}/32`, 'dev', device)
+          },
+        }),
+      })
+    })
+  }
 })

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { macvlanOf } from '../../src/platform/macvlan.ts'
 
 /** Three hosts on one switch. Needs root on Linux with network namespaces. */
 const hosts = { a: 1, b: 2, c: 3 } as const
@@ -359,6 +360,121 @@ describe('vip on real devices', { skip: reason, timeout: 120_000 }, () => {
     // A device without carrier is listed as well: the removal is verified there too.
     await agent.ask('stop')
     assert.ok(!addressesOf('a').includes(`${v4}/32`))
+  })
+
+  describe('with a device of its own (macvlan)', () => {
+    const options = { device: 'eth0', macvlan: true }
+    const { name, mac } = macvlanOf([`${v4}/32`, `${v6}/128`], 'eth0')
+    const deviceOf = (host: Host): boolean => ip(host, '-o', 'link', 'show').includes(` ${name}@eth0:`)
+    const ping = (address: string): boolean => {
+      try {
+        run('ip', 'netns', 'exec', 'vip-c', 'ping', '-c', '1', '-W', '1', address)
+        return true
+      } catch {
+        return false
+      }
+    }
+
+    it('neighbours keep the hardware address when it moves, IPv4 and IPv6', async (t) => {
+      const switches = ['ipv4/conf/eth0/arp_ignore', 'ipv4/conf/eth0/arp_announce']
+      const before = switches.map((path) => sysctl('a', path))
+      const [first, second] = [
+        await opened('a', { address: [v4, v6], options }),
+        await opened('b', { address: [v4, v6], options }),
+      ]
+      await first.ask('start')
+      for (const address of [v4, v6]) {
+        ip('c', 'neigh', 'flush', 'dev', 'eth0')
+        assert.ok(ping(address), address)
+        assert.equal(neighbourOfC(address), mac)
+      }
+      // A second question must not be answered by eth0 in its own name.
+      ip('c', 'neigh', 'flush', 'dev', 'eth0')
+      assert.ok(ping(v4) && ping(v4) && ping(v6))
+      assert.equal(neighbourOfC(v4), mac)
+      await first.ask('stop')
+      assert.equal(deviceOf('a'), false)
+      assert.deepEqual(
+        switches.map((path) => sysctl('a', path)),
+        before,
+      )
+      const { ms } = await second.ask('start')
+      for (const address of [v4, v6]) {
+        assert.equal(neighbourOfC(address), mac, 'the neighbour has nothing to learn')
+        assert.ok(ping(address), `${address} on b`)
+      }
+      t.diagnostic(`start with a device of its own: ${ms.toFixed(1)} ms`)
+      await second.ask('stop')
+    })
+
+    it('goes with kill -9, and what a killed predecessor left goes at start', async () => {
+      const agent = await opened('a', { address: [v4, v6], options })
+      await agent.ask('start')
+      assert.equal(deviceOf('a'), true)
+      await agent.end('SIGKILL')
+      assert.ok((await until(() => !deviceOf('a'))) !== undefined)
+      assert.deepEqual(
+        [sysctl('a', 'ipv4/conf/eth0/arp_ignore'), sysctl('a', 'ipv4/conf/eth0/arp_announce')],
+        ['0', '0'],
+      )
+      ip('a', 'link', 'add', 'link', 'eth0', 'name', name, 'type', 'macvlan')
+      const macvlan = { name, parent: 'eth0', mac }
+      await opened('a', { address: [v4, v6], options, leftover: { device: name, addresses: [`${v4}/32`], macvlan } })
+      assert.equal(deviceOf('a'), false)
+    })
+
+    it('leaves a device of that name that is not its own, and notices when its own is deleted by hand', async () => {
+      ip('a', 'link', 'add', name, 'type', 'bridge')
+      const agent = await opened('a', { address: [v4, v6], options })
+      const refused = await agent.attempt('start')
+      assert.match(
+        `${refused.error?.code} ${refused.error?.message}`,
+        /HS_RESOURCE ip link add hs\w+ on eth0.*File exists/,
+      )
+      ip('a', 'link', 'del', name)
+      await agent.ask('start')
+      await sleep(50)
+      agent.said.length = 0
+      ip('a', 'link', 'del', name)
+      assert.ok((await until(() => agent.said.some(({ changed }) => changed))) !== undefined)
+      assert.match((await agent.ask('status')).value.reason, new RegExp(`no longer on ${name}`))
+      await agent.ask('stop')
+      await agent.ask('start')
+      assert.deepEqual((await agent.ask('status')).value, { state: 'running' })
+    })
+  })
+
+  it('on the standby, says that two other hosts have the address; one of them may be the peer', async () => {
+    const agent = await opened('a')
+    await agent.ask('prepare')
+    for (const host of ['b', 'c'] as const) ip(host, 'addr', 'add', `${v4}/32`, 'dev', 'eth0')
+    const refused = await agent.attempt('prepare')
+    assert.equal(refused.error?.code, 'HS_RESOURCE')
+    for (const host of ['b', 'c'] as const) assert.match(refused.error?.message ?? '', new RegExp(macOf(host)))
+    ip('c', 'addr', 'del', `${v4}/32`, 'dev', 'eth0')
+    await agent.ask('prepare')
+    assert.deepEqual((await agent.ask('inspect')).value.answering, { [v4]: [macOf('b')] })
+    // A prepare that is no longer wanted ends at once, though the question would take a second.
+    ip('b', 'addr', 'del', `${v4}/32`, 'dev', 'eth0')
+    const { ms, error } = await agent.attempt('prepare', 100)
+    assert.equal(error?.code, 'HS_TIMEOUT')
+    assert.ok(ms < 900, `${ms} ms`)
+  })
+
+  it('notices that its device vanished, and can still stop', async () => {
+    ip('a', 'link', 'add', 'eth9', 'type', 'veth', 'peer', 'name', 'eth9p')
+    for (const name of ['eth9', 'eth9p']) ip('a', 'link', 'set', name, 'up')
+    const agent = await opened('a', { options: { device: 'eth9' } })
+    await agent.ask('start')
+    await sleep(50)
+    agent.said.length = 0
+    ip('a', 'link', 'del', 'eth9')
+    assert.ok((await until(() => agent.said.some(({ changed }) => changed))) !== undefined)
+    assert.deepEqual((await agent.ask('status')).value, { state: 'failed', reason: 'device eth9 does not exist' })
+    await agent.ask('stop')
+    const refused = await agent.attempt('start')
+    assert.match(`${refused.error?.code} ${refused.error?.message}`, /HS_RESOURCE device eth9 does not exist/)
+    await agent.ask('stop')
   })
 
   describe('tells a third host', () => {

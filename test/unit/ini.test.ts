@@ -158,6 +158,7 @@ describe('hot-standby.ini', () => {
     const cases: readonly (readonly [section: string, name: string])[] = [
       ['type = vip\naddress = 10.0.0.9/24, fd00::9/64\ndevice = eth0', 'vip:10.0.0.9/24,fd00::9/64'],
       ['type = nginx\nmode = cold', 'nginx'],
+      ['type = route\ndestination = default\nvia = 192.0.2.1\nmetric = 5', 'route:0.0.0.0/0 metric 5'],
       ['type = script\npath = /etc/init.d/x\ndialect = lsb', 'script:x'],
       ['type = systemd\nunit = app@1\nmode = hot\nreload = true', 'systemd:app@1.service'],
       [

@@ -281,6 +281,43 @@ test('a page that does not answer well fails the start and the status', { skip }
   await agent.stop(within())
 })
 
+test('a page that does not hold what is expected fails the start and the status', { skip }, async (t) => {
+  const site = await newSite(t)
+  const options = { mode: 'cold', url: site.url, startTimeout: '300ms' } as const
+  const wrong = agentOf(site, { ...options, expect: 'another page' })
+  t.after(() => wrong.close?.())
+  await wrong.open?.()
+  await assert.rejects(wrong.start(within()), /nginx runs, but .*does not hold 'another page'; it begins 'served/)
+  assert.equal(await site.serves(), false)
+  const agent = agentOf(site, { ...options, expect: 'served' })
+  t.after(() => agent.close?.())
+  await agent.open?.()
+  await agent.start(within())
+  assert.deepEqual(await agent.status(within()), { state: 'running' })
+  await agent.stop(within())
+})
+
+test('reload at takeover: the new configuration serves, a bad one is told and the old one goes on', {
+  skip,
+}, async (t) => {
+  const site = await newSite(t)
+  const agent = agentOf(site, { mode: 'hot', reload: true, startTimeout: '1s', url: site.url })
+  t.after(() => agent.close?.())
+  await agent.open?.()
+  const master = site.pid()
+  site.write({ server: 'location /new { return 200 "new"; }' })
+  await agent.start(within())
+  assert.equal(site.pid(), master)
+  assert.equal((await probeHttp(`${site.url}new`, { expect: 'new' })).ok, true)
+  await agent.stop(within())
+  site.write({ server: 'location /new { retur 200; }' })
+  await assert.rejects(agent.start(within()), {
+    code: 'HS_RESOURCE',
+    message: /goes on with the old one; its error log/,
+  })
+  assert.equal((await probeHttp(`${site.url}new`)).ok, true)
+})
+
 test('the pid directive is found in an included file, and daemon off is refused', { skip }, async (t) => {
   const site = await newSite(t)
   const elsewhere = join(site.directory, 'other.pid')

@@ -3,7 +3,9 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { findDevice, type NetworkDevice, readDevices } from '../../src/platform/address.ts'
 import { monitoredDevice } from '../../src/platform/address-watch.ts'
+import { answersOf } from '../../src/platform/announce.ts'
 import { hostForm, type IpAddress, inSubnet, parseIpAddress } from '../../src/platform/ip-address.ts'
+import { macvlanOf } from '../../src/platform/macvlan.ts'
 import { shared } from '../../src/platform/shared.ts'
 import { parseIpaddr } from '../../src/resources/ipaddr.ts'
 import { createVipAgent, type VipHost, vip } from '../../src/resources/vip.ts'
@@ -120,9 +122,28 @@ describe('vip()', () => {
     ['two devices', () => vip('10.0.0.1/24/eth0', { device: 'eth1' }), /eth1, eth0/],
     ['a long label', () => vip('10.0.0.1', { device: 'eth0', label: 'eth0:0123456789a' }), /at most 15/],
     ['a label without a device', () => vip('10.0.0.1', { label: 'eth0:a' }), /is no label/],
+    ['a label beside a macvlan', () => vip('10.0.0.1/24/eth0:1', { macvlan: true }), /leave the label 'eth0:1' out/],
+    ['something else than a boolean', () => vip('10.0.0.1', { macvlan: 'yes' as never }), /neither true nor false/],
     ['arping for IPv6', () => vip('fd00::1', { announce: 'arping' }), /IPv4 addresses only/],
   ]
   for (const [what, make, says] of refused) it(`refuses ${what}`, () => assert.throws(make, says))
+})
+
+describe('what arping says', () => {
+  it('is read as who answers for what', () => {
+    const text = `ARPING 10.0.0.100 from 0.0.0.0 eth0
+Unicast reply from 10.0.0.100 [02:37:A3:17:29:ED]  0.540ms
+Unicast reply from 10.0.0.100 [F2:C5:43:5E:75:57]  0.554ms
+Unicast reply from 10.0.0.101 [F2:C5:43:5E:75:57]  0.554ms
+Unicast reply from 10.0.0.100 [02:37:A3:17:29:ED]  0.540ms
+Sent 1 probes (1 broadcast(s))
+Received 2 response(s)
+arping: invalid option`
+    assert.deepEqual(Object.fromEntries(answersOf(text)), {
+      '10.0.0.100': ['02:37:a3:17:29:ed', 'f2:c5:43:5e:75:57'],
+      '10.0.0.101': ['f2:c5:43:5e:75:57'],
+    })
+  })
 })
 
 describe('what ip says', () => {
@@ -207,6 +228,7 @@ class MemoryHost {
   readonly held = new Set<string>()
   readonly done: string[] = []
   announceFails = false
+  answers: Record<string, string[]> | undefined = undefined
   changed = (): void => {}
 
   set(name: string, changes: Partial<NetworkDevice>): void {
@@ -242,7 +264,9 @@ class MemoryHost {
         for (const { address } of ours) this.take(address)
       },
       adopt: async (name, addresses) => {
-        const has = findDevice(this.devices, name).addresses.map((entry) => `${entry.address}/${entry.prefix}`)
+        const has = (this.devices.find((entry) => entry.name === name)?.addresses ?? []).map(
+          (entry) => `${entry.address}/${entry.prefix}`,
+        )
         const stale = addresses.filter((address) => has.includes(hostForm(address)))
         for (const { address } of stale) this.held.add(address)
         return stale
@@ -264,11 +288,24 @@ class MemoryHost {
       open: async () => {},
       close: async () => {},
       arping: () => 'there is none',
+      whoAnswers: async () => this.answers && new Map(Object.entries(this.answers)),
       announce: async (name) => {
         if (this.announceFails) throw new HotStandbyError('HS_RESOURCE', 'nobody hears')
         this.done.push(`announce ${name}`)
         return { ipv4: 'kernel' }
       },
+    },
+    macvlans: {
+      add: async ({ name, parent, mac }) => {
+        this.done.push(`make ${name} on ${parent}`)
+        this.devices = [...this.devices, device(name, [], { mac })]
+      },
+      remove: async (name) => {
+        if (!this.devices.some((entry) => entry.name === name)) return
+        this.done.push(`unmake ${name}`)
+        this.devices = this.devices.filter((entry) => entry.name !== name)
+      },
+      adopt: async ({ name }) => this.devices.some((entry) => entry.name === name),
     },
   }
 }
@@ -288,7 +325,13 @@ interface Made {
 }
 
 function made(
-  options: { addresses?: string[]; device?: string; announce?: 'auto' | 'arping'; leftover?: object } = {},
+  options: {
+    addresses?: string[]
+    device?: string
+    announce?: 'auto' | 'arping'
+    leftover?: object
+    macvlan?: boolean
+  } = {},
   host: MemoryHost = new MemoryHost(),
 ): Made {
   const log: string[] = []
@@ -307,6 +350,8 @@ function made(
     device: options.device,
     label: undefined,
     announce: options.announce ?? 'auto',
+    macvlan: options.macvlan ?? false,
+    duplicateProbe: true,
   }
   const agent = createVipAgent(settings, context, async () => ({
     value: host.host,
@@ -318,6 +363,50 @@ function made(
 const context = { epoch: 1, signal: new AbortController().signal }
 
 describe('the vip agent', () => {
+  it('refuses, while it stands by, an address that two hosts answer for; one may be the peer', async () => {
+    const { agent, host } = made()
+    await agent.open?.()
+    for (const macs of [[], ['02:00:00:00:00:0a']]) {
+      host.answers = { '10.0.0.100': macs }
+      await agent.prepare?.(context)
+    }
+    host.answers = { '10.0.0.100': ['02:00:00:00:00:0a', '02:00:00:00:00:0b'] }
+    await assert.rejects(async () => agent.prepare?.(context), {
+      code: 'HS_RESOURCE',
+      message: /10\.0\.0\.100 have several hosts: 02:00:00:00:00:0a, 02:00:00:00:00:0b;/,
+    })
+    host.answers = undefined
+    await agent.prepare?.(context)
+  })
+
+  it('makes a device of its own, the same on both nodes, and knows a stranger by its hardware address', async () => {
+    const { agent, host, log } = made({ macvlan: true })
+    const { name, mac } = macvlanOf(['10.0.0.100/32'], 'eth0')
+    assert.match(`${name} ${mac}`, /^hs[0-9a-f]{8} 02(:[0-9a-f]{2}){5}$/)
+    await agent.open?.()
+    await agent.start(context)
+    assert.deepEqual(host.done, [`make ${name} on eth0`, 'add 10.0.0.100/32', `announce ${name}`])
+    assert.match(log.at(0) ?? '', new RegExp(`"device":"${name}".*"parent":"eth0"`))
+    assert.deepEqual(await agent.status(context), { state: 'running' })
+    host.answers = { '10.0.0.100': [mac] }
+    await agent.prepare?.(context)
+    host.answers = { '10.0.0.100': ['02:00:00:00:00:0a'] }
+    await assert.rejects(async () => agent.prepare?.(context), /10\.0\.0\.100 has another host, 02:00:00:00:00:0a/)
+    await agent.stop(context)
+    assert.equal(host.done.at(-1), `unmake ${name}`)
+    assert.deepEqual(await agent.status(context), { state: 'stopped' })
+  })
+
+  it('removes the device that a killed predecessor left', async () => {
+    const own = macvlanOf(['10.0.0.100/32'], 'eth0')
+    const host = new MemoryHost()
+    host.devices = [...host.devices, device(own.name, ['10.0.0.100/32'], { mac: own.mac })]
+    const leftover = { device: own.name, addresses: ['10.0.0.100/32'], macvlan: own }
+    const { agent } = made({ macvlan: true, leftover }, host)
+    await agent.open?.()
+    assert.deepEqual(host.done, [`unmake ${own.name}`, 'remove '])
+  })
+
   it('writes down before it adds, and forgets after it removed', async () => {
     const { agent, host, log } = made()
     await agent.open?.()
