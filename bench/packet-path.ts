@@ -1,3 +1,4 @@
+import { Recorder } from '../src/cluster/recorder.ts'
 import { createCore } from '../src/core/step.ts'
 import type { CoreConfig, Effect, Happening } from '../src/core/types.ts'
 import { deadtime } from '../src/liveness/deadtime.ts'
@@ -5,13 +6,39 @@ import { simulatedRing } from '../src/testing/simulated-ring.ts'
 import { createCodec } from '../src/wire/codec.ts'
 import type { Figure } from './figure.ts'
 
-/** Two cores that talk through real frames in virtual time; what the second one does with a packet is timed. */
 export function packetPath(): Figure[] {
+  return [
+    {
+      what: 'one beat: verify (sha1), decode, core, answer sealed where there is one',
+      unit: 'µs',
+      values: beats(false).timed,
+      goal: 'median under 40 µs',
+    },
+    {
+      what: 'the same with the flight recorder on',
+      unit: 'µs',
+      values: beats(true).timed,
+      goal: 'median under 40 µs',
+    },
+    { what: 'what the recorder keeps of one beat and its tick', unit: 'bytes', values: [beats(true).bytes] },
+  ]
+}
+
+/** Two cores that talk through real frames in virtual time; what the second one does with a packet is timed. */
+function beats(recorded: boolean): { readonly timed: number[]; readonly bytes: number } {
   const codec = createCodec({ ring: simulatedRing(), framing: 'datagram' })
   const liveness = deadtime({ keepalive: '1s', deadtime: '5s' })
   let nowMs = 0
   const at = () => ({ monoMs: nowMs, bootMs: nowMs, wallMs: nowMs })
-  const makeCore = (self: string, peer: string) => createCore(configOf(self, peer, liveness.times), liveness.create())
+  let recorder: Recorder | undefined
+  const makeCore = (self: string, peer: string) => {
+    const config = configOf(self, peer, liveness.times)
+    const core = createCore(config, liveness.create())
+    if (!recorded) return core
+    const { type, times } = liveness
+    recorder = new Recorder({ head: { library: '', config, liveness: { type, times } }, memoryBytes: 67_108_864 })
+    return recorder.wrap(core)
+  }
   const master = makeCore('master', 'slave')
   const slave = makeCore('slave', 'master')
   const frames = (effects: readonly Effect[]) =>
@@ -34,19 +61,13 @@ export function packetPath(): Figure[] {
   exchange(step(master, { type: 'start' }), slave)
   exchange(step(slave, { type: 'start' }), master)
   const timed: number[] = []
-  for (let beat = 0; beat < 22_000; beat++) {
+  const count = 22_000
+  for (let beat = 0; beat < count; beat++) {
     nowMs += 1000
     exchange(step(master, { type: 'tick' }), slave, beat < 2000 ? undefined : timed)
     exchange(step(slave, { type: 'tick' }), master)
   }
-  return [
-    {
-      what: 'one beat: verify (sha1), decode, core, answer sealed where there is one',
-      unit: 'µs',
-      values: timed,
-      goal: 'median under 40 µs',
-    },
-  ]
+  return { timed, bytes: (recorder?.recording().length ?? 0) / count }
 }
 
 function configOf(self: string, peer: string, times: CoreConfig['times']): CoreConfig {

@@ -9,7 +9,15 @@ export { sha256 } from './authenticators/sha256.ts'
 export { type CallOptions, Cluster, maxPayloadBytes } from './cluster/cluster.ts'
 export { describe } from './cluster/describe.ts'
 export type { ClusterEvents, MessageEvent, NamedEvent } from './cluster/events.ts'
-export type { ClusterOptions, GroupOptions, HeartbeatOptions, RespawnOptions } from './cluster/options.ts'
+export { type Explanation, explain, timelineLines } from './cluster/explain.ts'
+export type {
+  ClusterOptions,
+  FlightRecorderOptions,
+  GroupOptions,
+  HeartbeatOptions,
+  RespawnOptions,
+} from './cluster/options.ts'
+export { type Replay, type ReplayDifference, type ReplayEntry, type ReplayOptions, replay } from './cluster/replay.ts'
 export type { Snapshot } from './cluster/snapshot.ts'
 export { type ReadHaDirOptions, readHaDir } from './config/read-ha-dir.ts'
 export { type ControlClient, connectControl } from './control/client.ts'

@@ -8,6 +8,7 @@ export interface Arguments {
   readonly state: string | undefined
   readonly control: string | undefined
   readonly json: boolean
+  readonly all: boolean
   readonly operands: readonly string[]
 }
 
@@ -20,6 +21,7 @@ const flags = {
   state: { type: 'string' },
   control: { type: 'string' },
   json: { type: 'boolean' },
+  all: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
 } as const
@@ -33,6 +35,9 @@ const commands: Readonly<Record<string, { readonly flags: readonly Flag[]; reado
   status: { flags: ['dir', 'node', 'control', 'json'], operands: false },
   standby: { flags: ['dir', 'node', 'control'], operands: true },
   takeover: { flags: ['dir', 'node', 'control'], operands: true },
+  record: { flags: ['dir', 'node', 'control'], operands: true },
+  replay: { flags: ['json', 'all'], operands: true },
+  why: { flags: ['dir', 'node', 'control', 'json'], operands: true },
   events: { flags: ['dir', 'node', 'control', 'json'], operands: false },
   cleanup: { flags: ['dir', 'node', 'state'], operands: false },
 }
@@ -61,6 +66,7 @@ export function readArguments(argv: readonly string[]): Arguments | 'help' | 've
     state: values.state,
     control: values.control,
     json: values.json ?? false,
+    all: values.all ?? false,
     operands,
   }
 }

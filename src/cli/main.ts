@@ -5,6 +5,7 @@ import { Cluster, type ControlClient, connectControl, defaultControlPath, isHotS
 import { type Arguments, readArguments, UsageError } from './arguments.ts'
 import { check } from './check.ts'
 import { eventLine, issueLine, print, say, statusText } from './output.ts'
+import { record, replayFile, why } from './recording.ts'
 import { optionsOf, run } from './run.ts'
 import { usage } from './usage.ts'
 
@@ -44,6 +45,9 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | n
     await ask(args, (client) => client.takeover(scopeOf(args)))
     return 0
   },
+  record: (args) => record(args, () => ask(args, (client) => client.recording())),
+  replay: replayFile,
+  why: (args) => why(args, () => ask(args, (client) => client.recording())),
   async events(args) {
     await ask(args, (client) => {
       process.stdout.once('error', () => client.close())

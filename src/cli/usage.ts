@@ -13,6 +13,12 @@ export const usage = `hot-standby: a high-availability pair of two hosts
       takes groups from the peer; ends when they are served here
   hot-standby events [--json]
       prints every event of the running member until it ends
+  hot-standby record [FILE]
+      writes what the flight recorder of the running member holds to FILE, or to the standard output
+  hot-standby replay FILE [--all] [--json]
+      runs a recording again, verifies that the same comes out, and prints what happened with the reason of every decision
+  hot-standby why [GROUP] [--json]
+      explains the last change of role of the running member
   hot-standby cleanup [--dir DIR] [--node NAME] [--state DIR]
       removes what a killed member has left on this host (for ExecStopPost= of the systemd unit)
 
@@ -20,6 +26,7 @@ export const usage = `hot-standby: a high-availability pair of two hosts
   --node NAME       which member this host is (default: its host name)
   --state DIR       where the member keeps its state (default: from the cluster's and the node's name)
   --control SOCKET  the control socket (default: from the cluster's and the node's name)
+  --all             replay: every event and every decision, also those that only say how
   --json            machine-readable, one JSON object per line (run: the events, on stdout)
 
 Exit codes: 0 well, 1 failed (the reason is on stderr), 2 the command line is wrong.

@@ -26,6 +26,7 @@ const knownOptions: Readonly<Record<keyof ClusterOptions, true>> = {
   stateDirectory: true,
   heartbeat: true,
   respawn: true,
+  recorder: true,
   logger: true,
   onFatal: true,
 }
@@ -80,6 +81,7 @@ export function checkOptions(options: unknown, issue: Report): options is Cluste
   checkGroups(options['groups'], nodes, report)
   checkRespawn(options['respawn'], report)
   checkPlainOptions(options, report)
+  checkRecorder(options, report)
   checkDeadping(options, report)
   return well
 }
@@ -229,6 +231,25 @@ function checkRespawn(respawn: unknown, report: Report): void {
       report(`${where}.args`, `found ${shown(args)}; a list of strings is needed, empty perhaps`)
     if (user !== undefined && typeof user !== 'string') report(`${where}.user`, `${shown(user)} is no user name`)
   }
+}
+
+/** Options of the recorder, each with the least that makes sense. */
+const recorderNumbers = { memoryBytes: 65_536, keepChanges: 0, maxBytes: 65_536, keep: 0 } as const
+
+function checkRecorder({ recorder }: Record<string, unknown>, report: Report): void {
+  if (recorder === undefined) return
+  if (!isObject(recorder)) return report('recorder', `${shown(recorder)} is no object of options`)
+  checkNames(recorder, { ...recorderNumbers, file: true }, 'recorder.', report)
+  for (const [name, least] of Object.entries(recorderNumbers)) {
+    const value = recorder[name]
+    const fits = Number.isSafeInteger(value) && (value as number) >= least
+    const off = name === 'memoryBytes' && value === 0
+    if (value !== undefined && !fits && !off)
+      report(`recorder.${name}`, `${shown(value)} is no whole number of at least ${least}`)
+  }
+  const { file } = recorder
+  if (file !== undefined && !(typeof file === 'string' && file.startsWith('/')))
+    report('recorder.file', `${shown(file)} is no absolute path`)
 }
 
 function checkPlainOptions(options: Record<string, unknown>, report: Report): void {

@@ -285,6 +285,7 @@ export class Cluster implements AsyncDisposable {
       arbiters: resolved.arbiters.map(({ target, addresses }) => `${target} (${addresses.join(' ')})`).join(', '),
       respawn: resolved.respawn.map(({ user, command, args }) => [user, command, ...args].join(' ')).join(', '),
       stateDirectory: resolved.stateDirectory,
+      recorder: JSON.stringify(resolved.recorder ?? {}),
     })
     const before = fixed(this.#resolved)
     for (const [where, value] of Object.entries(fixed(next))) {
@@ -295,6 +296,17 @@ export class Cluster implements AsyncDisposable {
     const config = await engine.reload(next)
     this.#resolved = next
     await this.#command({ name: 'configure', config })
+  }
+
+  /**
+   * What the flight recorder holds: text for {@link replay}. It has neither keys nor the content of messages.
+   * @throws {HotStandbyError} `HS_STATE` when the member was not started, or records nothing.
+   */
+  recording(): string {
+    const recording = this.#engine?.recording
+    if (recording === undefined)
+      throw stateError('nothing is recorded: it was not started, or recorder.memoryBytes is 0')
+    return recording
   }
 
   /** Everything this node knows, as plain frozen data. */

@@ -20,6 +20,7 @@ import type { Transport, TransportPlugin } from '../roles/transport.ts'
 import { diagnoseSilence } from '../transports/link-diagnosis.ts'
 import { type Codec, createCodec } from '../wire/codec.ts'
 import { abortable } from './abortable.ts'
+import { type FlightRecorder, openRecorder } from './flight-recorder.ts'
 import { RealHost } from './host.ts'
 import { Loop, type LoopLink } from './loop.ts'
 import type { Resolved } from './resolve.ts'
@@ -59,6 +60,7 @@ export class Engine {
   #ring: KeyRing
   #state!: StateDirectory
   #core!: Core
+  #recorder: FlightRecorder | undefined
   #loop!: Loop
   #respawned = false
   /** Told when there is somebody to tell it to. */
@@ -84,6 +86,11 @@ export class Engine {
 
   get links(): readonly OpenLink[] {
     return [...this.#links.values()]
+  }
+
+  /** What the flight recorder holds; undefined when nothing is recorded. */
+  get recording(): string | undefined {
+    return this.#recorder?.recorder.recording()
   }
 
   get agents(): ReadonlyMap<string, ResourceAgent> {
@@ -226,7 +233,11 @@ export class Engine {
 
   #startLoop(identity: Identity, onIsolated: 'stop' | 'continue'): void {
     const { liveness } = this.#options
-    this.#core = createCore(this.#coreConfig(identity, onIsolated), liveness.create())
+    const config = this.#coreConfig(identity, onIsolated)
+    const core = createCore(config, liveness.create())
+    this.#recorder = openRecorder(this.#options, config, (error) => this.#problem('recorder', error))
+    this.#whenClosing(() => this.#recorder?.close())
+    this.#core = this.#recorder?.recorder.wrap(core) ?? core
     const host = new RealHost({
       probeMs: Math.min(liveness.times.keepaliveMs / 2, probeMaxMs),
       agents: this.#agents,
@@ -243,6 +254,7 @@ export class Engine {
       links: this.#loopLinks(),
       silentLinkMs: Math.min(liveness.times.initdeadMs, Math.max(liveness.times.deadtimeMs, silentLinkMaxMs)),
       diagnose: (link, junk) => this.#diagnose(link, junk),
+      onTold: (event) => this.#recorder?.recorder.note(event),
       onEvent: (event) => {
         if (event.name === 'phase' && event.payload.from === 'listening') this.#respawn()
         this.#listeners.onEvent(event)

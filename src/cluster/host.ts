@@ -15,6 +15,8 @@ export interface RealHostOptions {
   onDrained(): void
 }
 
+/** The boot clock is read in steps of 10 ms: a smaller difference says nothing. */
+const bootStepMs = 20
 /** The longest delay a Node timer takes; longer waits are cut into pieces. */
 const timerMaxMs = 0x7fffffff
 
@@ -25,14 +27,14 @@ export class RealHost implements Host {
   #timer: NodeJS.Timeout | undefined
   readonly #probe: NodeJS.Timeout
   #lastProbeMs: number
-  #bootAtMs: number
+  #bootReadAtMs = Number.NEGATIVE_INFINITY
+  #aheadMs = 0
   readonly #onContinue: () => void
   #closed = false
 
   constructor(options: RealHostOptions) {
     this.#options = options
     this.#lastProbeMs = monotonicMs()
-    this.#bootAtMs = this.#lastProbeMs
     this.#probe = setInterval(() => this.#onProbe(), options.probeMs)
     // A stopped process is told when it goes on: so it asks at once whether it may still own what it owned.
     this.#onContinue = () => options.onWake()
@@ -48,19 +50,19 @@ export class RealHost implements Host {
     for (const controller of this.#controllers.values()) controller.abort()
   }
 
+  /** Steps of 1/1024 ms: sums of them are exact, so a recording can tell times by their differences. */
   now(): Instant {
-    const monoMs = monotonicMs()
-    return { monoMs, bootMs: this.#bootMs(monoMs), wallMs: Date.now() }
+    const monoMs = Math.floor(monotonicMs() * 1024) / 1024
+    return { monoMs, bootMs: monoMs + this.#bootAheadMs(monoMs), wallMs: Date.now() }
   }
 
-  /** /proc/uptime costs a system call and has steps of 10 ms: read it once per probe, go on with the monotonic clock between. */
-  #bootBaseMs = 0
-  #bootMs(monoMs: number): number {
-    if (this.#bootBaseMs === 0 || monoMs - this.#bootAtMs > this.#options.probeMs) {
-      this.#bootBaseMs = this.#options.bootMs()
-      this.#bootAtMs = monoMs
-    }
-    return this.#bootBaseMs + (monoMs - this.#bootAtMs)
+  /** By how much the boot clock is ahead: the time for which this host has slept. Its reading costs a system call, so once per probe. */
+  #bootAheadMs(monoMs: number): number {
+    if (monoMs < this.#bootReadAtMs + this.#options.probeMs) return this.#aheadMs
+    this.#bootReadAtMs = monoMs
+    const aheadMs = Math.round(this.#options.bootMs() - monoMs)
+    if (Math.abs(aheadMs - this.#aheadMs) > bootStepMs) this.#aheadMs = aheadMs
+    return this.#aheadMs
   }
 
   #onProbe(): void {

@@ -23,6 +23,8 @@ export interface LoopOptions {
   readonly silentLinkMs: number
   diagnose(link: string, junk: number): string
   onEvent(event: CoreEvent): void
+  /** Hears of what does not come from the core: a link, an agent, received junk. */
+  onTold?(event: CoreEvent): void
   onMessage(payload: Uint8Array): void
   onReply(id: number, refusal: Refusal | undefined): void
   onHalt(): void
@@ -106,7 +108,9 @@ export class Loop {
 
   tell<Name extends EventName>(name: Name, payload: EventPayloads[Name]): void {
     const { monoMs } = this.#options.host.now()
-    this.#options.onEvent({ name, monoMs, payload } as CoreEvent)
+    const event = { name, monoMs, payload } as CoreEvent
+    this.#options.onTold?.(event)
+    this.#options.onEvent(event)
   }
 
   /** Sorts one input in; those that arise meanwhile wait their turn. */

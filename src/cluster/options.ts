@@ -46,6 +46,20 @@ export interface HeartbeatOptions {
   readonly uuidFrom?: 'file' | 'nodename' | undefined
 }
 
+/** Options of the [flight recorder](docs/recorder.md). */
+export interface FlightRecorderOptions {
+  /** Bytes of memory that hold what happened last; at least 65,536, or 0: nothing is recorded. @defaultValue 4,194,304 */
+  readonly memoryBytes?: number | undefined
+  /** After each change of role everything in memory is written into the state directory; so many of these files are kept. @defaultValue 4 */
+  readonly keepChanges?: number | undefined
+  /** Absolute path of a file that everything is written to while it happens. @defaultValue none */
+  readonly file?: string | undefined
+  /** At about this length a new file is begun, and the old one becomes `FILE.1`. @defaultValue 67,108,864 */
+  readonly maxBytes?: number | undefined
+  /** Older files that are kept. @defaultValue 4 */
+  readonly keep?: number | undefined
+}
+
 /** Options of a {@link Cluster}. The same object on both hosts. */
 export interface ClusterOptions {
   /** Names the pair: part of the state directory's and the control socket's path. */
@@ -99,6 +113,8 @@ export interface ClusterOptions {
   readonly heartbeat?: HeartbeatOptions | undefined
   /** Programs kept alive while the pair runs. */
   readonly respawn?: readonly RespawnOptions[] | undefined
+  /** What the flight recorder keeps. @defaultValue 4 MiB in memory, and the last 4 changes of role in the state directory */
+  readonly recorder?: FlightRecorderOptions | undefined
   /** Sees every event as a log line. @defaultValue silent */
   readonly logger?: Logger | undefined
   /** Called when a resource could neither be stopped nor cut off: the last resort, a reboot say. */

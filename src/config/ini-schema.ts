@@ -293,6 +293,21 @@ export const respawnKeys: Keys = {
   args: { kind: 'list', doc: 'Arguments.' },
 }
 
+/** `[recorder]`. */
+export const recorderKeys: Keys = {
+  memoryBytes: {
+    kind: 'integer',
+    doc: 'Bytes of memory that hold what happened last; at least 65536, or 0: nothing is recorded; default 4194304.',
+  },
+  keepChanges: {
+    kind: 'integer',
+    doc: 'Recordings of changes of role that are kept in the state directory; default 4.',
+  },
+  file: { kind: 'text', doc: 'Full path of a file that everything is written to while it happens.' },
+  maxBytes: { kind: 'integer', doc: 'Length at which a new file is begun; default 67108864.' },
+  keep: { kind: 'integer', doc: 'Older files that are kept; default 4.' },
+}
+
 /** `[logging]`, used by the command. */
 export const loggingKeys: Keys = {
   file: { kind: 'text', doc: 'Messages are appended to this file.' },
@@ -313,6 +328,7 @@ export const iniSections: readonly { readonly title: string; readonly keys: Keys
   { title: '`[group.NAME]`', keys: groupKeys },
   ...titled('resource', resourceTypes),
   { title: '`[respawn.NAME]`', keys: respawnKeys },
+  { title: '`[recorder]`', keys: recorderKeys },
   { title: '`[logging]`', keys: loggingKeys },
 ]
 

@@ -19,6 +19,7 @@ import {
   type Keys,
   livenessKeys,
   loggingKeys,
+  recorderKeys,
   resourceTypes,
   respawnKeys,
   ringKeys,
@@ -61,7 +62,17 @@ export function parseIni(text: string, file: string, surroundings: IniSurroundin
 
 type Values = Readonly<Record<string, unknown>>
 
-const kinds = ['liveness', 'authenticator', 'transport', 'arbiter', 'resource', 'group', 'respawn', 'logging']
+const kinds = [
+  'liveness',
+  'authenticator',
+  'transport',
+  'arbiter',
+  'resource',
+  'group',
+  'respawn',
+  'recorder',
+  'logging',
+]
 const named = ['transport', 'arbiter', 'resource', 'group', 'respawn']
 const methods = { crc, md5, sha1, sha256 } as const
 
@@ -114,6 +125,8 @@ class IniReader {
     const liveness = this.#liveness()
     const authenticator = this.#authenticator()
     const respawn = this.#of('respawn').map((section) => this.#respawn(section))
+    const recorder = this.#of('recorder')[0]
+    const recorded = recorder ? { recorder: this.#values(recorder, recorderKeys) } : {}
     const logging = this.#logging()
     if (transports.length === 0 && this.#of('transport').length === 0) {
       this.#complain(undefined, '', 'no link to the peer is named; write a section [transport.NAME]')
@@ -130,6 +143,7 @@ class IniReader {
           arbiters: arbiters.map(({ plugin }) => plugin),
           groups,
           respawn,
+          ...recorded,
         } as unknown as ClusterOptions)
     const whereLink = this.#where(transports[0]?.section)
     return { options, whereLink, logging, words: this.#words, issues: inOrder(this.#issues) }
@@ -164,7 +178,7 @@ class IniReader {
           '',
           `section [${kind}.${name}]: ${quoted(name)} is no key ID; write a number from 0 to 15`,
         )
-      } else if ((kind === 'liveness' || kind === 'logging') && name !== undefined) {
+      } else if (['liveness', 'recorder', 'logging'].includes(kind) && name !== undefined) {
         this.#complain(section, '', `section [${kind}.${name}] takes no name: [${kind}]`)
       }
     }

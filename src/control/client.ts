@@ -14,6 +14,8 @@ export interface ControlClient {
   standby(scope: string | readonly string[]): Promise<void>
   /** As `Cluster.takeover`: resolves when the member serves. */
   takeover(scope: string | readonly string[]): Promise<void>
+  /** What its flight recorder holds: text for `replay()`. */
+  recording(): Promise<string>
   /** Hears every event from now on; resolves when the connection has ended. */
   events(onEvent: (event: NamedEvent) => void): Promise<void>
   /** Ends the connection; idempotent. */
@@ -28,6 +30,7 @@ export async function connectControl(path: string): Promise<ControlClient> {
   const socket = await open(path)
   const waiting = new Map<number, { resolve(result: Snapshot | null): void; reject(error: Error): void }>()
   let nextId = 1
+  const parts = new Map<number, string>()
   let onEvent: (event: NamedEvent) => void = () => {}
   let why = 'the member has ended the connection'
   const ended = new Promise<void>((resolve) => {
@@ -45,6 +48,7 @@ export async function connectControl(path: string): Promise<ControlClient> {
       return void socket.destroy()
     }
     if ('event' in answer) return onEvent(answer.event)
+    if ('part' in answer) return void parts.set(answer.id, (parts.get(answer.id) ?? '') + answer.part)
     const asked = waiting.get(answer.id)
     waiting.delete(answer.id)
     if ('error' in answer) asked?.reject(new HotStandbyError(answer.error.code, answer.error.message))
@@ -64,6 +68,13 @@ export async function connectControl(path: string): Promise<ControlClient> {
     status: async () => (await ask({ call: 'status' })) as Snapshot,
     standby: async (scope) => void (await ask({ call: 'standby', scope })),
     takeover: async (scope) => void (await ask({ call: 'takeover', scope })),
+    async recording() {
+      const id = nextId
+      await ask({ call: 'record' })
+      const text = parts.get(id) ?? ''
+      parts.delete(id)
+      return text
+    },
     async events(listener) {
       onEvent = listener
       await ask({ call: 'events' })

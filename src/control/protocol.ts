@@ -6,12 +6,15 @@ import type { HotStandbyErrorCode } from '../roles/error.ts'
 export type Request =
   | { readonly id: number; readonly call: 'status' }
   | { readonly id: number; readonly call: 'standby' | 'takeover'; readonly scope: string | readonly string[] }
+  /** What the flight recorder holds, in parts: `{ id, part }` in order, then the result. */
+  | { readonly id: number; readonly call: 'record' }
   /** From now on every event is sent as `{ event }`. */
   | { readonly id: number; readonly call: 'events' }
 
 /** What comes back, one JSON object per line. */
 export type Answer =
   | { readonly id: number; readonly result: Snapshot | null }
+  | { readonly id: number; readonly part: string }
   | { readonly id: number; readonly error: { readonly code: HotStandbyErrorCode; readonly message: string } }
   | { readonly event: NamedEvent }
 

@@ -19,6 +19,8 @@ export interface ControlServer extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** A recording is sent in parts of so many characters, each when the one before was taken. */
+const partChars = 32_768
 /** So many may be connected at once; who comes later is let go. */
 const clientsMax = 64
 /** Bytes that may wait for a client which does not read; then it is let go. */
@@ -140,6 +142,7 @@ async function perform(
 ): Promise<void> {
   const { id, call } = request
   if (call === 'status') return answer({ id, result: cluster.snapshot() })
+  if (call === 'record') return sendRecording(id, cluster.recording(), socket, answer)
   if (call === 'events') {
     socket.once(
       'close',
@@ -151,7 +154,31 @@ async function perform(
   answer({ id, result: null })
 }
 
-const calls: readonly string[] = ['status', 'standby', 'takeover', 'events'] satisfies Request['call'][]
+/** Never more than a part waits in memory for a slow reader. */
+async function sendRecording(
+  id: number,
+  recording: string,
+  socket: Socket,
+  answer: (line: Answer) => void,
+): Promise<void> {
+  for (let at = 0; at < recording.length && !socket.destroyed; at += partChars) {
+    answer({ id, part: recording.slice(at, at + partChars) })
+    if (socket.writableNeedDrain) await drained(socket)
+  }
+  answer({ id, result: null })
+}
+
+function drained(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      socket.off('drain', done).off('close', done)
+      resolve()
+    }
+    socket.on('drain', done).on('close', done)
+  })
+}
+
+const calls: readonly string[] = ['status', 'standby', 'takeover', 'record', 'events'] satisfies Request['call'][]
 const words: readonly string[] = ['all', 'local', 'foreign']
 
 function parse(line: string): Request | undefined {

@@ -31,6 +31,8 @@ export type HotStandbyErrorCode =
   | 'HS_CONTROL'
   /** The operation was not finished within its limit. */
   | 'HS_TIMEOUT'
+  /** A file is no recording, or of a format that this version does not read. */
+  | 'HS_RECORDING'
 
 /** One problem of a configuration: where it is, what was found, what would be right. */
 export interface Issue {

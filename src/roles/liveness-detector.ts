@@ -33,6 +33,8 @@ export interface LivenessPlugin {
   readonly kind: 'liveness'
   readonly type: string
   readonly times: LivenessTimes
+  /** Whatever else the detector is made of, as plain data: a recording carries it. */
+  readonly settings?: Readonly<Record<string, number>> | undefined
   /** Problems of the times' relations; all of them at once. */
   readonly issues: readonly {
     readonly path: string

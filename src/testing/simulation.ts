@@ -47,6 +47,8 @@ export interface SimulationOptions {
   readonly trace?: ((node: string, step: TableStep) => void) | undefined
   /** Copies every input and effect as if it went to another thread: whatever is not plain data then throws. @defaultValue false */
   readonly copies?: boolean | undefined
+  /** Stands between a node's loop and its core, once for each start: a recorder, say. */
+  readonly wrap?: ((node: string, core: Core, config: CoreConfig) => Core) | undefined
   /** What of a node's configuration differs from the rest of the options. */
   readonly override?: ((node: string) => Partial<CoreConfig>) | undefined
 }
@@ -187,8 +189,9 @@ export class Simulation {
   }
 
   #makeCore(node: string, config: CoreConfig): Core {
-    const { trace, copies, liveness } = this.#options
-    const core = createCore(config, liveness.create(), trace && ((step) => trace(node, step)))
+    const { trace, copies, liveness, wrap } = this.#options
+    const made = createCore(config, liveness.create(), trace && ((step) => trace(node, step)))
+    const core = wrap ? wrap(node, made, config) : made
     if (!copies) return core
     return {
       step: (input) => structuredClone(core.step(structuredClone(input))),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { temporaryDirectory, writeScript } from '../support/agents.ts'
@@ -46,7 +46,7 @@ function tutorial(t: TestContext, node: 'master' | 'slave' = 'master'): string {
 
 describe('a command line', () => {
   const wrong: readonly (readonly [args: string[], message: RegExp])[] = [
-    [[], /no command given; there are: run, check, status, standby, takeover, events, cleanup/],
+    [[], /no command given; there are: run, check, status, standby, takeover, record, replay, why, events, cleanup/],
     [['start'], /'start' is no command/],
     [['toString'], /'toString' is no command/],
     [['run', 'now'], /run takes no operand; found 'now'/],
@@ -69,8 +69,8 @@ describe('a command line', () => {
   it('that asks for help or the version gets it', async () => {
     const help = await hotStandby('run', '--help')
     assert.equal(help.code, 0)
-    for (const command of ['run', 'check', 'status', 'standby', 'takeover', 'events', 'cleanup'])
-      assert.match(help.out, new RegExp(`^ {2}hot-standby ${command}\\b`, 'm'))
+    const all = ['run', 'check', 'status', 'standby', 'takeover', 'events', 'record', 'replay', 'why', 'cleanup']
+    for (const command of all) assert.match(help.out, new RegExp(`^ {2}hot-standby ${command}\\b`, 'm'))
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
     assert.deepEqual(await hotStandby('--version'), { code: 0, out: `${version}\n`, err: '' })
   })
@@ -282,6 +282,54 @@ async function running(command: Command): Promise<void> {
 }
 
 describe('two members', { timeout: 110_000 }, () => {
+  it('are asked why, and their recording is run again in another process', async (t) => {
+    const { one, two, start } = await members(t)
+    const [first, second] = [start(one), start(two)]
+    await Promise.all([running(first), running(second)])
+    await until('one serves', () => one.serves && !two.serves)
+    first.child.kill('SIGKILL')
+    await until('two serves', () => two.serves, 30_000)
+    // The member's own word comes a moment after the script's.
+    await until('two knows it', () => eventsOf(second).includes('group:acquired'), 30_000)
+
+    const why = await two.ask('why', 'jobs')
+    assert.equal(why.code, 0, why.err)
+    assert.match(why.out, /^jobs is active on two since .* \(epoch \d+\); one is dead\.$/m)
+    assert.match(
+      why.out,
+      /^jobs standby -> starting: the peer is dead, has left or never came: take the group over\.$/m,
+    )
+    assert.match(why.out, /^Before that: one is dead: nothing heard for \d+ ms.*\.$/m)
+    assert.match(why.out, /^\d\d:\d\d:\d\d\.\d\d\d {2}decision {2}jobs: starting -> active: everything runs$/m)
+    assert.match((await two.ask('why', 'nothing')).err, /there is no group 'nothing'; there are: jobs/)
+
+    const file = join(one.dir, 'recording')
+    assert.equal((await two.ask('record', file)).code, 0)
+    const again = await hotStandby('replay', file)
+    assert.deepEqual([again.code, again.err], [0, ''])
+    assert.match(again.out, /^two \(peer one\), .* from the start of the process; recorded by version \d/)
+    assert.match(again.out, /^\d+ inputs were run again: the same effects came out\.$/m)
+    const text = readFileSync(file, 'utf8')
+    assert.ok(!text.includes('a secret of at least'), 'no key is in it')
+    const number = text.split('\n').findIndex((line) => /^\["message".*,1,"status"/.test(line))
+    const lines = text
+      .split('\n')
+      .map((line, at) => (at === number ? line.replace(',1,"status"', ',2,"status"') : line))
+    writeFileSync(file, lines.join('\n'))
+    const altered = await hotStandby('replay', file)
+    assert.equal(altered.code, 1)
+    assert.match(altered.err, new RegExp(`recording:${number + 1}: the same input does not lead to the same effects`))
+
+    second.child.kill('SIGTERM')
+    assert.equal((await second.ended).code, 0)
+    const kept = readdirSync(join(two.dir, 'state/recordings'))
+    assert.ok(
+      kept.some((name) => /_jobs_acquired\.recording$/.test(name)),
+      kept.join(' '),
+    )
+    for (const name of kept) assert.equal((await hotStandby('replay', join(two.dir, 'state/recordings', name))).code, 0)
+  })
+
   it('run, are asked, hand over and end', async (t) => {
     const { one, two, start } = await members(t)
     const [first, second] = [start(one), start(two)]

@@ -79,6 +79,10 @@ command = /usr/bin/watcher
 args[] = --list
 args[] = "a, b"
 
+[recorder]
+memoryBytes = 1048576
+file = /var/log/pair.recording
+
 [logging]
 file = /var/log/pair
 facility = local0
@@ -114,6 +118,7 @@ describe('hot-standby.ini', () => {
       holdDown: '2m',
       stateDirectory: '/var/lib/pair',
       respawn: [{ user: 'nobody', command: '/usr/bin/watcher', args: ['--list', 'a, b'] }],
+      recorder: { memoryBytes: 1_048_576, file: '/var/log/pair.recording' },
     })
     assert.deepEqual(liveness!.times, { keepaliveMs: 2000, warntimeMs: 10_000, deadtimeMs: 30_000, initdeadMs: 60_000 })
     assert.deepEqual(

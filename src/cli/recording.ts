@@ -1,0 +1,76 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { explain, HotStandbyError, type Replay, replay, timelineLines } from '../index.ts'
+import { messageOf } from '../roles/error.ts'
+import { type Arguments, UsageError } from './arguments.ts'
+import { print, say } from './output.ts'
+
+function oneOperand({ command, operands }: Arguments, name: string): string | undefined {
+  if (operands.length > 1) throw new UsageError(`${command} takes one ${name}; found '${operands.join(' ')}'`)
+  return operands[0]
+}
+
+/** `hot-standby record [FILE]`. Answers the exit code. */
+export async function record(args: Arguments, ask: () => Promise<string>): Promise<number> {
+  const file = oneOperand(args, 'FILE')
+  const recording = await ask()
+  if (file === undefined) await toOutput(recording)
+  else {
+    writeFileSync(file, recording, { mode: 0o600 })
+    say(`${file}: ${recording.split('\n').length - 1} lines; to look at it: hot-standby replay ${file}`)
+  }
+  return 0
+}
+
+/** More than `print` lets wait: a recording is wanted whole. */
+function toOutput(text: string): Promise<void> {
+  return new Promise((resolve) => process.stdout.write(text, () => resolve()))
+}
+
+/** `hot-standby replay FILE`: exit code 1 when the core does now something else than it did then. */
+export async function replayFile(args: Arguments): Promise<number> {
+  const file = oneOperand(args, 'FILE')
+  if (file === undefined) throw new UsageError('replay needs a FILE, as `hot-standby record FILE` writes it')
+  const result = replay(readText(file))
+  if (args.json) await toOutput(`${JSON.stringify(result)}\n`)
+  else await toOutput(`${[head(result), '', ...timelineLines(result.timeline, args.all), ''].join('\n')}\n`)
+  const { difference, inputs } = result
+  if (!difference) {
+    if (!args.json) print(`${inputs} inputs were run again: the same effects came out.\n`)
+    return 0
+  }
+  say(`${file}:${difference.line}: the same input does not lead to the same effects any more: the file was altered, or`)
+  say(`another version recorded it (${result.library}). Input: ${difference.input.slice(0, 200)}`)
+  for (const effect of difference.effects) say(`  now: ${effect}`)
+  return 1
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new HotStandbyError('HS_RECORDING', `${file}: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function head({ node, peer, library, fromStart, inputs, fromWallMs, toWallMs }: Replay): string {
+  const time = (wallMs: number) => new Date(wallMs).toISOString()
+  const begins = fromStart ? 'the start of the process' : 'a later moment, with what was known then'
+  return `${node} (peer ${peer}), ${time(fromWallMs)} to ${time(toWallMs)}: ${inputs} inputs, from ${begins}; recorded by version ${library}`
+}
+
+/** `hot-standby why [GROUP]`. */
+export async function why(args: Arguments, ask: () => Promise<string>): Promise<number> {
+  const group = oneOperand(args, 'GROUP')
+  const result = replay(await ask())
+  const explanation = explain(result, group)
+  if (args.json) print(`${JSON.stringify(explanation)}\n`)
+  else {
+    const { sentences, timeline } = explanation
+    print(`${[...sentences, ...(timeline.length > 0 ? ['', ...timeline] : [])].join('\n')}\n`)
+  }
+  if (result.difference)
+    say(
+      `hot-standby: the recording of the member cannot be run again beyond line ${result.difference.line}: another version runs?`,
+    )
+  return result.difference ? 1 : 0
+}

@@ -1,0 +1,119 @@
+import type { EventName } from '../core/events.ts'
+import { HotStandbyError } from '../roles/error.ts'
+import { describe } from './describe.ts'
+import type { ClusterEvents } from './events.ts'
+import type { Replay, ReplayEntry } from './replay.ts'
+
+/** Told in a time line only when everything is wanted: they say how, the others what. */
+const quiet: ReadonlySet<string> = new Set<EventName>(['phase', 'group:announced', 'link:up', 'state:failed'])
+
+/** Beginning and end of a change of role: what happened from the one to the other belongs together. */
+const changes: ReadonlySet<string> = new Set<EventName>(['group:acquired', 'group:released', 'group:probation'])
+
+/** An entry as a sentence. */
+export function sentence({ kind, name, subject, text, payload }: ReplayEntry): string {
+  if (kind === 'decision') return `${subject}: ${text}`
+  if (kind === 'input') return text
+  return describe({ name: name as keyof ClusterEvents, time: '', payload: payload ?? {} })
+}
+
+/** One line of a time line: wall clock, what kind of entry, the sentence. */
+function line(entry: ReplayEntry): string {
+  const time = new Date(entry.wallMs).toISOString().slice(11, 23)
+  return `${time}  ${entry.kind.padEnd(8)}  ${sentence(entry)}`
+}
+
+/** The time line for people. */
+export function timelineLines(timeline: readonly ReplayEntry[], everything = false): string[] {
+  return timeline.filter(({ name, kind }) => everything || kind !== 'event' || !quiet.has(name)).map(line)
+}
+
+/** The last change of role in a recording, in plain words. */
+export interface Explanation {
+  /** Undefined: no role has changed in the recording. */
+  readonly changedAtMs: number | undefined
+  /** What holds now and why, one sentence each. */
+  readonly sentences: readonly string[]
+  /** What happened around the change, for people. */
+  readonly timeline: readonly string[]
+}
+
+/** What may lie between a cause and the change that it led to: the peer's dead time, and a margin for our own stalls. */
+const causeMaxMs = 10_000
+const afterMs = 2000
+
+/**
+ * Explains the last change of role, of one group or of any.
+ * @throws {HotStandbyError} `HS_RECORDING` when there is no group of that name.
+ */
+export function explain(replay: Replay, group?: string | undefined): Explanation {
+  const groups = replay.after.groups.filter(({ name }) => group === undefined || name === group)
+  if (groups.length === 0) {
+    const known = replay.after.groups.map(({ name }) => name).join(', ')
+    throw new HotStandbyError('HS_RECORDING', `there is no group '${group}'; there are: ${known}`)
+  }
+  const { timeline } = replay
+  const concerns = ({ payload }: ReplayEntry) =>
+    group === undefined || (payload as { group?: string } | undefined)?.group === group
+  const last = timeline.findLast((entry) => entry.kind === 'event' && changes.has(entry.name) && concerns(entry))
+  const now = groups.map((each) => nowSentence(replay, each))
+  if (!last) {
+    const since = new Date(replay.fromWallMs).toISOString()
+    return { changedAtMs: undefined, sentences: [...now, `No role has changed since ${since}.`], timeline: [] }
+  }
+  const { group: changed } = last.payload as { group: string }
+  const began = timeline.findLast((entry) => entry.monoMs <= last.monoMs && begins(entry, changed)) ?? last
+  const reachMs = Math.max(causeMaxMs, 3 * replay.after.peer.deadtimeMs)
+  const around = timeline.filter(
+    ({ monoMs }) => monoMs >= began.monoMs - reachMs && monoMs <= Math.max(last.monoMs, began.monoMs) + afterMs,
+  )
+  return {
+    changedAtMs: last.wallMs,
+    sentences: [...now, ...causeSentences(began, around, changed)],
+    timeline: timelineLines(around),
+  }
+}
+
+/** The row of the table with which a change of role began. */
+function begins({ kind, subject, text }: ReplayEntry, group: string): boolean {
+  return kind === 'decision' && subject === group && /-> (starting|stopping|probation):/.test(text)
+}
+
+function nowSentence(
+  { node, peer, after, lastMonoMs, toWallMs }: Replay,
+  group: Replay['after']['groups'][number],
+): string {
+  const theirs = after.peer.groups[group.name]?.state
+  const sinceWall = new Date(toWallMs - (lastMonoMs - group.sinceMs)).toISOString()
+  const alive = after.peer.liveness === 'alive' || after.peer.liveness === 'late'
+  const other =
+    alive && theirs !== undefined ? `${peer} says that it is ${theirs} there` : `${peer} is ${after.peer.liveness}`
+  return `${group.name} is ${group.state} on ${node} since ${sinceWall} (epoch ${group.epoch}); ${other}.`
+}
+
+/** Why it came to that: the row, what was told just before, and whose fault it was. */
+function causeSentences(began: ReplayEntry, around: readonly ReplayEntry[], group: string): string[] {
+  const sentences = [`${group} ${began.text}.`]
+  const before = around.filter(({ monoMs }) => monoMs <= began.monoMs)
+  for (const name of causes) {
+    const entry = before.findLast((candidate) => candidate.name === name)
+    if (entry) sentences.push(`Before that: ${sentence(entry)}.`)
+  }
+  return sentences
+}
+
+/** What may have led to a change, the likeliest first. */
+const causes: readonly string[] = [
+  'command',
+  'peer:dead',
+  'peer:left',
+  'local:stall',
+  'peer:stall',
+  'resource:failed',
+  'group:failed',
+  'isolated',
+  'connectivity',
+  'contested',
+  'move:offered',
+  'link:down',
+] satisfies (EventName | 'command')[]

@@ -1,0 +1,47 @@
+import type { CoreConfig } from '../core/types.ts'
+import { keepRecording, RotatingFile } from '../platform/recording-file.ts'
+import { libraryVersion } from '../platform/version.ts'
+import { Recorder } from './recorder.ts'
+import type { Resolved } from './resolve.ts'
+
+/** A recorder of a running member, and where its recordings go. */
+export interface FlightRecorder {
+  readonly recorder: Recorder
+  /** Everything is on the disk. */
+  close(): Promise<void>
+}
+
+/** Makes the recorder that the options ask for; undefined when nothing is to be recorded. */
+export function openRecorder(
+  { recorder: options = {}, liveness, stateDirectory }: Pick<Resolved, 'recorder' | 'liveness' | 'stateDirectory'>,
+  config: CoreConfig,
+  onProblem: (error: unknown) => void,
+): FlightRecorder | undefined {
+  const { memoryBytes = 4_194_304, keepChanges = 4, file, maxBytes = 67_108_864, keep = 4 } = options
+  if (memoryBytes === 0) return undefined
+  const sink = file === undefined ? undefined : new RotatingFile(file, maxBytes, keep, onProblem)
+  const { type, times, settings } = liveness
+  let writing: Promise<unknown> = Promise.resolve()
+  const recorder: Recorder = new Recorder({
+    head: { library: libraryVersion(), config, liveness: { type, times, settings } },
+    memoryBytes,
+    sink,
+    onRoleChange: ({ name, payload }) => {
+      if (keepChanges === 0) return
+      const when = new Date(recorder.lastWallMs).toISOString().replaceAll(':', '-')
+      const { group = '' } = payload as { group?: string }
+      const fileName = `${when} ${group} ${name.replace('group:', '')}.recording`.replaceAll(/[^A-Za-z0-9._-]/g, '_')
+      writing = writing
+        .then(() => keepRecording(`${stateDirectory}/recordings`, fileName, recorder.recording(), keepChanges))
+        .catch(onProblem)
+    },
+  })
+  return {
+    recorder,
+    async close() {
+      recorder.close()
+      await writing
+      await sink?.close()
+    },
+  }
+}

@@ -1,0 +1,242 @@
+import { payloadType } from '../core/application-messages.ts'
+import type { CoreEvent } from '../core/events.ts'
+import type { CoreConfig, Happening, Input } from '../core/types.ts'
+import { HotStandbyError, messageOf } from '../roles/error.ts'
+import type { LivenessTimes } from '../roles/liveness-detector.ts'
+import type { Instant } from '../roles/time.ts'
+import { fromBase64, toBase64 } from '../wire/base64.ts'
+import { type Field, type Message, text } from '../wire/message.ts'
+import { digestOfBytes, digestText } from './digest.ts'
+
+/** Format of a recording; another number is another format. */
+export const recordingFormat = 1
+
+/** First line of a segment: everything that the core began with. */
+export interface RecordingHead {
+  readonly recording: typeof recordingFormat
+  /** Version of the library that recorded. */
+  readonly library: string
+  readonly config: CoreConfig
+  /** Which detector judged, so that a replay makes the same one. */
+  readonly liveness: { readonly type: string; readonly times: LivenessTimes; readonly settings?: object | undefined }
+  /** What the core knew when the segment began; null: it began with the process. */
+  readonly saved: unknown
+}
+
+/** One line of a recording, taken apart. */
+export type RecordedLine =
+  | { readonly kind: 'head'; readonly head: RecordingHead }
+  | { readonly kind: 'input'; readonly input: Input; readonly digest: string; readonly body: string }
+  /** An event that did not come from the core: of the loop, a link, an agent. */
+  | { readonly kind: 'note'; readonly event: CoreEvent; readonly wallMs: number }
+
+/** Monotonic time is counted in these steps (1/1024 ms): sums of them are exact, so a difference is enough. */
+const stepsPerMs = 1024
+/** Kinds of messages that are remembered, so that the next of a kind is written as a difference. */
+const kindsMax = 64
+/** Messages of this type carry bytes of the application, or text that a daemon has made of them. */
+const isApplication = (type: string | undefined): boolean => type === payloadType
+
+/** Length and hash of bytes: all that a recording keeps of an application's message. */
+function tagOf(bytes: Uint8Array): string {
+  return `${bytes.length}:${digestText(digestOfBytes(0, bytes))}`
+}
+
+/** Bytes of the same length, without the content. */
+function fromTag(tag: string): Uint8Array {
+  return new Uint8Array(Number.parseInt(tag, 10))
+}
+
+/** Bytes that are no secret and no message: the node's uuid, and random bytes, which travel as challenges in the open. */
+const open: ReadonlySet<string> = new Set(['uuid', 'bytes'])
+
+/** JSON, with what JSON cannot say: bytes, and the infinities. Bytes of the application are told by length and hash alone. */
+function replacer(this: unknown, key: string, value: unknown): unknown {
+  const raw = (this as Readonly<Record<string, unknown>>)[key] // a Buffer has put itself into other words already
+  if (raw instanceof Uint8Array)
+    return open.has(key) ? { $bytes: toBase64(Uint8Array.from(raw)) } : { $tag: tagOf(raw) }
+  if (typeof raw === 'number' && !Number.isFinite(raw)) return { $number: String(raw) }
+  return value
+}
+
+function json(value: unknown): string {
+  return JSON.stringify(value, replacer)
+}
+
+function reviver(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  const { $tag, $bytes, $number } = value as Record<string, unknown>
+  if (typeof $tag === 'string') return fromTag($tag)
+  if (typeof $bytes === 'string') return fromBase64($bytes) ?? new Uint8Array()
+  if (typeof $number === 'string') return Number($number)
+  return value
+}
+
+type Time = number | readonly [monoMs: number, bootMs: number, wallMs: number]
+/** A value as it is written: text as it is, bytes as base64, what is the application's as length and hash. */
+function written({ name, value }: Field, application: boolean): string {
+  const bytes = application && name === 'payload' && typeof value === 'string' ? new TextEncoder().encode(value) : value
+  if (typeof bytes === 'string') return JSON.stringify(bytes)
+  return application && name !== 'srcuuid' ? `{"$tag":"${tagOf(bytes)}"}` : `"${toBase64(bytes)}"`
+}
+
+function read(type: Field['type'], value: string | Uint8Array): Field['value'] {
+  if (type === 0) return typeof value === 'string' ? value : '-'.repeat(value.length)
+  return typeof value === 'string' ? (fromBase64(value) ?? new Uint8Array()) : value
+}
+
+function sameValue(one: Field['value'], other: Field['value']): boolean {
+  if (one === other) return true
+  if (typeof one === 'string' || typeof other === 'string' || one.length !== other.length) return false
+  return one.every((byte, index) => byte === other[index])
+}
+
+/** What writer and reader of one segment both remember: times and messages are written as differences. */
+class Memory {
+  monoMs = 0
+  bootMs = 0
+  wallMs = 0
+  readonly #messages = new Map<string, Message>()
+
+  last(link: string, type: string): Message | undefined {
+    return this.#messages.get(`${link} ${type}`)
+  }
+
+  remember(link: string, type: string, message: Message): void {
+    const kind = `${link} ${type}`
+    if (this.#messages.size >= kindsMax && !this.#messages.has(kind)) this.#messages.clear()
+    this.#messages.set(kind, message)
+  }
+}
+
+/** Writes the lines of one segment. Application payloads become length and hash; keys are in no input. */
+export class SegmentWriter {
+  readonly #memory = new Memory()
+
+  head(head: RecordingHead): string {
+    return `${json(head)}\n`
+  }
+
+  /** The line without its digest. */
+  input({ at, ...happening }: Input): string {
+    const time = this.#time(at)
+    if (happening.type !== 'message') {
+      const { type, ...rest } = happening
+      return `"${type}",${time}${Object.keys(rest).length === 0 ? '' : `,${json(rest)}`}`
+    }
+    const { link, keyId, message } = happening
+    const type = text(message, 't') ?? ''
+    const fields = fieldsText(this.#memory.last(link, type), message, isApplication(type))
+    this.#memory.remember(link, type, message)
+    return `"message",${time},${JSON.stringify(link)},${keyId},${JSON.stringify(type)},[${fields}]`
+  }
+
+  note({ name, payload }: CoreEvent, at: Instant): string {
+    return `["note",${this.#time(at)},${json({ name, payload })}]\n`
+  }
+
+  #time({ monoMs, bootMs, wallMs }: Instant): string {
+    const memory = this.#memory
+    const steps = (monoMs - memory.monoMs) * stepsPerMs
+    const wall = wallMs - memory.wallMs
+    const exact =
+      Number.isInteger(steps) &&
+      memory.monoMs + steps / stepsPerMs === monoMs &&
+      monoMs + (memory.bootMs - memory.monoMs) === bootMs &&
+      Number.isInteger(wall) &&
+      memory.wallMs + wall === wallMs
+    Object.assign(memory, { monoMs, bootMs, wallMs })
+    return exact ? `${steps},${wall}` : `[${monoMs},${bootMs},${wallMs}],0`
+  }
+}
+
+/** Only what changed, as a flat list of positions and values; every field where the messages are built differently. */
+function fieldsText(last: Message | undefined, message: Message, application: boolean): string {
+  let text = ''
+  for (let index = 0; index < message.length; index++) {
+    const field = message[index] as Field
+    const before = last?.[index]
+    if (!before || last?.length !== message.length || before.name !== field.name || before.type !== field.type)
+      return message
+        .map((each) => `[${JSON.stringify(each.name)},${each.type},${written(each, application)}]`)
+        .join(',')
+    if (sameValue(before.value, field.value)) continue
+    text += `${text === '' ? '' : ','}${index},${written(field, application)}`
+  }
+  return text
+}
+
+/** Reads a recording line by line; says which line is none. */
+export function* readRecording(recording: string): Generator<RecordedLine & { readonly line: number }> {
+  let memory: Memory | undefined
+  for (const [index, written] of recording.split('\n').entries()) {
+    if (written === '') continue
+    const line = index + 1
+    try {
+      const value = JSON.parse(written, reviver) as unknown
+      if (!Array.isArray(value)) {
+        memory = new Memory()
+        yield { kind: 'head', head: checkedHead(value), line }
+      } else if (memory === undefined) throw new Error('it does not begin with a head')
+      else yield { ...readLine(written, value, memory), line }
+    } catch (error) {
+      throw new HotStandbyError('HS_RECORDING', `line ${line}: no line of a recording: ${messageOf(error)}`)
+    }
+  }
+}
+
+function checkedHead(value: unknown): RecordingHead {
+  const head = value as Partial<RecordingHead> | null
+  if (typeof head !== 'object' || head?.recording === undefined) throw new Error('it has no head')
+  if (head.recording !== recordingFormat)
+    throw new Error(`it has format ${head.recording}, this version reads ${recordingFormat}`)
+  if (typeof head.config !== 'object' || typeof head.liveness !== 'object') throw new Error('its head is not complete')
+  return head as RecordingHead
+}
+
+function readLine(written: string, value: readonly unknown[], memory: Memory): RecordedLine {
+  const [type, time, wall, ...rest] = value as [string, Time, number, ...unknown[]]
+  if (typeof type !== 'string' || typeof wall !== 'number') throw new Error('it has no type or no time')
+  const at = timeOf(time, wall, memory)
+  if (type === 'note')
+    return { kind: 'note', event: { ...(rest[0] as object), monoMs: at.monoMs } as CoreEvent, wallMs: at.wallMs }
+  const digest = rest.pop()
+  if (typeof digest !== 'string') throw new Error('it has no digest')
+  const body = written.slice(1, written.lastIndexOf(','))
+  return { kind: 'input', input: { ...happeningOf(type, rest, memory), at }, digest, body }
+}
+
+function timeOf(time: Time, wall: number, memory: Memory): Instant {
+  const monoMs = typeof time === 'number' ? memory.monoMs + time / stepsPerMs : time[0]
+  const bootMs = typeof time === 'number' ? monoMs + (memory.bootMs - memory.monoMs) : time[1]
+  const wallMs = typeof time === 'number' ? memory.wallMs + wall : time[2]
+  const at = { monoMs, bootMs, wallMs }
+  if (!Number.isFinite(at.monoMs + at.bootMs + at.wallMs)) throw new Error('its time is none')
+  Object.assign(memory, at)
+  return at
+}
+
+function happeningOf(type: string, rest: readonly unknown[], memory: Memory): Happening {
+  if (type !== 'message') return { type, ...(rest[0] as object | undefined) } as Happening
+  const [link, keyId, kind, list] = rest as [string, number, string, readonly unknown[]]
+  const message = Array.isArray(list[0]) ? list.map(wholeField) : changed(memory.last(link, kind), list)
+  memory.remember(link, kind, message)
+  return { type, link, keyId, message }
+}
+
+function wholeField(written: unknown): Field {
+  const [name, type, value] = written as [string, Field['type'], string | Uint8Array]
+  return { name, type, value: read(type, value) }
+}
+
+/** The last message of a kind with what differs in the next one. */
+function changed(last: Message | undefined, list: readonly unknown[]): Field[] {
+  const fields = [...(last ?? [])]
+  for (let index = 0; index < list.length; index += 2) {
+    const field = fields[list[index] as number]
+    if (!field) throw new Error('it differs from a message that is not there')
+    const value = read(field.type, list[index + 1] as string | Uint8Array)
+    fields[list[index] as number] = { ...field, value }
+  }
+  return fields
+}

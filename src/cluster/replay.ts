@@ -1,0 +1,192 @@
+import { dialogueTable } from '../core/dialogue-table.ts'
+import type { CoreEvent } from '../core/events.ts'
+import { ownershipTable } from '../core/ownership-table.ts'
+import { type Core, type CoreView, createCore } from '../core/step.ts'
+import type { TableStep } from '../core/table.ts'
+import type { Effect, Input } from '../core/types.ts'
+import { deadtime } from '../liveness/deadtime.ts'
+import { HotStandbyError } from '../roles/error.ts'
+import type { LivenessDetector } from '../roles/liveness-detector.ts'
+import type { Instant } from '../roles/time.ts'
+import { digestOf, digestText } from './digest.ts'
+import { type RecordingHead, readRecording } from './recording.ts'
+
+/** One entry of the time line of a replay. */
+export interface ReplayEntry {
+  /** Wall clock of the recording host, Unix time in milliseconds. */
+  readonly wallMs: number
+  readonly monoMs: number
+  /**
+   * `event`: what the node told; `decision`: a row of one of the two tables that changed a state, with its reason; `input`: a
+   * command or something rare that was reported to the core; `note`: an event from outside the core (a link, an agent).
+   */
+  readonly kind: 'event' | 'decision' | 'input' | 'note'
+  /** The group of a decision, or the peer. */
+  readonly subject: string | undefined
+  /** Name of the event, or the table's event. */
+  readonly name: string
+  /** One line for people. Of an event it is made by `describe`. */
+  readonly text: string
+  readonly payload: object | undefined
+}
+
+/** Where a replay departed from its recording. */
+export interface ReplayDifference {
+  /** Line of the recording. */
+  readonly line: number
+  readonly input: string
+  /** What the core did now, as JSON; what it did then is known by its digest only. */
+  readonly effects: readonly string[]
+}
+
+/** What a recording says. */
+export interface Replay {
+  readonly node: string
+  readonly peer: string
+  /** Version of the library that recorded. */
+  readonly library: string
+  /** False: the recording begins later than the process, with what was known then. */
+  readonly fromStart: boolean
+  readonly inputs: number
+  readonly fromWallMs: number
+  readonly toWallMs: number
+  readonly timeline: readonly ReplayEntry[]
+  /** The first input that did not lead to the same effects; nothing after it is replayed. */
+  readonly difference: ReplayDifference | undefined
+  /** What the node knew when the recording began, and when it ended. */
+  readonly before: CoreView
+  readonly after: CoreView
+  readonly lastMonoMs: number
+}
+
+/** How a recording is replayed. */
+export interface ReplayOptions {
+  /** Makes the detector of a recording whose `liveness` is none of this library's. */
+  readonly detector?: ((liveness: RecordingHead['liveness']) => LivenessDetector) | undefined
+}
+
+/** Detectors of this library by their type. */
+const detectors: Readonly<Record<string, (liveness: RecordingHead['liveness']) => LivenessDetector>> = {
+  deadtime: ({ times }) => ({ ...deadtime(), times }).create(),
+}
+
+/**
+ * Runs the inputs of a recording through the same core, compares what it does with what it did, and tells what happened with
+ * the reason for every decision. Needs nothing but the text: no host, no keys, no network.
+ * @throws {HotStandbyError} `HS_RECORDING` when the text is no recording, with the line.
+ */
+export function replay(recording: string, options: ReplayOptions = {}): Replay {
+  const timeline: ReplayEntry[] = []
+  let run: Run | undefined
+  let difference: ReplayDifference | undefined
+  for (const entry of readRecording(recording)) {
+    if (entry.kind === 'head') {
+      if (run) run.continueWith(entry.head, entry.line)
+      else run = new Run(entry.head, options, timeline)
+    } else if (entry.kind === 'note') {
+      const { name, monoMs, payload } = entry.event
+      timeline.push({ wallMs: entry.wallMs, monoMs, kind: 'note', subject: undefined, name, text: '', payload })
+    } else difference = run?.step(entry.input, entry.body, entry.digest, entry.line)
+    if (difference) break
+  }
+  if (!run) throw new HotStandbyError('HS_RECORDING', 'the recording is empty')
+  return { ...run.result(), timeline, difference }
+}
+
+/** The core of a recording, running again. */
+class Run {
+  readonly #head: RecordingHead
+  readonly #core: Core
+  readonly #timeline: ReplayEntry[]
+  readonly #before: CoreView
+  #at: Instant = { monoMs: 0, bootMs: 0, wallMs: 0 }
+  #fromWallMs: number | undefined
+  #digest = 0
+  #inputs = 0
+
+  constructor(head: RecordingHead, options: ReplayOptions, timeline: ReplayEntry[]) {
+    this.#head = head
+    this.#timeline = timeline
+    const make = detectors[head.liveness.type] ?? options.detector
+    if (!make) {
+      const message = `the detector '${head.liveness.type}' is none of this library's; give replay() a \`detector\` that makes it`
+      throw new HotStandbyError('HS_RECORDING', message)
+    }
+    this.#core = createCore(head.config, make(head.liveness), (step) => this.#decided(step))
+    this.#before = this.#core.view()
+  }
+
+  continueWith(_head: RecordingHead, _line: number): void {
+    this.#digest = 0
+  }
+
+  step(input: Input, body: string, recorded: string, line: number): ReplayDifference | undefined {
+    this.#at = input.at
+    this.#fromWallMs ??= input.at.wallMs
+    this.#inputs++
+    this.#told(input)
+    const effects = this.#core.step(input)
+    for (const effect of effects) if (effect.type === 'emit') this.#event(effect.event)
+    this.#digest = digestOf(digestOf(this.#digest, body), effects)
+    if (digestText(this.#digest) === recorded) return undefined
+    return { line, input: body, effects: effects.map((effect) => shown(effect)) }
+  }
+
+  #add(entry: Omit<ReplayEntry, 'wallMs' | 'monoMs'>): void {
+    const { wallMs, monoMs } = this.#at
+    this.#timeline.push({ wallMs, monoMs, ...entry })
+  }
+
+  #event({ name, payload }: CoreEvent): void {
+    this.#add({ kind: 'event', subject: undefined, name, text: '', payload })
+  }
+
+  #decided({ table, subject, from, on, row }: TableStep): void {
+    const taken = row === null ? undefined : (table === 'ownership' ? ownershipTable : dialogueTable)[row]
+    if (!taken || taken.to === 'same' || taken.to === from) return
+    this.#add({ kind: 'decision', subject, name: on, text: `${from} -> ${taken.to}: ${taken.why}`, payload: undefined })
+  }
+
+  /** Inputs that a reader wants to see; packets and ticks are too many. */
+  #told(input: Input): void {
+    const text = rare[input.type]?.(input as never)
+    if (text !== undefined) this.#add({ kind: 'input', subject: undefined, name: input.type, text, payload: undefined })
+  }
+
+  result(): Omit<Replay, 'timeline' | 'difference'> {
+    const { config, library, saved } = this.#head
+    return {
+      node: config.self,
+      peer: config.peer,
+      library,
+      fromStart: saved === null,
+      inputs: this.#inputs,
+      fromWallMs: this.#fromWallMs ?? 0,
+      toWallMs: this.#at.wallMs,
+      lastMonoMs: this.#at.monoMs,
+      before: this.#before,
+      after: this.#core.view(),
+    }
+  }
+}
+
+type Rare = { readonly [Type in Input['type']]?: (input: Extract<Input, { type: Type }>) => string | undefined }
+
+const rare: Rare = {
+  start: () => 'the process began',
+  stall: ({ stallMs }) => `this process had not run for ${Math.round(stallMs)} ms`,
+  changed: ({ resource }) => `${resource} reported a change by itself`,
+  operation: ({ opId, result }) => (result.ok ? undefined : `operation ${opId} failed: ${result.reason}`),
+  command: ({ command }) => {
+    if (command.name === 'send') return undefined
+    const scope = 'scope' in command ? ` ${[command.scope].flat().join(' ')}` : ''
+    return `command: ${command.name}${scope}`
+  },
+}
+
+function shown(effect: Effect): string {
+  const text = JSON.stringify(effect, (_key, value: unknown) =>
+    value instanceof Uint8Array ? `${value.length} bytes` : value,
+  )
+  return text.length > 300 ? `${text.slice(0, 300)}…` : text
+}

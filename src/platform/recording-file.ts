@@ -1,0 +1,97 @@
+import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { appendFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { messageOf } from '../roles/error.ts'
+
+/** Text that waits for the disk; more means that the disk does not keep up, and what comes then is left out. */
+const waitingMaxChars = 4_194_304
+/** So much text is written at once. */
+const blockChars = 65_536
+
+/** A file that a recording is written to while it is made, and its older ones: `FILE`, `FILE.1`, `FILE.2` … */
+export class RotatingFile {
+  readonly #path: string
+  readonly #maxBytes: number
+  readonly #keep: number
+  readonly #onProblem: (error: Error) => void
+  #bytes = 0
+  #waiting = ''
+  #writing: Promise<void> = Promise.resolve()
+  #queued = 0
+  #failed = false
+
+  constructor(path: string, maxBytes: number, keep: number, onProblem: (error: Error) => void) {
+    this.#path = path
+    this.#maxBytes = maxBytes
+    this.#keep = keep
+    this.#onProblem = onProblem
+  }
+
+  /** The file is as long as it may be: the next part that begins anew begins another file. */
+  get full(): boolean {
+    return this.#bytes >= this.#maxBytes
+  }
+
+  /** Takes a part of the recording. `begins`: a file may begin with it. */
+  write(text: string, begins: boolean): void {
+    if (begins) {
+      this.flush()
+      this.#bytes = 0
+      this.#then(() => this.#rotate())
+    }
+    this.#bytes += text.length
+    if (this.#queued + this.#waiting.length > waitingMaxChars) return
+    this.#waiting += text
+    if (this.#waiting.length >= blockChars) this.flush()
+  }
+
+  /** Sends what waits to the disk. */
+  flush(): void {
+    const text = this.#waiting
+    this.#waiting = ''
+    if (text === '') return
+    this.#queued += text.length
+    this.#then(async () => {
+      this.#queued -= text.length
+      await appendFile(this.#path, text, { mode: 0o600 })
+    })
+  }
+
+  /** Everything is written. */
+  close(): Promise<void> {
+    this.flush()
+    return this.#writing
+  }
+
+  #then(write: () => Promise<void> | void): void {
+    this.#writing = this.#writing.then(write).then(
+      () => {
+        this.#failed = false
+      },
+      (error: unknown) => {
+        if (!this.#failed) this.#onProblem(new Error(`${this.#path}: ${messageOf(error)}`))
+        this.#failed = true
+      },
+    )
+  }
+
+  async #rotate(): Promise<void> {
+    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 })
+    await rm(`${this.#path}.${this.#keep}`, { force: true })
+    for (let index = this.#keep; index > 0; index--) {
+      const from = index === 1 ? this.#path : `${this.#path}.${index - 1}`
+      if (existsSync(from)) renameSync(from, `${this.#path}.${index}`)
+    }
+    if (this.#keep === 0) await rm(this.#path, { force: true })
+  }
+}
+
+/** Writes a recording into a directory under a name that sorts by time; of the files that are there the newest `keep` stay. */
+export async function keepRecording(directory: string, name: string, text: string, keep: number): Promise<string> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const path = join(directory, name)
+  await writeFile(path, text, { mode: 0o600 })
+  const names = (await readdir(directory)).filter((entry) => entry.endsWith('.recording')).sort()
+  for (const old of names.slice(0, Math.max(0, names.length - keep))) await rm(join(directory, old), { force: true })
+  return path
+}

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Recorder } from '../../src/cluster/recorder.ts'
+import { SegmentWriter } from '../../src/cluster/recording.ts'
+import { replay } from '../../src/cluster/replay.ts'
+import { isHotStandbyError } from '../../src/index.ts'
+import { deadtime } from '../../src/liveness/deadtime.ts'
+import { simulatedRing } from '../../src/testing/simulated-ring.ts'
+import { Simulation } from '../../src/testing/simulation.ts'
+import { message } from '../../src/wire/message.ts'
+
+const liveness = deadtime({ keepalive: '200ms', deadtime: '1s', initdead: '3s' })
+
+/** A pair in virtual time, every process of it recorded. */
+function recorded(memoryBytes = 10_000_000): { pair: Simulation; recorders: Record<string, Recorder> } {
+  const recorders: Record<string, Recorder> = {}
+  const pair = new Simulation({
+    seed: 7,
+    nodes: ['master', 'slave'],
+    groups: [{ name: 'web', preferred: 'master', resources: ['vip', 'nginx'] }],
+    liveness,
+    ring: simulatedRing,
+    links: ['eth1', 'eth2'],
+    targets: ['gateway'],
+    wrap(node, core, config) {
+      const { type, times } = liveness
+      const recorder = new Recorder({ head: { library: 'test', config, liveness: { type, times } }, memoryBytes })
+      recorders[node] = recorder
+      return recorder.wrap(core)
+    },
+  })
+  return { pair, recorders }
+}
+
+/** Start, an operator's move, messages, a freeze, a crash: something of everything. */
+function eventfulLife(): { pair: Simulation; recording: string } {
+  const { pair, recorders } = recorded()
+  pair.start('master')
+  pair.start('slave')
+  pair.run(2000)
+  pair.command('master', { name: 'send', payload: new TextEncoder().encode('a password: tr0ub4dor') })
+  pair.command('slave', { name: 'send', payload: new TextEncoder().encode('another secret') })
+  pair.run(1000)
+  pair.command('slave', { name: 'takeover', scope: 'all' })
+  pair.run(2000)
+  pair.freeze('master')
+  pair.run(400)
+  pair.thaw('master')
+  pair.run(1000)
+  pair.crash('slave')
+  pair.run(3000)
+  assert.deepEqual(pair.serving('web'), ['master'])
+  return { pair, recording: recorders['master']?.recording() ?? '' }
+}
+
+describe('the flight recorder', () => {
+  it('gives the same effects when the recording is run again, with the reason of every decision', () => {
+    const { recording } = eventfulLife()
+    const result = replay(recording)
+    assert.equal(result.difference, undefined)
+    assert.ok(result.inputs > 50)
+    const decisions = result.timeline.filter(({ kind }) => kind === 'decision').map(({ text }) => text)
+    assert.ok(
+      decisions.includes('standby -> starting: the peer is dead, has left or never came: take the group over'),
+      decisions.join('\n'),
+    )
+    assert.equal(result.after.groups[0]?.state, 'active')
+    assert.ok(result.timeline.some(({ name }) => name === 'peer:dead'))
+  })
+
+  it('notices one altered, one missing and one moved input', () => {
+    const { recording } = eventfulLife()
+    const lines = recording.split('\n')
+    const message = lines.findIndex((line) => line.startsWith('["message"') && line.includes(',"status",')) + 40
+    const later = lines.findIndex((line, index) => index > message && /^\["message".*,1,"status"/.test(line))
+    const altered = lines.with(later, (lines[later] as string).replace(',1,"status"', ',2,"status"'))
+    assert.equal(replay(altered.join('\n')).difference?.line, later + 1)
+    assert.equal(replay(lines.toSpliced(message, 1).join('\n')).difference?.line, message + 1)
+    const swapped = lines.with(message, lines[message + 1] as string).with(message + 1, lines[message] as string)
+    assert.equal(replay(swapped.join('\n')).difference?.line, message + 1)
+  })
+
+  it('notices when the core decides otherwise', () => {
+    const { recording } = eventfulLife()
+    const [head = '', ...rest] = recording.split('\n')
+    const other = [head.replace('"deadtimeMs":1000', '"deadtimeMs":1100'), ...rest].join('\n')
+    assert.notEqual(other, recording)
+    assert.notEqual(replay(other).difference, undefined)
+  })
+
+  it('holds neither payloads nor keys', () => {
+    const { recording } = eventfulLife()
+    for (const secret of ['tr0ub4dor', 'another secret', Buffer.from('another secret').toString('base64').slice(0, 12)])
+      assert.ok(!recording.includes(secret), secret)
+    assert.ok(recording.includes('"$tag":"14:'), 'the payload that arrived is told by length and hash')
+    assert.ok(!recording.includes('a key for simulations'))
+  })
+
+  it('says which line is none', () => {
+    const failure = (message: RegExp) => (error: unknown) =>
+      isHotStandbyError(error) && error.code === 'HS_RECORDING' && message.test(error.message)
+    assert.throws(() => replay(''), failure(/empty/))
+    assert.throws(() => replay('{"a":1}'), failure(/line 1.*no head/))
+    assert.throws(() => replay('["tick",0,0,"x"]'), failure(/line 1.*does not begin with a head/))
+    const { recording } = eventfulLife()
+    assert.throws(() => replay(recording.slice(0, -20)), failure(/line \d+/))
+    assert.throws(() => replay(recording.replace('"recording":1', '"recording":99')), failure(/format 99/))
+  })
+})
+
+describe('a line of a recording', () => {
+  it('hides the text that a daemon makes of a payload, too', () => {
+    const at = { monoMs: 1, bootMs: 1, wallMs: 1 }
+    const text = message({ t: 'hs-message', src: 'slave', payload: 'a text as secret' })
+    const line = new SegmentWriter().input({ type: 'message', link: 'eth1', message: text, keyId: 1, at })
+    assert.ok(!line.includes('secret'), line)
+    assert.ok(line.includes('"$tag":"16:'), line)
+  })
+})
