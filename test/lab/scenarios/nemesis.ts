@@ -51,9 +51,30 @@ const lineFaults = ({ world }: Stage, node: NodeName): readonly Fault[] =>
       { name: `${device} is not heard`, begin: () => world.cutOneway(node, device, 'out'), end: mend },
       { name: `${device} loses a third`, begin: () => world.lose(node, device, 33), end: mend },
       { name: `${device} unplugged`, begin: () => world.unplug(node, device), end: () => world.plug(node, device) },
-      { name: 'ICMP dropped', begin: () => world.dropIcmp(node), end: () => world.allowIcmp(node) },
     ]
   })
+
+const networkFaults = (stage: Stage, node: NodeName): readonly Fault[] => [
+  ...lineFaults(stage, node),
+  icmpFault(stage, node),
+  icmpFault(stage, node),
+]
+
+/** The tutorial's rule; a host that boots anew meanwhile has lost it. */
+const icmpFault = ({ world }: Stage, node: NodeName): Fault => {
+  let host: number | undefined
+  return {
+    name: 'ICMP dropped',
+    async begin() {
+      if (!world.host(node).isOn) return
+      host = world.host(node).init
+      await world.dropIcmp(node)
+    },
+    async end() {
+      if (world.host(node).isOn && world.host(node).init === host) await world.allowIcmp(node)
+    },
+  }
+}
 
 const playOf =
   (seed: number): Play =>
@@ -73,7 +94,7 @@ const playOf =
     for (let round = 0; round < ROUNDS; round++) {
       const chosen = [
         ...(random() < 0.7 ? [pick(hostFaults(stage, pick(nodes)))] : []),
-        ...(random() < 0.7 ? [pick(lineFaults(stage, pick(nodes)))] : []),
+        ...(random() < 0.7 ? [pick(networkFaults(stage, pick(nodes)))] : []),
       ]
       for (const fault of chosen) {
         await fault.begin()
