@@ -19,7 +19,7 @@ export function check(args: Arguments, scripts: Omit<ReadHaDirOptions, 'node'> =
       if (issues.some(({ message }) => message.endsWith(issue.message))) continue
       const nobody = issue.where === 'node' && args.node === undefined
       if (nobody) issues.push({ where: file, severity: 'note', message: `${issue.message} with --node NAME` })
-      else issues.push({ ...issue, where: file, message: `${issue.where}: ${issue.message}` })
+      else issues.push(placed(issue, file, found.whereTransports))
     }
   }
   for (const issue of issues) print(`${issueLine(issue)}\n`)
@@ -28,6 +28,13 @@ export function check(args: Arguments, scripts: Omit<ReadHaDirOptions, 'node'> =
   const errors = issues.filter(({ severity }) => severity === 'error').length
   print(`${args.dir}: ${errors === 0 ? 'no errors' : `${errors} error${errors === 1 ? '' : 's'}`}\n`)
   return errors === 0 ? 0 : 1
+}
+
+/** An issue of an option at the line of the file that gave it, where that is known. */
+function placed(issue: Issue, file: string, whereTransports: readonly string[]): Issue {
+  const transport = whereTransports[Number(/^transports\[(\d+)\]/.exec(issue.where)?.[1])]
+  if (transport !== undefined) return { ...issue, where: transport }
+  return { ...issue, where: file, message: `${issue.where}: ${issue.message}` }
 }
 
 /** What the cluster itself has to say of the options. */

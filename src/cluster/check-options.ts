@@ -3,6 +3,7 @@ import { deadtime } from '../liveness/deadtime.ts'
 import { durationMs } from '../roles/duration.ts'
 import type { HotStandbyError, Issue } from '../roles/error.ts'
 import type { LivenessPlugin } from '../roles/liveness-detector.ts'
+import { budgetIssue, lineBudget } from './line-budget.ts'
 import type { ClusterOptions } from './options.ts'
 
 /** Takes one problem; `where` is the option's path. */
@@ -33,7 +34,7 @@ const knownOptions: Readonly<Record<keyof ClusterOptions, true>> = {
 
 /** What makes a plug-in of each kind. */
 const makers = {
-  transport: 'udpUnicast(), udpBroadcast(), udpMulticast() or memoryNetwork().transport()',
+  transport: 'udpUnicast(), udpBroadcast(), udpMulticast(), serial() or memoryNetwork().transport()',
   authenticator: 'sha256(), sha1(), md5(), crc() or keyring()',
   liveness: 'deadtime()',
   arbiter: 'icmpPing() or pingGroup()',
@@ -83,7 +84,18 @@ export function checkOptions(options: unknown, issue: Report): options is Cluste
   checkPlainOptions(options, report)
   checkRecorder(options, report)
   checkDeadping(options, report)
+  // What a slow line must carry is known only of options that are otherwise right.
+  if (well) checkSlowLines(options as unknown as ClusterOptions, report)
   return well
+}
+
+function checkSlowLines(options: ClusterOptions, report: Report): void {
+  const { nodes, groups, authenticator, liveness = deadtime(), transports } = options
+  for (const [index, { bitsPerSecond }] of transports.entries()) {
+    if (bitsPerSecond === undefined) continue
+    const issue = budgetIssue(lineBudget({ nodes, groups, authenticator, times: liveness.times }, bitsPerSecond))
+    if (issue) report(`transports[${index}]`, issue.message, issue.severity)
+  }
 }
 
 function checkNames(value: object, known: object, prefix: string, report: Report): void {

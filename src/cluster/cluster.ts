@@ -9,6 +9,7 @@ import { describe, levelOf } from './describe.ts'
 import { GuardedEmitter, stateError } from './emitter.ts'
 import { cleanUp, Engine, refusalError } from './engine.ts'
 import type { ClusterEvents, NamedEvent } from './events.ts'
+import { lineBudget, payloadRefusal } from './line-budget.ts'
 import type { ClusterOptions } from './options.ts'
 import { type Resolved, resolveOptions } from './resolve.ts'
 import { type Snapshot, takeSnapshot } from './snapshot.ts'
@@ -256,17 +257,14 @@ export class Cluster implements AsyncDisposable {
 
   #whyNotSend(bytes: number): string | undefined {
     if (bytes > maxPayloadBytes) return `${bytes} bytes are too many; a message has at most ${maxPayloadBytes}`
-    const { keepaliveMs } = this.#resolved.liveness.times
     const live = new Set(this.#engine?.core.view().links.flatMap(({ link, up }) => (up ? [link] : [])))
     const speeds = (this.#engine?.links ?? [])
       .filter(({ plugin }) => live.has(plugin.link))
       .map(({ transport }) => transport.capabilities.bitsPerSecond ?? Number.POSITIVE_INFINITY)
     const fastest = Math.max(0, ...speeds)
     if (fastest === 0 || fastest === Number.POSITIVE_INFINITY) return undefined
-    // Eight data bits with start and stop bit, and base64 in the classic framing.
-    const takesMs = Math.ceil(((bytes * 4) / 3) * 10 * (1000 / fastest))
-    if (takesMs <= keepaliveMs) return undefined
-    return `${bytes} bytes at ${fastest} bit/s take ${takesMs} ms, longer than keepalive (${keepaliveMs} ms): beats on the only live link would be late`
+    const { nodes, groups, authenticator, liveness } = this.#resolved
+    return payloadRefusal(lineBudget({ nodes, groups, authenticator, times: liveness.times }, fastest), bytes)
   }
 
   /**

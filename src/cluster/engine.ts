@@ -16,13 +16,14 @@ import type { Arbiter } from '../roles/arbiter.ts'
 import { HotStandbyError, isHotStandbyError, messageOf } from '../roles/error.ts'
 import type { KeyRing } from '../roles/key-ring.ts'
 import type { ResourceAgent, ResourcePlugin } from '../roles/resource-agent.ts'
-import type { Transport, TransportPlugin } from '../roles/transport.ts'
+import type { TransportPlugin } from '../roles/transport.ts'
 import { diagnoseSilence } from '../transports/link-diagnosis.ts'
-import { type Codec, createCodec } from '../wire/codec.ts'
+import { classicCutter } from '../wire/classic-cutter.ts'
 import { abortable } from './abortable.ts'
 import { type FlightRecorder, openRecorder } from './flight-recorder.ts'
 import { RealHost } from './host.ts'
-import { Loop, type LoopLink } from './loop.ts'
+import { Loop } from './loop.ts'
+import { loopLinks, type OpenLink } from './open-link.ts'
 import type { Resolved } from './resolve.ts'
 
 /** Whom the engine tells. */
@@ -42,12 +43,6 @@ const silentLinkMaxMs = 10_000
 const closeLimitMs = 10_000
 /** Under this name the state directory holds what `respawn` runs. */
 const respawnRecord = 'respawn'
-
-interface OpenLink {
-  readonly plugin: TransportPlugin
-  readonly transport: Transport
-  lastProblem: string | undefined
-}
 
 /** Everything of a running pair member that is not decided by the core: files, keys, links, agents, arbiters, time. */
 export class Engine {
@@ -202,7 +197,8 @@ export class Engine {
         this.#problem(`link ${link}`, error)
       },
     })
-    this.#links.set(link, { plugin, transport, lastProblem: undefined })
+    const cutter = transport.capabilities.framing === 'stream' ? classicCutter() : undefined
+    this.#links.set(link, { plugin, transport, cutter, lastProblem: undefined })
     signal?.throwIfAborted()
     this.#whenClosing(() => transport.close())
     await abortable(transport.open(), signal)
@@ -251,7 +247,7 @@ export class Engine {
       ...this.#listeners,
       core: this.#core,
       host,
-      links: this.#loopLinks(),
+      links: loopLinks(this.#links, this.#ring, this.#options),
       silentLinkMs: Math.min(liveness.times.initdeadMs, Math.max(liveness.times.deadtimeMs, silentLinkMaxMs)),
       diagnose: (link, junk) => this.#diagnose(link, junk),
       onTold: (event) => this.#recorder?.recorder.note(event),
@@ -293,16 +289,6 @@ export class Engine {
       restartWindowMs: options.restartWindowMs,
       holdDownMs: options.holdDownMs,
     }
-  }
-
-  #loopLinks(): LoopLink[] {
-    const codecs = new Map<string, Codec>()
-    return [...this.#links].map(([link, { transport }]) => {
-      const { framing } = transport.capabilities
-      const codec = codecs.get(framing) ?? createCodec({ ring: this.#ring, framing })
-      codecs.set(framing, codec)
-      return { link, transport, codec }
-    })
   }
 
   #diagnose(name: string, heardJunk: number): string {
@@ -360,7 +346,7 @@ export class Engine {
       throw error
     }
     this.#ring = ring
-    this.#loop.setLinks(this.#loopLinks())
+    this.#loop.setLinks(loopLinks(this.#links, ring, options))
     return this.#reconfiguration(options, options.onIsolated ?? (await this.#defaultOnIsolated()))
   }
 

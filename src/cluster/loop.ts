@@ -5,13 +5,21 @@ import type { Observation } from '../roles/arbiter.ts'
 import { messageOf } from '../roles/error.ts'
 import type { Host } from '../roles/host.ts'
 import type { Transport } from '../roles/transport.ts'
+import type { ClassicCutter } from '../wire/classic-cutter.ts'
 import type { Codec } from '../wire/codec.ts'
+import type { Message } from '../wire/message.ts'
+import type { LineBudget } from './line-budget.ts'
+import { forSlowLine, hintOf, reckonsOtherwise } from './slow-line.ts'
 
 /** One link as the loop uses it. */
 export interface LoopLink {
   readonly link: string
   readonly transport: Transport
   readonly codec: Codec
+  /** Finds the frames of a link that is a stream of bytes. */
+  readonly cutter?: ClassicCutter | undefined
+  /** What a slow line can carry. */
+  readonly budget?: LineBudget | undefined
 }
 
 /** What the loop is built from and whom it tells. */
@@ -42,9 +50,11 @@ export class Loop {
   readonly #options: LoopOptions
   #links: readonly LoopLink[]
   readonly #waiting: Happening[] = []
-  readonly #dropped = new Map<string, { count: number; nextMs: number }>()
+  readonly #drops = new Map<string, { count: number; nextMs: number }>()
   readonly #heard = new Set<string>()
   readonly #junk = new Map<string, number>()
+  /** Slow lines on which the peer sends other beats than this node would. */
+  readonly #differs = new Set<string>()
   #stepping = false
   /** Before its start a node takes part in nothing: links, agents and arbiters are still being opened. */
   #running = false
@@ -71,16 +81,40 @@ export class Loop {
   /** Packets arrive here. */
   receive(link: string, bytes: Uint8Array, from: string): void {
     if (!this.#running) return
-    const codec = this.#links.find((entry) => entry.link === link)?.codec
-    if (!codec) return
-    const opened = codec.open(bytes)
-    if (!opened.ok) {
-      this.#junk.set(link, (this.#junk.get(link) ?? 0) + 1)
-      this.#countDropped(link, opened.reason, from, opened.detail ?? null)
-      return
-    }
+    const entry = this.#links.find((other) => other.link === link)
+    if (!entry) return
+    const frames = entry.cutter ? this.#cut(entry, entry.cutter, bytes, from) : [bytes]
+    for (const frame of frames) this.#open(entry, frame, from)
+  }
+
+  /** What belongs to no frame, a half one above all, is only counted. */
+  #cut({ link }: LoopLink, cutter: ClassicCutter, bytes: Uint8Array, from: string): readonly Uint8Array[] {
+    const before = cutter.discarded
+    const frames = cutter.push(bytes)
+    const garbage = cutter.discarded - before
+    if (garbage > 0) this.#dropped(link, 'malformed', from, `${garbage} bytes that belong to no frame`)
+    return frames
+  }
+
+  #open(entry: LoopLink, frame: Uint8Array, from: string): void {
+    const { link, codec } = entry
+    const opened = codec.open(frame)
+    if (!opened.ok) return this.#dropped(link, opened.reason, from, opened.detail ?? null)
     this.#heard.add(link)
+    this.#compareBudgets(entry, opened.message)
     this.input({ type: 'message', link, message: opened.message, keyId: opened.keyId })
+  }
+
+  /** Both nodes must come to the same of what a slow line can carry. */
+  #compareBudgets({ link, budget }: LoopLink, message: Message): void {
+    if (!budget) return
+    const differs = reckonsOtherwise(message, budget, this.#options.core.view().peer.kind === 'hot-standby')
+    if (differs === undefined || differs === this.#differs.has(link)) return
+    if (!differs) return void this.#differs.delete(link)
+    this.#differs.add(link)
+    const [who, other] = budget.extras ? ['the peer', 'this node'] : ['this node', 'the peer']
+    const message_ = `${who} leaves the extra fields out on this slow line, ${other} does not: compare keepalive, baud, nodes, groups and keys of both`
+    this.tell('problem', { where: `link ${link}`, code: 'HS_TRANSPORT', message: message_ })
   }
 
   observe(observation: Observation): void {
@@ -186,15 +220,22 @@ export class Loop {
   }
 
   #send({ message, keyId }: Extract<Effect, { type: 'send' }>): void {
-    // Links of one kind share a codec: the frame is made once.
-    const frames = new Map<Codec, Uint8Array>()
-    for (const { transport, codec } of this.#links) {
-      let frame = frames.get(codec)
-      if (!frame) {
-        frame = codec.seal(message, keyId)
-        frames.set(codec, frame)
+    // Links of one kind share a codec, and a message that is not shortened: the frame is made once.
+    const frames = new Map<Codec, Map<Message, Uint8Array>>()
+    const hint = hintOf(message)
+    for (const { transport, codec, budget, link } of this.#links) {
+      const outgoing = budget ? forSlowLine(message, budget) : message
+      if (!outgoing) continue
+      const made = frames.get(codec) ?? new Map<Message, Uint8Array>()
+      frames.set(codec, made)
+      try {
+        const frame = made.get(outgoing) ?? codec.seal(outgoing, keyId)
+        made.set(outgoing, frame)
+        transport.send(frame, hint)
+      } catch (error) {
+        // What one framing cannot carry, another may.
+        this.tell('problem', { where: `link ${link}`, code: 'HS_FRAME', message: messageOf(error) })
       }
-      transport.send(frame)
     }
   }
 
@@ -216,12 +257,13 @@ export class Loop {
     }
   }
 
-  #countDropped(link: string, reason: string, from: string, detail: string | null): void {
+  #dropped(link: string, reason: string, from: string, detail: string | null): void {
+    this.#junk.set(link, (this.#junk.get(link) ?? 0) + 1)
     const { monoMs } = this.#options.host.now()
     const key = `${link} ${reason}`
-    if (this.#dropped.size >= droppedKindsMax && !this.#dropped.has(key)) return
-    const entry = this.#dropped.get(key) ?? { count: 0, nextMs: Number.NEGATIVE_INFINITY }
-    this.#dropped.set(key, entry)
+    if (this.#drops.size >= droppedKindsMax && !this.#drops.has(key)) return
+    const entry = this.#drops.get(key) ?? { count: 0, nextMs: Number.NEGATIVE_INFINITY }
+    this.#drops.set(key, entry)
     entry.count++
     if (monoMs < entry.nextMs) return
     this.tell('frame:dropped', { link, reason, from, count: entry.count, detail })

@@ -1,17 +1,9 @@
-import { icmpPing } from '../arbiters/icmp-ping.ts'
-import { pingGroup } from '../arbiters/ping-group.ts'
-import type { ArbiterPlugin } from '../roles/arbiter.ts'
-import { udpBroadcast } from '../transports/udp-broadcast.ts'
-import { udpMulticast } from '../transports/udp-multicast.ts'
-import { udpUnicast } from '../transports/udp-unicast.ts'
 import type { HaCfDraft } from './ha-cf-draft.ts'
+import { baud, broadcast, multicast, ping, pingGroupOf, serialLines, udpport, unicast } from './ha-cf-media.ts'
 import {
-  address,
   autoFailback,
   between,
   bool,
-  device,
-  devices,
   facility,
   fullPath,
   integer,
@@ -71,70 +63,6 @@ function refused(name: string, form: string, reason: string, off?: (words: reado
 }
 
 const isOff = (words: readonly string[]): boolean => words.length === 1 && /^(false|off|no|n|0)$/i.test(words[0]!)
-
-/** Heartbeat names a link by its device; a second medium on one device gets a name of its own. */
-function linkName(draft: HaCfDraft, name: string, suffix: string): string {
-  return draft.media.some(({ value }) => value.link === name) ? `${name}-${suffix}` : name
-}
-
-const broadcast: Apply = (draft, words) => {
-  for (const name of devices(words)) {
-    const value = udpBroadcast({ device: name, port: draft.port, link: linkName(draft, name, 'bcast') })
-    draft.media.push({ line: draft.line, value })
-  }
-}
-
-function unicast(family: 4 | 6): Apply {
-  return (draft, words) => {
-    const [name, peer] = between(2, 2)(words)
-    const link = linkName(draft, device(name!), peer!)
-    const value = udpUnicast({ device: name!, peer: address(family)(peer!), port: draft.port, link })
-    draft.media.push({ line: draft.line, value })
-  }
-}
-
-function multicast(family: 4 | 6): Apply {
-  return (draft, words) => {
-    const [name, group, port, ttl, loop] = between(5, 5)(words)
-    const value = udpMulticast({
-      device: device(name!),
-      group: address(family)(group!),
-      port: integer(1, 65535)([port!]),
-      ttl: integer(1, 4)([ttl!]),
-      loop: integer(0, 1)([loop!]) === 1,
-      link: linkName(draft, name!, 'mcast'),
-    })
-    draft.media.push({ line: draft.line, value })
-  }
-}
-
-function ping(family: 4 | 6): Apply {
-  return (draft, words) => {
-    if (words.length === 0) throw badValue('the address is missing')
-    for (const word of words) addTarget(draft, icmpPing(address(family)(word)))
-  }
-}
-
-const pingGroupOf: Apply = (draft, words) => {
-  const [name, ...addresses] = between(2, 64)(words)
-  addTarget(draft, pingGroup(name!, addresses.map(address(4, 6))))
-}
-
-function addTarget(draft: HaCfDraft, value: ArbiterPlugin): void {
-  const before = draft.arbiters.find((other) => other.value.target === value.target)
-  if (before) throw badValue(`${quoted(value.target)} is a ping target already, in line ${before.line}`)
-  draft.arbiters.push({ line: draft.line, value })
-}
-
-const udpport: Apply = (draft, words) => {
-  const early = draft.media.find(({ value }) => value.type !== 'udp-multicast')
-  if (early) {
-    throw badValue(
-      `udpport must stand before every ucast and bcast line: the medium in line ${early.line} already has port ${draft.port}`,
-    )
-  }
-  draft.port = integer(1, 65535)(words)
-}
 
 const respawn: Apply = (draft, words) => {
   const [user, command, ...args] = between(2, 256)(words)
@@ -252,12 +180,18 @@ export const directives: readonly Directive[] = [
     'A multicast link; `udpport` does not apply. TTL 1–4, as 3.0.6 has it, LOOP 0 or 1.',
   ),
   several('mcast6', 'DEVICE GROUP PORT TTL LOOP', multicast(6), 'The same for IPv6.'),
-  refused(
+  several(
     'serial',
     'TTY …',
-    'serial lines are not supported by this version; use a second network link (ucast, bcast, mcast)',
+    serialLines,
+    'A null-modem line on each device, locked as UUCP does; see [transports/serial.md](transports/serial.md).',
   ),
-  refused('baud', 'RATE', 'it belongs to serial lines, which are not supported by this version; leave the line out'),
+  honoured(
+    'baud',
+    'RATE',
+    baud,
+    'Speed of the serial lines (default 19200): 9600, 19200, 38400, 57600, 115200, 230400 or 460800; stands before `serial`.',
+  ),
   several(
     'ping',
     'ADDRESS …',

@@ -35,6 +35,8 @@ export interface HaCfDraft {
   deadpingMs?: number
   /** Port for the `bcast` and `ucast` lines that follow. */
   port: number
+  /** Speed of the `serial` lines that follow. */
+  baud: number
   media: Located<TransportPlugin>[]
   arbiters: Located<ArbiterPlugin>[]
   autoFailback?: AutoFailback

@@ -11,6 +11,9 @@ import { attempt, inOrder, quoted, suggestion } from './problems.ts'
 /** UDP port where `udpport` is missing: IANA's `ha-cluster`, as /etc/services has it. */
 const DEFAULT_PORT = 694
 
+/** Speed where `baud` is missing (`DEFAULTBAUD`). */
+const DEFAULT_BAUD = 19_200
+
 /** What an `ha.cf` says, with every problem found in it. Where `issues` holds an error the rest is what could be understood. */
 export interface HaCf {
   readonly name: string
@@ -31,6 +34,8 @@ export interface HaCf {
   readonly logging: LoggingOptions
   /** Where the first link stands, as `file:line`. */
   readonly whereLink: string
+  /** Where each transport stands, as `file:line`. */
+  readonly whereTransports: readonly string[]
   /** What only the host itself can tell, each with its line. */
   readonly hostChecks: readonly string[]
   readonly issues: readonly Issue[]
@@ -50,6 +55,7 @@ export function parseHaCf(text: string, file: string): HaCf {
     cluster: 'linux-ha',
     nodes: [],
     port: DEFAULT_PORT,
+    baud: DEFAULT_BAUD,
     media: [],
     arbiters: [],
     respawn: [],
@@ -103,6 +109,7 @@ export function parseHaCf(text: string, file: string): HaCf {
     whereDeadping: whereOf('deadping', 'deadtime'),
     transports: draft.media.map(({ value }) => value),
     whereLink: `${file}:${draft.media[0]?.line ?? 1}`,
+    whereTransports: draft.media.map(({ line }) => `${file}:${line}`),
     arbiters: draft.arbiters.map(({ value }) => value),
     autoFailback: draft.autoFailback ?? 'legacy',
     generationFrom: draft.generationFrom ?? 'file',
@@ -215,7 +222,8 @@ function checkMedia(
   // A medium whose line was wrong has its own error.
   const tried = ['ucast', 'ucast6', 'bcast', 'udp', 'mcast', 'mcast6', 'serial'].some((name) => lines.has(name))
   if (!tried) {
-    const message = "no link to the peer is named; write 'ucast DEVICE ADDRESS', 'bcast DEVICE' or an mcast line"
+    const message =
+      "no link to the peer is named; write 'ucast DEVICE ADDRESS', 'bcast DEVICE', an mcast line or 'serial TTY'"
     issues.push({ where: file, message, severity: 'error' })
   }
 }
@@ -233,9 +241,11 @@ function loggingOf(draft: HaCfDraft): LoggingOptions {
 }
 
 function hostChecksOf(draft: HaCfDraft, file: string): string[] {
-  const devices = draft.media
-    .filter(({ value }) => value.device !== undefined)
-    .map(({ line, value }) => `${file}:${line}: whether this host has the device ${value.device}`)
+  const devices = draft.media.flatMap(({ line, value }) => {
+    if (value.type === 'serial')
+      return `${file}:${line}: whether this host has the serial line ${value.link}, and nobody else uses it`
+    return value.device === undefined ? [] : `${file}:${line}: whether this host has the device ${value.device}`
+  })
   const users = draft.respawn.map(
     ({ line, value }) => `${file}:${line}: whether the user ${value.user} exists and may run ${value.command}`,
   )

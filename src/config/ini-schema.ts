@@ -10,6 +10,7 @@ import { vip } from '../resources/vip.ts'
 import type { ArbiterPlugin } from '../roles/arbiter.ts'
 import type { ResourcePlugin } from '../roles/resource-agent.ts'
 import type { TransportPlugin } from '../roles/transport.ts'
+import { serial } from '../transports/serial.ts'
 import { udpBroadcast } from '../transports/udp-broadcast.ts'
 import { udpMulticast } from '../transports/udp-multicast.ts'
 import { udpUnicast } from '../transports/udp-unicast.ts'
@@ -77,6 +78,13 @@ export const transportTypes: Readonly<Record<string, TypeSchema<TransportPlugin>
       loop: { kind: 'boolean', doc: 'Whether other sockets of this host hear it too; default false.' },
     },
     make: (link, options: Checked) => udpMulticast({ ...options, link }),
+  },
+  serial: {
+    keys: {
+      device: { kind: 'text', required: true, doc: 'Device of the line, a full path.' },
+      baud: { kind: 'integer', doc: 'Speed in bits per second; default 19200.' },
+    },
+    make: (link, options: Checked) => serial({ ...options, link }),
   },
 }
 

@@ -38,6 +38,8 @@ export interface Ini {
   readonly options: ClusterOptions | undefined
   /** Where the first link stands, as `file:line`. */
   readonly whereLink: string
+  /** Where each transport stands, as `file:line`. */
+  readonly whereTransports: readonly string[]
   readonly logging: LoggingOptions
   readonly words: readonly ResourceWord[]
   readonly issues: readonly Issue[]
@@ -146,7 +148,8 @@ class IniReader {
           ...recorded,
         } as unknown as ClusterOptions)
     const whereLink = this.#where(transports[0]?.section)
-    return { options, whereLink, logging, words: this.#words, issues: inOrder(this.#issues) }
+    const whereTransports = transports.map(({ section }) => this.#where(section))
+    return { options, whereLink, whereTransports, logging, words: this.#words, issues: inOrder(this.#issues) }
   }
 
   #of(kind: string): readonly IniSection[] {

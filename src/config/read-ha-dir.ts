@@ -36,6 +36,8 @@ export interface HaDir {
   readonly logging: LoggingOptions
   /** What each resource word became. */
   readonly words: readonly ResourceWord[]
+  /** Where each transport of the options stands, as `file:line`. */
+  readonly whereTransports: readonly string[]
   /** What only a running host can tell, one sentence each. */
   readonly hostChecks: readonly string[]
   /** Every problem, error or not. */
@@ -72,6 +74,7 @@ export function inspectHaDir(dir: string, options: ReadHaDirOptions = {}): HaDir
     options: undefined,
     logging: { debug: 0 },
     words: [],
+    whereTransports: [],
     hostChecks: [],
   }
   const fail = (message: string): HaDir => ({ ...nothing, issues: [{ where: dir, message, severity: 'error' }] })
@@ -89,7 +92,7 @@ export function inspectHaDir(dir: string, options: ReadHaDirOptions = {}): HaDir
   return withNode({ ...nothing, ...found }, options.node)
 }
 
-type Found = Pick<HaDir, 'source' | 'options' | 'logging' | 'words' | 'hostChecks' | 'issues'>
+type Found = Omit<HaDir, 'dir'>
 
 function inspectHeartbeat(dir: string, find: FindScript, heartbeatDirectory = '/var/lib/heartbeat'): Found {
   const issues: Issue[] = []
@@ -115,6 +118,7 @@ function inspectHeartbeat(dir: string, find: FindScript, heartbeatDirectory = '/
       haCf && keys?.plugin && !hasErrors(issues) ? optionsOf(haCf, keys.plugin, groups, heartbeatDirectory) : undefined,
     logging: haCf?.logging ?? { debug: 0 },
     words: resources?.words ?? [],
+    whereTransports: haCf?.whereTransports ?? [],
     hostChecks: [
       ...(haCf?.hostChecks ?? []),
       ...(haCf ? isolationChecks(haCf.whereLink, haCf) : []),
@@ -150,19 +154,32 @@ function inspectIni(dir: string, find: FindScript): Found {
   const path = join(dir, iniFile)
   const text = readText(path, issues)
   if (text === undefined)
-    return { source: 'ini', options: undefined, logging: { debug: 0 }, words: [], hostChecks: [], issues }
+    return {
+      source: 'ini',
+      options: undefined,
+      logging: { debug: 0 },
+      words: [],
+      whereTransports: [],
+      hostChecks: [],
+      issues,
+    }
   const mode = statSync(path).mode & 0o7777
   const openMode = mode & 0o077 ? mode.toString(8).padStart(4, '0') : undefined
   const ini = parseIni(text, path, { find, openMode })
   const { transports = [], groups = [] } = ini.options ?? {}
-  const devices = transports.filter(({ device }) => device !== undefined)
+  const devices = transports.flatMap(({ link, device, type }) => {
+    if (type === 'serial')
+      return `${path}: whether this host has the device of the serial line ${link}, and nobody else uses it`
+    return device === undefined ? [] : `${path}: whether this host has the device ${device} of link ${link}`
+  })
   return {
     source: 'ini',
     options: ini.options,
     logging: ini.logging,
     words: ini.words,
+    whereTransports: ini.whereTransports,
     hostChecks: [
-      ...devices.map(({ link, device }) => `${path}: whether this host has the device ${device} of link ${link}`),
+      ...devices,
       ...(ini.options ? isolationChecks(ini.whereLink, ini.options) : []),
       ...groupChecks(groups),
     ],

@@ -75,6 +75,8 @@ export class Membership {
   #hearingSinceMs = 0
   #echoedAtMs: number | undefined
   #generation = 0
+  /** When a beat of this run of the peer last had our extra fields, in awake time. */
+  #extrasAtMs = Number.NEGATIVE_INFINITY
 
   constructor(port: MembershipPort, detector: LivenessDetector) {
     this.#port = port
@@ -187,7 +189,9 @@ export class Membership {
       this.#generation = generation
       this.#peer = { ...this.#peer, bootId: undefined, digest: undefined, groups: undefined, kind: 'unknown' }
       this.#echoedAtMs = undefined
+      this.#extrasAtMs = Number.NEGATIVE_INFINITY
     }
+    const kindBefore = this.#peer.kind
     if (isStatus && !stale) this.#status(incoming)
     this.#lastHeardMs = now
     this.#creditAtLastHeardMs = this.#stalledMs
@@ -202,22 +206,31 @@ export class Membership {
       this.#port.event('peer:alive', { peer: this.#port.config().peer, how, kind, generation })
       this.#port.onPeer(restarted && !wasGone ? 'restarted' : 'heard', how === 'returned')
     }
-    if (reported) this.#port.onPeer('report', false)
+    // Spoken to in a daemon's words from here on, it wants to hear them.
+    if (reported || (kindBefore === 'hot-standby' && this.#peer.kind === 'heartbeat'))
+      this.#port.onPeer('report', false)
     this.#plan()
   }
 
   #status(incoming: Message): void {
     const dt = hexOf(incoming, 'dt')
     const { times, peer } = this.#port.config()
-    const ours = text(incoming, 'hs') === '1'
+    const now = this.#awake(this.#port.now().monoMs)
+    const carries = text(incoming, 'hs') === '1'
+    if (carries) this.#extrasAtMs = now
+    // A slow line leaves the extra fields out, and a run of a program does not change its kind. But where no line carries them
+    // any more, what the peer last said in them is worth nothing, and it must be spoken to as a daemon is: before their echo
+    // is so old that it would look as if the peer did not hear us.
+    const extrasLastMs = Math.min(times.deadtimeMs, this.#peer.deadtimeMs) - 2 * times.keepaliveMs
+    const ours = carries || (this.#peer.kind === 'hot-standby' && now - this.#extrasAtMs <= extrasLastMs)
     const stallMs = decimalOf(incoming, 'hsstall') ?? 0
     this.#peer = {
       ...this.#peer,
       status: text(incoming, 'st') ?? this.#peer.status,
       kind: ours ? 'hot-standby' : 'heartbeat',
       deadtimeMs: Math.min(dt === undefined || dt === 0 ? times.deadtimeMs : dt, deadtimeCap * times.deadtimeMs),
-      bootId: ours ? text(incoming, 'hsboot') : undefined,
-      digest: ours ? text(incoming, 'hscfg') : undefined,
+      bootId: carries ? text(incoming, 'hsboot') : ours ? this.#peer.bootId : undefined,
+      digest: carries ? text(incoming, 'hscfg') : ours ? this.#peer.digest : undefined,
     }
     if (ours && stallMs > 0) this.#port.event('peer:stall', { peer, stallMs })
     this.#echo(text(incoming, 'hsecho'))

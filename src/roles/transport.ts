@@ -12,6 +12,16 @@ export interface TransportCapabilities {
   readonly echoes: boolean
 }
 
+/** What a frame carries. A line so slow that frames wait for one another chooses by it; the others need not look. */
+export interface FrameHint {
+  /** `beat`: the newest one counts; `dialogue`: in order with the beats; `payload`: of the application, may be overtaken. */
+  readonly lane: 'beat' | 'dialogue' | 'payload'
+  /** Sequence number of the message, 0 where it has none. */
+  readonly seq: number
+  /** The same for a message and its retransmission, different for any two messages. */
+  readonly key: string
+}
+
 /** What a transport is given by the engine. */
 export interface TransportContext {
   /** Configured name of this node. */
@@ -33,7 +43,7 @@ export interface Transport {
    */
   open(): Promise<void>
   /** Sends one frame. Never throws and never blocks; errors go to `problem`. */
-  send(frame: Uint8Array): void
+  send(frame: Uint8Array, hint?: FrameHint | undefined): void
   /** Closes the link; idempotent. Nothing is received afterwards. */
   close(): Promise<void>
   /** For people: local and remote end, as in `192.168.2.105:694 -> 192.168.2.106:694`. */
@@ -49,6 +59,8 @@ export interface TransportPlugin {
   readonly link: string
   /** Network device, where one was named. */
   readonly device?: string | undefined
+  /** Bits per second of a slow line: known before it is opened, so that a configuration that asks too much of it is refused. */
+  readonly bitsPerSecond?: number | undefined
   /** What is wrong with the options for this pair of nodes, if anything; paths are relative to the plug-in (`addresses.master`). */
   validate?(nodes: readonly string[]): readonly { readonly path: string; readonly message: string }[]
   /** Address of the peer on this link, where it has one: a link whose peer address is this host's own is left out (Heartbeat's files may name both ends). */

@@ -7,6 +7,8 @@ const stop = utf8('<<<\n')
 export interface ClassicCutter {
   /** Takes the next chunk, of any size, and returns the frames that it completes. They are candidates: nothing is verified. */
   push(chunk: Uint8Array): Uint8Array[]
+  /** Bytes that turned out to belong to no frame, so far: garbage between two, and what was left of one that broke off. */
+  readonly discarded: number
 }
 
 /**
@@ -18,6 +20,8 @@ export function classicCutter(limitBytes: number = maxFrameBytes): ClassicCutter
   const held = new Uint8Array(limitBytes)
   let length = 0
   let lineStart = 0
+  let taken = 0
+  let returned = 0
   /** Whether what is held begins with the start marker. */
   let inFrame = false
   /** Where another frame may begin inside the one that is held; -1: nowhere. */
@@ -47,6 +51,7 @@ export function classicCutter(limitBytes: number = maxFrameBytes): ClassicCutter
       inner = length - start.length
     } else if (inFrame && atLineStart && hasAt(held, lineStart, stop)) {
       frames.push(held.slice(0, length))
+      returned += length
       if (inner > 0) frames.push(held.slice(inner, length))
       inFrame = false
     }
@@ -55,8 +60,12 @@ export function classicCutter(limitBytes: number = maxFrameBytes): ClassicCutter
   }
 
   return {
+    get discarded() {
+      return taken - returned - length
+    },
     push(chunk) {
       const frames: Uint8Array[] = []
+      taken += chunk.length
       for (const byte of chunk) {
         if (length === held.length) overflow()
         held[length++] = byte

@@ -76,7 +76,7 @@ export class SerialCable<End extends string> implements AsyncDisposable {
     this.#ports.delete(end)
     const ended = port.socat.exitCode === null && port.socat.signalCode === null ? once(port.socat, 'exit') : undefined
     closeSync(port.held)
-    port.socat.kill()
+    port.socat.kill('SIGKILL')
     await ended
     rmSync(this.device(end), { force: true })
   }
@@ -88,6 +88,15 @@ export class SerialCable<End extends string> implements AsyncDisposable {
 
   mend(): void {
     this.#cut = false
+  }
+
+  /** The device of an end takes nothing any more, and says nothing. */
+  stop(end: End): void {
+    this.#ports.get(end)?.socat.kill('SIGSTOP')
+  }
+
+  go(end: End): void {
+    this.#ports.get(end)?.socat.kill('SIGCONT')
   }
 
   /** Lets bytes arrive at an end that nobody has sent. */

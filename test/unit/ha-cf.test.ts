@@ -132,8 +132,24 @@ const examples: Readonly<Record<string, Example>> = {
     bad: 'mcast6 eth1 fd00::1 694 1 0',
     says: /'fd00::1' is no group address/,
   },
-  serial: refusedAlways('serial /dev/ttyS0'),
-  baud: refusedAlways('baud 19200'),
+  serial: {
+    good: 'serial /dev/ttyS0 /dev/ttyUSB0 # Linux',
+    leadsTo: (found) => {
+      assert.equal(link(found), 'udp-broadcast eth0, serial /dev/ttyS0, serial /dev/ttyUSB0')
+      assert.deepEqual(
+        found.transports.map(({ bitsPerSecond }) => bitsPerSecond),
+        [undefined, 19_200, 19_200],
+      )
+    },
+    bad: 'serial ttyS0',
+    says: /^serial: 'ttyS0' is not a full path; it must begin with \/; right is 'serial TTY …'/,
+  },
+  baud: {
+    good: 'baud 115200\nserial /dev/ttyS0',
+    leadsTo: (found) => assert.equal(found.transports[1]!.bitsPerSecond, 115_200),
+    bad: 'baud 12345',
+    says: /'12345' found where one of 9600, 19200, .*, 460800 belongs/,
+  },
   ping: {
     good: 'ping 10.0.0.1 10.0.0.2',
     leadsTo: (found) => assert.equal(targets(found), '10.0.0.1 10.0.0.1, 10.0.0.2 10.0.0.2'),
@@ -380,6 +396,12 @@ describe('ha.cf as a whole', () => {
       messages(`${base}ping 10.0.0.1`, 'note').join(),
       /ha\.cf:4: ping targets count here although no ipfail/,
     )
+  })
+
+  it('wants baud before the lines that it is meant for', () => {
+    assert.deepEqual(messages(`${base}serial /dev/ttyS0\nbaud 9600`, 'error'), [
+      "ha.cf:5: baud must stand before every serial line: that in line 4 has 19200; right is 'baud RATE'",
+    ])
   })
 
   it('refuses a ping target that is named twice', () => {

@@ -26,6 +26,7 @@ const helpers: Readonly<Record<string, string>> = {
   'src/resources/ocf-metadata.ts': 'reads what an OCF agent says of itself',
   'src/resources/options.ts': 'what the options of all resources share',
   'src/transports/endpoint.ts': 'what the options of the UDP transports share',
+  'src/transports/line-queue.ts': 'what waits for a slow line',
   'src/transports/link-diagnosis.ts': 'why nothing is heard on a link',
   'src/transports/own-address.ts': "chooses a device's address to bind to",
   'src/transports/udp-errors.ts': 'errors of sockets, in words',

@@ -1,0 +1,33 @@
+import type { KeyRing } from '../roles/key-ring.ts'
+import type { Transport, TransportPlugin } from '../roles/transport.ts'
+import type { ClassicCutter } from '../wire/classic-cutter.ts'
+import { type Codec, createCodec } from '../wire/codec.ts'
+import { lineBudget } from './line-budget.ts'
+import type { LoopLink } from './loop.ts'
+import type { Resolved } from './resolve.ts'
+
+/** A link of a running member. */
+export interface OpenLink {
+  readonly plugin: TransportPlugin
+  readonly transport: Transport
+  /** Of a stream: outlives a change of keys, so that a frame that is half here is not lost. */
+  readonly cutter: ClassicCutter | undefined
+  lastProblem: string | undefined
+}
+
+/** The links as the loop uses them, with these keys and options. Links of one framing share a codec. */
+export function loopLinks(
+  links: ReadonlyMap<string, OpenLink>,
+  ring: KeyRing,
+  { nodes, groups, authenticator, liveness: { times } }: Resolved,
+): LoopLink[] {
+  const codecs = new Map<string, Codec>()
+  return [...links].map(([link, { transport, cutter }]) => {
+    const { framing, bitsPerSecond } = transport.capabilities
+    const codec = codecs.get(framing) ?? createCodec({ ring, framing })
+    codecs.set(framing, codec)
+    const budget =
+      bitsPerSecond === undefined ? undefined : lineBudget({ nodes, groups, authenticator, times }, bitsPerSecond)
+    return { link, transport, codec, cutter, budget }
+  })
+}

@@ -1,0 +1,100 @@
+import { icmpPing } from '../arbiters/icmp-ping.ts'
+import { pingGroup } from '../arbiters/ping-group.ts'
+import type { ArbiterPlugin } from '../roles/arbiter.ts'
+import { serial } from '../transports/serial.ts'
+import { udpBroadcast } from '../transports/udp-broadcast.ts'
+import { udpMulticast } from '../transports/udp-multicast.ts'
+import { udpUnicast } from '../transports/udp-unicast.ts'
+import type { HaCfDraft } from './ha-cf-draft.ts'
+import { address, between, device, devices, fullPath, integer, oneOf } from './ha-cf-values.ts'
+import { badValue, quoted } from './problems.ts'
+
+// The directives of ha.cf that name a link to the peer or a ping target.
+
+type Apply = (draft: HaCfDraft, words: readonly string[]) => void
+
+/** Heartbeat names a link by its device; a second medium on one device gets a name of its own. */
+function linkName(draft: HaCfDraft, name: string, suffix: string): string {
+  return draft.media.some(({ value }) => value.link === name) ? `${name}-${suffix}` : name
+}
+
+/** `bcast`, `udp`: a link on each device. */
+export const broadcast: Apply = (draft, words) => {
+  for (const name of devices(words)) {
+    const value = udpBroadcast({ device: name, port: draft.port, link: linkName(draft, name, 'bcast') })
+    draft.media.push({ line: draft.line, value })
+  }
+}
+
+/** `ucast`, `ucast6`. */
+export function unicast(family: 4 | 6): Apply {
+  return (draft, words) => {
+    const [name, peer] = between(2, 2)(words)
+    const link = linkName(draft, device(name!), peer!)
+    const value = udpUnicast({ device: name!, peer: address(family)(peer!), port: draft.port, link })
+    draft.media.push({ line: draft.line, value })
+  }
+}
+
+/** `mcast`, `mcast6`. */
+export function multicast(family: 4 | 6): Apply {
+  return (draft, words) => {
+    const [name, group, port, ttl, loop] = between(5, 5)(words)
+    const value = udpMulticast({
+      device: device(name!),
+      group: address(family)(group!),
+      port: integer(1, 65535)([port!]),
+      ttl: integer(1, 4)([ttl!]),
+      loop: integer(0, 1)([loop!]) === 1,
+      link: linkName(draft, name!, 'mcast'),
+    })
+    draft.media.push({ line: draft.line, value })
+  }
+}
+
+/** `serial`: a link on each device, at the speed that stands before it. */
+export const serialLines: Apply = (draft, words) => {
+  if (words.length === 0) throw badValue('the device is missing')
+  for (const tty of words) {
+    const value = serial({ device: fullPath([tty]), baud: draft.baud })
+    draft.media.push({ line: draft.line, value })
+  }
+}
+
+/** `baud`, as the daemon takes it. */
+export const baud: Apply = (draft, words) => {
+  const early = draft.media.find(({ value }) => value.type === 'serial')
+  if (early) throw badValue(`baud must stand before every serial line: that in line ${early.line} has ${draft.baud}`)
+  draft.baud = Number(oneOf('9600', '19200', '38400', '57600', '115200', '230400', '460800')(words))
+}
+
+/** `ping`, `ping6`: a target for each address. */
+export function ping(family: 4 | 6): Apply {
+  return (draft, words) => {
+    if (words.length === 0) throw badValue('the address is missing')
+    for (const word of words) addTarget(draft, icmpPing(address(family)(word)))
+  }
+}
+
+/** `ping_group`: one target of several addresses. */
+export const pingGroupOf: Apply = (draft, words) => {
+  const [name, ...addresses] = between(2, 64)(words)
+  addTarget(draft, pingGroup(name!, addresses.map(address(4, 6))))
+}
+
+function addTarget(draft: HaCfDraft, value: ArbiterPlugin): void {
+  const before = draft.arbiters.find((other) => other.value.target === value.target)
+  if (before) throw badValue(`${quoted(value.target)} is a ping target already, in line ${before.line}`)
+  draft.arbiters.push({ line: draft.line, value })
+}
+
+/** `udpport`, of the lines after it. */
+export const udpport: Apply = (draft, words) => {
+  const early = draft.media.find(({ value }) => value.type === 'udp-unicast' || value.type === 'udp-broadcast')
+  if (early) {
+    throw badValue(
+      `udpport must stand before every ucast and bcast line: the medium in line ${early.line} already has port ${draft.port}`,
+    )
+  }
+  draft.port = integer(1, 65535)(words)
+}
