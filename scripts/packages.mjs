@@ -47,7 +47,7 @@ const SYSTEMD = ['systemd', 'dbus', 'util-linux']
 export const LISTS = {
   pair: PAIR,
   unit: [...PAIR, ...SERIAL],
-  lab: [...new Set([...PAIR, ...SYSTEMD, ...SERIAL, 'e2fsprogs', 'resource-agents', 'curl'])],
+  lab: [...new Set([...PAIR, ...SYSTEMD, ...SERIAL, 'e2fsprogs', 'resource-agents', 'heartbeat', 'curl'])],
   /** To run a real heartbeat daemon against a node of ours. */
   heartbeat: ['heartbeat', 'resource-agents', ...SERIAL],
 }

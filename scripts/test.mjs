@@ -11,7 +11,7 @@ const inCi = Boolean(process.env.CI) && process.env.CI !== 'false'
 /**
  * `concurrency`: test files at once. `fileLimitS`: a file that takes longer is killed and failed. `hosts`: the tier builds
  * hosts in network namespaces. `packages`: the list of Debian packages it uses; only a tier with `hosts` cannot do without
- * them, the others leave tests out and say so. `also`: a script that plays further tests and prints its counts as its last line.
+ * them, the others leave tests out and say so. `also`: scripts, with their words, that play further tests and print their counts as their last line.
  */
 const tiers = {
   unit: { suffix: '.test.ts', concurrency: 2, fileLimitS: 120, packages: 'unit' },
@@ -23,7 +23,7 @@ const tiers = {
     fileLimitS: 1200,
     hosts: true,
     packages: 'lab',
-    also: 'scripts/lab.mjs',
+    also: [['scripts/lab.mjs'], ['scripts/lab.mjs', 'heartbeat', 'ci']],
   },
 }
 
@@ -67,8 +67,11 @@ async function runFiles(files, { concurrency, fileLimitS }) {
 }
 
 /** Runs a script whose last line may name its counts; otherwise it counts as one test, by its exit code. */
-async function runScript(script) {
-  const child = spawn(process.execPath, [join(root, script)], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
+async function runScript(script, ...words) {
+  const child = spawn(process.execPath, [join(root, script), ...words], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   let lastLines = ''
   child.stdout.on('data', (chunk) => {
     process.stdout.write(chunk)
@@ -109,7 +112,7 @@ async function runTier(name) {
   }
   const files = testFiles(name, tier.suffix)
   if (files.length > 0) add(await runFiles(files, tier))
-  if (tier.also !== undefined && existsSync(join(root, tier.also))) add(await runScript(tier.also))
+  for (const [script, ...words] of tier.also ?? []) add(await runScript(script, ...words))
   if (total.passed + total.failed === 0) {
     console.log(`  FAILED: no test of the ${name} tier was run`)
     total.failed++

@@ -188,7 +188,7 @@ function checkArbiters(arbiters: unknown, report: Report): void {
   }
 }
 
-const knownOfGroup = { name: true, preferred: true, resources: true, handover: true }
+const knownOfGroup = { name: true, preferred: true, key: true, resources: true, handover: true }
 const handovers: readonly unknown[] = [undefined, 'break-before-make', 'make-before-break']
 
 function checkGroups(groups: unknown, nodes: readonly string[] | undefined, report: Report): void {
@@ -203,7 +203,7 @@ function checkGroups(groups: unknown, nodes: readonly string[] | undefined, repo
       continue
     }
     checkNames(group, knownOfGroup, `${where}.`, report)
-    const { name, preferred, resources: own, handover } = group
+    const { name, preferred, key, resources: own, handover } = group
     if (!handovers.includes(handover))
       report(`${where}.handover`, `${shown(handover)} is neither 'break-before-make' nor 'make-before-break'`)
     // The name travels as a word of the `hsgrp` field.
@@ -213,6 +213,8 @@ function checkGroups(groups: unknown, nodes: readonly string[] | undefined, repo
     names.add(name)
     if (nodes && !nodes.includes(preferred as string))
       report(`${where}.preferred`, `${shown(preferred)} is none of the nodes (${nodes.join(', ')})`)
+    if (key !== undefined && !isName(key, /^[!-~]{1,128}$/))
+      report(`${where}.key`, `${shown(key)} is no key: the first word of a line in haresources, without blanks`)
     if (!Array.isArray(own) || own.length === 0) {
       report(`${where}.resources`, `found ${shown(own)}; a group is a list of at least one resource`)
       continue

@@ -284,7 +284,7 @@ export class Engine {
       deadpingMs: Math.max(0, ...options.arbiters.map((arbiter) => arbiter.deadpingMs ?? options.deadpingMs)),
       keyId: this.#ring.active,
       groups: options.groups.map(groupConfig),
-      autoFailback: options.autoFailback === true || options.autoFailback === 'legacy',
+      autoFailback: options.autoFailback ?? false,
       onIsolated,
       restartWindowMs: options.restartWindowMs,
       holdDownMs: options.holdDownMs,
@@ -380,10 +380,11 @@ export class Engine {
   }
 }
 
-function groupConfig({ name, preferred, resources, handover }: Resolved['groups'][number]): GroupConfig {
+function groupConfig({ name, preferred, key, resources, handover }: Resolved['groups'][number]): GroupConfig {
   return {
     name,
     preferred,
+    key,
     ...(handover === 'make-before-break' ? { handover } : {}),
     resources: resources.map((resource) => ({
       name: resource.name,

@@ -13,6 +13,12 @@ export interface GroupOptions {
   readonly name: string
   /** The node that serves it when both can. */
   readonly preferred: string
+  /**
+   * Heartbeat's key of the group, the first word of its line in haresources; needed towards a daemon with `auto_failback
+   * legacy` only, which asks for groups by it.
+   * @defaultValue `name`
+   */
+  readonly key?: string | undefined
   /** Started in this order, stopped in reverse. */
   readonly resources: readonly ResourcePlugin[]
   /**
@@ -86,7 +92,8 @@ export interface ClusterOptions {
   readonly groups: readonly GroupOptions[]
   /**
    * Whether a group returns to its preferred node by itself when that node is back and well. `'legacy'` is Heartbeat's
-   * word for a missing `auto_failback`: `true` between two of ours.
+   * word for a missing `auto_failback`: `true` between two of ours; with a daemon each node serves what prefers it while it
+   * lives, and nothing is moved by hand.
    * @defaultValue `false`
    */
   readonly autoFailback?: boolean | 'legacy' | undefined

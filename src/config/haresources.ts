@@ -62,7 +62,7 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
       resources.set(made.plugin.name, line)
       return [made.plugin]
     })
-    groups.push({ name, preferred, resources: members })
+    groups.push({ name, preferred, key: rest[0]!.text, resources: members })
   }
   if (groups.length === 0 && issues.length === 0) {
     issues.push({ where: file, message: "no group is declared; write 'NODE RESOURCE …'", severity: 'error' })

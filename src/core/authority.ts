@@ -42,6 +42,8 @@ export interface Question {
   readonly failsBack: boolean
   /** The preferred node reaches fewer ping targets than the other. */
   readonly preferredIsPoorer: boolean
+  /** The peer is a Heartbeat daemon. */
+  readonly peerIsDaemon: boolean
   /** The contest has been told of already. */
   readonly contestKnown: boolean
   readonly keepaliveMs: number
@@ -84,11 +86,13 @@ function ourTurnAgain(question: Question): boolean {
 
 /** By which rule a contest between two active nodes is settled, and whether this node goes on. */
 export function rank(question: Question): { readonly goesOn: boolean; readonly rule: string } {
-  const { state, peerClaim, epoch, heardByPeer, failsBack, preferredHere, preferredIsPoorer } = question
+  const { state, peerClaim, epoch, heardByPeer, failsBack, preferredHere, preferredIsPoorer, peerIsDaemon } = question
   const peerState = peerClaim?.state
   if (peerState === 'stopping' || peerState === 'stuck') return { goesOn: true, rule: 'the peer is giving it up' }
   if ((state === 'probation') !== (peerState === 'probation'))
     return { goesOn: state !== 'probation', rule: 'who has stalled and asks gives way' }
+  // Giving way to it would end the service on both (linux-ha.md §9).
+  if (peerIsDaemon) return { goesOn: true, rule: 'a daemon that meets another active node gives up and restarts' }
   if (!heardByPeer) return { goesOn: false, rule: 'the peer does not hear this node' }
   if (failsBack && !preferredIsPoorer) return { goesOn: preferredHere, rule: 'the preferred node wins' }
   const peerEpoch = peerClaim?.epoch ?? 0

@@ -184,16 +184,16 @@ export class Connectivity {
     this.#port.agenda.clear('giveup')
   }
 
-  #poorerPeer(): boolean {
+  get peerIsPoorer(): boolean {
     return this.#theirs !== undefined && this.#theirs < this.ours
   }
 
   #compare(): void {
     const theirs = this.#theirs
     if (theirs === undefined) return
-    if (!this.#poorerPeer() && this.#balancedSinceMs === Number.POSITIVE_INFINITY)
+    if (!this.peerIsPoorer && this.#balancedSinceMs === Number.POSITIVE_INFINITY)
       this.#balancedSinceMs = this.#port.monoMs()
-    if (this.#poorerPeer()) this.#balancedSinceMs = Number.POSITIVE_INFINITY
+    if (this.peerIsPoorer) this.#balancedSinceMs = Number.POSITIVE_INFINITY
     if (this.weArePoorer) this.#planGiveUp(theirs)
     else {
       if (this.#port.agenda.has('giveup'))

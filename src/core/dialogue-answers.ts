@@ -1,9 +1,8 @@
-import { takenByDaemon } from './daemon.ts'
 import type { DialoguePort, Move } from './dialogue-port.ts'
 import type { DialogueEvent } from './dialogue-table.ts'
 import { overlapping } from './dialogue-words.ts'
 import type { NodePhase, Reason } from './events.ts'
-import { claims, type GroupClaim } from './report.ts'
+import { claims } from './report.ts'
 import type { Refusal } from './types.ts'
 
 // What the dialogue answers when it is asked for a move, and why it does not begin one. Nothing here changes anything.
@@ -94,11 +93,4 @@ export function peerServesAll(port: DialoguePort): boolean {
     const state = port.peer().groups?.get(name)?.state
     return state === 'active' || state === 'failed'
   })
-}
-
-/** What a daemon that says `done` has taken, though it has not reported it yet. */
-export function takenOf(port: DialoguePort, named: readonly string[]): ReadonlyMap<string, GroupClaim> {
-  const theirs = (group: string) => port.peer().groups?.get(group)
-  const taken = named.filter((group) => !claims(theirs(group)?.state ?? 'unknown'))
-  return new Map(taken.map((group) => [group, takenByDaemon(theirs(group), port.claim(group))]))
 }

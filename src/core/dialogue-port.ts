@@ -35,6 +35,8 @@ export interface DialoguePort {
   onGone(): void
   /** Both nodes are well enough for a group to go home: agree, hear each other, reach as many ping targets, since 2 keepalives. */
   mayFailBack(): boolean
+  /** It reaches fewer ping targets than this node. */
+  peerIsPoorer(): boolean
   reply(id: number, refusal?: Refusal): void
   halt(): void
 }

@@ -1,5 +1,5 @@
 import { type Message, text } from '../wire/message.ts'
-import { type DaemonWord, daemonClaims, daemonWord, rscHold } from './daemon.ts'
+import { DaemonPeer } from './daemon-peer.ts'
 import {
   anyHeld,
   causeOf,
@@ -8,7 +8,6 @@ import {
   obstacle,
   peerServesAll,
   planMove,
-  takenOf,
   whyNotAccept,
   whyRefuse,
 } from './dialogue-answers.ts'
@@ -26,12 +25,12 @@ import {
   overlapField,
   overlapping,
   overlapWord,
-  reasonOf,
   reportFields,
   toldClaims,
 } from './dialogue-words.ts'
 import type { NodePhase, Reason } from './events.ts'
-import { claims, type GroupClaim, type RscHold } from './report.ts'
+import { Legacy } from './legacy.ts'
+import { claims, type GroupClaim } from './report.ts'
 import { indexTable } from './table.ts'
 import type { CoreConfig, Refusal, Scope } from './types.ts'
 import { Wish } from './wish.ts'
@@ -55,14 +54,14 @@ export class Dialogue {
   #incoming: Incoming | undefined
   #stopCommands: number[] = []
   #startingSent = false
-  /** What a daemon as peer has said of itself in this run. */
-  #word: DaemonWord | undefined
-  /** What it was last told that we hold; undefined while that changes. */
-  #told: RscHold | undefined
+  readonly #daemon: DaemonPeer
+  readonly #legacy: Legacy
 
   constructor(port: DialoguePort) {
     this.#port = port
     this.#wish = new Wish(port)
+    this.#daemon = new DaemonPeer(port)
+    this.#legacy = new Legacy({ ...port, onReport: () => this.post('report') })
   }
 
   get phase(): NodePhase {
@@ -87,15 +86,17 @@ export class Dialogue {
 
   /** One of the conversation's messages. `stale`: what it says of the groups is older than what is known. */
   receive(type: string, incoming: Message, stale: boolean): void {
+    if (this.#legacy.receive(type, incoming)) return
     const event = dialogueEventOf(type, incoming)
     if (event === undefined) return
-    if (type === 'resource' && !stale) this.#daemonReport(incoming)
+    if (type === 'resource' && !stale && this.#daemon.present) this.#daemon.report(incoming)
     const info = text(incoming, 'info') ?? ''
-    const groups = namedGroups(this.#config, incoming, event, this.#move?.giving ?? false)
-    if (event === 'done' && !stale) this.#mergeClaims(incoming, groups)
+    const named = namedGroups(this.#config, incoming, event, this.#move?.giving ?? false)
+    if (event === 'done' && !stale) this.#mergeClaims(incoming, named)
+    const groups = event === 'me' ? this.#daemon.offered(named) : named
     this.#incoming = {
       groups,
-      reason: reasonOf(incoming),
+      reason: this.#daemon.reason(incoming),
       info,
       hold: text(incoming, 'rsc_hold'),
       overlaps: text(incoming, overlapField) === overlapWord && overlapping(this.#config.groups, groups),
@@ -106,14 +107,15 @@ export class Dialogue {
   }
 
   /** Something was learnt of the peer. */
-  peerSaid(event: 'heard' | 'restarted' | 'dead' | 'initdead' | 'left' | 'report'): void {
+  peerSaid(event: 'heard' | 'restarted' | 'dead' | 'initdead' | 'left' | 'report', returned = false): void {
     if (event === 'restarted' || event === 'dead' || event === 'left') {
       this.#startingSent = false
-      this.#word = undefined
-      this.#told = undefined
+      this.#daemon.forget()
+      this.#legacy.forget()
     }
+    if (returned) this.#daemon.returned(() => this.heardStatus())
     this.post(event)
-    this.greetStarting()
+    this.heardStatus()
     if (event === 'report' && this.#phase === 'left' && peerServesAll(this.#port)) this.post('confirmed')
   }
 
@@ -153,6 +155,13 @@ export class Dialogue {
     this.#wish.judge()
   }
 
+  /** Asks the peer to give groups which are served here already; false when it does not listen just now. */
+  askFor(groups: readonly string[]): boolean {
+    const listens = this.#phase === 'settled' && this.#peerListens
+    if (listens) this.#wish.ask(groups)
+    return listens
+  }
+
   stop(id: number): void {
     this.#stopCommands.push(id)
     if (!this.leaving) this.post('leave')
@@ -174,6 +183,7 @@ export class Dialogue {
     const isHere = (group: string) => isSettledHere(this.#port, group)
     if (among('taking', 'joining') && move?.groups.every(isHere)) this.post('taken')
     this.#wish.judge()
+    this.#legacy.groupsChanged()
     if (this.#phase === 'leaving' && !anyHeld(this.#port)) this.post('stopped')
     this.#tellDaemon()
   }
@@ -225,42 +235,34 @@ export class Dialogue {
 
   /** Why no planned move can begin now, if so. */
   #obstacle(): Refusal | undefined {
-    return obstacle(this.#port, this.#phase, this.#wish.pending, this.#peerListens)
+    return this.#legacy.obstacle ?? obstacle(this.#port, this.#phase, this.#wish.pending, this.#peerListens)
   }
 
   /** What `done` says of its sender: a daemon that was given groups says it too when it has not reported them yet. */
   #mergeClaims(incoming: Message, named: readonly string[]): void {
     const known = this.#port.peer().groups
-    const told = toldClaims(incoming) ?? (this.#phase === 'handed' ? takenOf(this.#port, named) : undefined)
+    const told = toldClaims(incoming) ?? (this.#phase === 'handed' ? this.#daemon.taken(named) : undefined)
     this.#port.setClaims(claimsAfterDone(known, told, this.#phase === 'accepting' ? named : []))
   }
 
-  #daemonReport(incoming: Message): void {
-    const { kind, groups: before } = this.#port.peer()
-    if (kind !== 'heartbeat' || text(incoming, 'info') === 'mach_down') return
-    this.#word = daemonWord(this.#word, incoming)
-    this.#port.setClaims(daemonClaims(this.#config, incoming, before, (group) => this.#port.claim(group)))
-  }
-
-  /** A daemon is asked for a move only while both are stable: it ignores the request otherwise, and complains. */
   get #peerListens(): boolean {
-    return this.#port.peer().kind !== 'heartbeat' || (this.#word?.stable === true && this.#told !== undefined)
+    return !this.#daemon.present || this.#daemon.listens
   }
 
-  /** A daemon hears of our groups when they have come to rest, and only what it has not heard: it may answer each report. */
   #tellDaemon(): void {
-    if (this.#port.peer().kind !== 'heartbeat' || !this.#port.peerAlive()) return
-    if (this.#phase === 'settled' && this.#port.steady() && this.#told !== this.#hold()) this.#report()
+    if (this.#phase === 'settled' && !this.#legacy.on && this.#daemon.owedReport) this.#report()
   }
 
-  /** Our word for what we hold. `without` are groups on their way to the peer, which still run here. */
-  #hold(without: readonly string[] = []): RscHold {
-    const holds = (group: string) => this.#port.holds(group) && !without.includes(group)
-    return rscHold(this.#config, holds, this.#word)
+  /** What the peer says of itself may begin the conversation about groups. */
+  heardStatus(): void {
+    this.#legacy.meet()
+    this.#greetStarting()
+    this.#tellDaemon()
   }
 
   /** A daemon ignores, with an error in its log, a `starting` that comes before it is active itself. */
-  greetStarting(): void {
+  #greetStarting(): void {
+    if (this.#legacy.on || this.#daemon.restarting) return
     if (this.#startingSent || this.leaving || this.#phase === 'listening' || this.#phase === 'alone') return
     if (this.#port.peer().status !== 'active') return
     this.#startingSent = true
@@ -268,9 +270,10 @@ export class Dialogue {
   }
 
   #report(info?: 'standby' | 'shutdown'): void {
+    if (this.#legacy.on) return
     const steady = this.#port.steady() && info === undefined
-    const hold = info === 'shutdown' ? 'none' : this.#hold(info === 'standby' ? this.#move?.groups : undefined)
-    this.#told = steady ? hold : undefined
+    const hold = info === 'shutdown' ? 'none' : this.#daemon.hold(info === 'standby' ? this.#move?.groups : undefined)
+    this.#daemon.tell(steady ? hold : undefined)
     this.#port.send(reportFields(this.#port.claimsNow(), steady, hold, info))
   }
 
@@ -338,7 +341,7 @@ export class Dialogue {
   readonly #actions: Readonly<Record<DialogueAction, (on: DialogueEvent) => void>> = {
     greet: () => {
       this.#port.beat()
-      this.greetStarting()
+      this.heardStatus()
       this.#port.reconcile()
     },
     settle: () => {

@@ -1,5 +1,6 @@
 import type { Agenda } from './agenda.ts'
 import { type Question, rank } from './authority.ts'
+import { daemonRestartsMs } from './daemon-peer.ts'
 import type { GroupState, Reason } from './events.ts'
 import type { Group } from './group.ts'
 import type { OwnershipAction, OwnershipEvent } from './ownership-table.ts'
@@ -12,6 +13,7 @@ export interface PeerSituation {
   readonly liveness: 'unheard' | 'alive' | 'late' | 'dead' | 'left'
   /** It was heard since our start. */
   readonly heardEver: boolean
+  readonly kind: 'unknown' | 'hot-standby' | 'heartbeat'
   readonly groups: ReadonlyMap<string, GroupClaim> | undefined
 }
 
@@ -46,6 +48,8 @@ export interface OwnershipPort {
   peerCouldTake(group: string): boolean
   /** A group failed again: the dialogue lets the peer try, or answers false. */
   onBroken(group: string): boolean
+  /** A daemon that should have restarted still serves a group that is served here too; false when it cannot be asked for it yet. */
+  onStubborn(group: string): boolean
   /** An epoch came near its ceiling: reserve more. */
   onEpoch(): void
   onSilent(group: string, reason: string): void
@@ -119,7 +123,8 @@ export const actions: Readonly<Record<OwnershipAction, (acting: Acting) => void>
     owned.group.prepare()
     port.agenda.set(`retry:${name}`, port.monoMs() + prepareEveryMs, () => post('retry'))
   },
-  contest: ({ name, owned, question, port }) => {
+  contest: (acting) => {
+    const { name, owned, question, port } = acting
     const peerEpoch = question.peerClaim?.epoch ?? 0
     const { goesOn, rule } = rank(question)
     const { self, peer } = port.config()
@@ -127,6 +132,7 @@ export const actions: Readonly<Record<OwnershipAction, (acting: Acting) => void>
     if (owned.contest !== contest)
       port.event('contested', { group: name, epoch: owned.epoch, peerEpoch, winner: goesOn ? self : peer, rule })
     owned.contest = contest
+    if (goesOn) insist(acting, port.monoMs() + daemonRestartsMs)
     // The winner counts above both, so that the other sees it in one look whatever it knows.
     if (goesOn && peerEpoch >= owned.epoch) {
       owned.epoch = peerEpoch + 1
@@ -188,6 +194,18 @@ export const actions: Readonly<Record<OwnershipAction, (acting: Acting) => void>
     if (!owned.group.serving) owned.group.retry()
   },
   goSilent: ({ name, owned, detail, port }) => port.onSilent(name, `${owned.group.stuck}; cut: ${detail}`),
+}
+
+/** While the other is active too, it says where the address is; so does this node, with every beat. */
+function insist(acting: Acting, stubbornAtMs: number): void {
+  const { name, owned, port } = acting
+  port.agenda.set(`contest:${name}`, port.monoMs() + port.config().times.keepaliveMs, () => {
+    if (owned.contest !== 'ours') return
+    if (owned.group.serving) owned.group.announce()
+    const { kind, groups } = port.peer()
+    const stubborn = kind === 'heartbeat' && groups?.get(name)?.state === 'active' && port.monoMs() >= stubbornAtMs
+    insist(acting, stubborn && port.onStubborn(name) ? port.monoMs() + daemonRestartsMs : stubbornAtMs)
+  })
 }
 
 function stop({ name, owned, port }: Acting, cutFirst: boolean): void {

@@ -201,7 +201,7 @@ export class Ownership {
     const free =
       (liveness === 'alive' || liveness === 'late') && groups !== undefined && !(claim && claims(claim.state))
     owned.freeSinceMs = free ? (owned.freeSinceMs ?? this.#port.monoMs()) : undefined
-    if (free || goneReason) owned.contest = undefined
+    if (free || goneReason) this.#contestOver(name, owned)
     if (goneReason) this.post(name, 'peer-gone', '', goneReason)
     else if (liveness === 'unheard' || groups === undefined) this.post(name, 'peer-unknown', '')
     else if (free) {
@@ -213,6 +213,16 @@ export class Ownership {
         claim?.state === 'failed' ? 'peer-failed' : preferredHere ? 'preferred' : 'unowned',
       )
     } else this.post(name, 'peer-holds', '', owned.state === 'probation' ? 'stalled' : 'contested')
+  }
+
+  /** Whatever the other has announced meanwhile: from now on only this node is to be found. */
+  #contestOver(name: string, owned: Owned): void {
+    const won = owned.contest === 'ours'
+    owned.contest = undefined
+    this.#port.agenda.clear(`contest:${name}`)
+    if (!won || !owned.group.serving) return
+    owned.group.announce()
+    owned.group.announceRepeatedly()
   }
 
   #question(name: string, owned: Owned): Question {
@@ -242,6 +252,7 @@ export class Ownership {
       unfit: nowMs < owned.unfitUntilMs,
       failsBack: now.failsBack,
       preferredIsPoorer: preferredHere ? now.wePoorer : now.peerPoorer,
+      peerIsDaemon: this.#port.peer().kind === 'heartbeat',
       contestKnown: owned.contest === 'ours',
       keepaliveMs: times.keepaliveMs,
     }

@@ -1,7 +1,8 @@
 import type { LivenessDetector } from '../roles/liveness-detector.ts'
 import type { Instant } from '../roles/time.ts'
-import { hexOf, type Message, text } from '../wire/message.ts'
+import { hexOf, type Message } from '../wire/message.ts'
 import { Agenda } from './agenda.ts'
+import { Agreement } from './agreement.ts'
 import { type GuaranteeClass, guaranteeClass } from './authority.ts'
 import { Connectivity } from './connectivity.ts'
 import { Dialogue } from './dialogue.ts'
@@ -11,7 +12,7 @@ import { Freshness } from './freshness.ts'
 import { type LinkView, Membership, type PeerView } from './membership.ts'
 import { Messenger } from './messenger.ts'
 import { Ownership } from './ownership.ts'
-import { digestOf, formatGroups } from './report.ts'
+import { formatGroups } from './report.ts'
 import type { Trace } from './table.ts'
 import type { Command, CoreConfig, Effect, Happening, Input, Reconfiguration } from './types.ts'
 
@@ -58,11 +59,8 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   let stalledMs = 0
   let longestStallMs = 0
   let wokeAtMs = Number.NEGATIVE_INFINITY
-  let differs: string | undefined
-  let peerKeyId: number | undefined
   let halted = false
   const freshness = new Freshness()
-  let digest = digestOfConfig(config)
 
   const agenda = new Agenda()
   const effect = (entry: Effect): void => {
@@ -73,6 +71,13 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   const now = () => at
   const monoMs = () => at.monoMs
   const getConfig = () => config
+
+  const agreement = new Agreement({
+    event,
+    monoMs,
+    config: getConfig,
+    peerIsDaemon: () => membership.peer.kind === 'heartbeat',
+  })
 
   const drops = new DropCounter((reason, src, count) => event('message:dropped', { reason, src, count }))
 
@@ -110,7 +115,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
         }
         if (what === 'restarted' || (what === 'heard' && messenger.peerGeneration !== config.state.peerGeneration))
           persist()
-        dialogue.peerSaid(what)
+        dialogue.peerSaid(what, returned)
         if (returned) ownership.announceAll()
         connectivity.reconsiderIsolation()
         ownership.reconcile()
@@ -174,9 +179,9 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       isolated: connectivity.isolated,
       onIsolated: config.onIsolated,
       leaving: dialogue.leaving || halted,
-      failsBack: config.autoFailback && differs === undefined,
+      failsBack: config.autoFailback !== false && agreement.holds,
       wePoorer: connectivity.weArePoorer,
-      peerPoorer: connectivity.theirs !== undefined && connectivity.theirs < connectivity.ours,
+      peerPoorer: connectivity.peerIsPoorer,
     }),
     changingHands: (group) => dialogue.changingHands(group),
     handingOver: (group) => dialogue.handingOver(group),
@@ -187,6 +192,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     },
     peerCouldTake,
     onBroken: (group) => peerCouldTake(group) && dialogue.offer([group], 'resource-failed'),
+    onStubborn: (group) => dialogue.askFor([group]),
     onEpoch() {
       if (ownership.needsReserve) persist()
     },
@@ -231,13 +237,14 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     mayFailBack() {
       const stableMs = 2 * config.times.keepaliveMs
       return (
-        config.autoFailback &&
-        differs === undefined &&
+        config.autoFailback !== false &&
+        agreement.holds &&
         heardByPeer() &&
         at.monoMs - membership.hearingSinceMs >= stableMs &&
         connectivity.peerAtLeastEqualForMs() >= stableMs
       )
     },
+    peerIsPoorer: () => connectivity.peerIsPoorer,
     reply: (id, refusal) => effect({ type: 'reply', id, refusal }),
     halt() {
       messenger.application.fail(`${config.self} has stopped`)
@@ -267,7 +274,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       hsgrp: formatGroups(ownership.claims),
       hsecho: heard > 0 ? `${heard.toString(16)}:${Math.round(at.monoMs - messenger.highestHeardAtMs)}` : undefined,
       hsstall: String(Math.round(longestStallMs)),
-      hscfg: digest,
+      hscfg: agreement.digest,
     })
     longestStallMs = 0
   }
@@ -290,7 +297,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     const seq = hexOf(message, 'seq')
     membership.heardOn(link, seq)
     if (received.kind === 'duplicate') return
-    compareKeys(keyId)
+    agreement.heardKey(keyId)
     const { type, restarted } = received
     if (restarted) freshness.reset()
     const stale = freshness.isStale(message, type, seq ?? 0)
@@ -298,8 +305,8 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     messenger.application.flush()
     if (stale && freshness.onlyTells(type)) return
     if (type === 'status') {
-      compareConfigs(text(message, 'hscfg'))
-      dialogue.greetStarting()
+      agreement.heardStatus(message)
+      dialogue.heardStatus()
     }
     if (type === 'shutdone') return membership.left()
     if (type === 'reqnodes') {
@@ -308,20 +315,6 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     } else if (!connectivity.receive(type, message)) dialogue.receive(type, message, stale)
     if (connectivity.isolated) connectivity.reconsiderIsolation()
     if (type !== 'status') ownership.reconcile() // a status has been looked at as a report
-  }
-
-  function compareConfigs(theirs: string | undefined): void {
-    if (theirs === undefined) return
-    const now = theirs === digest ? undefined : theirs
-    if (now === differs) return
-    differs = now
-    if (now === undefined) event('config:agrees', { peer: config.peer })
-    else event('config:differs', { peer: config.peer, ours: digest, theirs: now })
-  }
-
-  function compareKeys(keyId: number): void {
-    if (keyId !== peerKeyId && keyId !== config.keyId) event('key:differs', { peer: config.peer, keyId })
-    peerKeyId = keyId
   }
 
   function onStall(stallMs: number): void {
@@ -365,7 +358,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
 
   function reconfigure(changed: Reconfiguration): void {
     config = { ...config, ...changed }
-    digest = digestOfConfig(config)
+    agreement.configure()
     ownership.configure()
     beatAnew()
   }
@@ -406,6 +399,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       at = input.at
       ;(happenings[input.type] as (happening: Happening) => void)(input)
       agenda.run(at.monoMs)
+      effects = agreement.signed(effects)
       const nextMs = agenda.next()
       effect({ type: 'wakeAt', monoMs: nextMs === null ? null : Math.max(nextMs, at.monoMs + shortestWaitMs) })
       return effects
@@ -431,13 +425,4 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       }
     },
   }
-}
-
-function digestOfConfig({ groups, times, autoFailback }: CoreConfig): string {
-  const { keepaliveMs, deadtimeMs, warntimeMs, initdeadMs } = times
-  return digestOf([
-    groups.map(({ name, preferred, handover }) => (handover ? [name, preferred, handover] : [name, preferred])),
-    [keepaliveMs, deadtimeMs, warntimeMs, initdeadMs],
-    autoFailback,
-  ])
 }

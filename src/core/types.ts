@@ -20,6 +20,8 @@ export interface ResourceConfig {
 export interface GroupConfig {
   readonly name: string
   readonly preferred: string
+  /** Heartbeat's key of it; undefined: its name. */
+  readonly key?: string | undefined
   readonly resources: readonly ResourceConfig[]
   /** How it changes hands by agreement; left out: it stops here before it starts there. */
   readonly handover?: 'make-before-break' | undefined
@@ -43,7 +45,8 @@ export interface CoreConfig {
   readonly groups: readonly GroupConfig[]
   readonly links: readonly string[]
   readonly targets: readonly { readonly target: string; readonly deadpingMs: number }[]
-  readonly autoFailback: boolean
+  /** `legacy`: as `true`, and a daemon is spoken to in Heartbeat's older way. */
+  readonly autoFailback: boolean | 'legacy'
   readonly onIsolated: 'stop' | 'continue'
   readonly restartWindowMs: number
   readonly holdDownMs: number

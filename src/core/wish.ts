@@ -52,17 +52,19 @@ export class Wish {
   /** Takes what nobody claims; asks for the rest where there is somebody to ask. */
   pursue(peerListens: boolean): void {
     const { groups } = this.#wanted as { groups: readonly string[] }
-    const { self, groups: all } = this.#port.config()
+    const { groups: all } = this.#port.config()
     const limitMs = limitOfGroups(all, groups, 'startMs') + limitOfGroups(all, groups, 'stopMs')
     this.#port.agenda.set('wish', this.#port.monoMs() + limitMs, () => this.fail('it was not done in time'))
     const held = groups.filter((group) => claims(this.#port.peer().groups?.get(group)?.state ?? 'unknown'))
-    if (held.length > 0 && peerListens)
-      this.#port.send({
-        t: 'hb_takeover',
-        rsc_hold: holdOfMove(self, all, held),
-        hsgrp: claimsOf(this.#port, held),
-      })
+    if (held.length > 0 && peerListens) this.ask(held)
     for (const group of groups) if (!held.includes(group)) this.#port.grant(group, 'command')
+  }
+
+  /** Asks the peer to give groups. */
+  ask(groups: readonly string[]): void {
+    const { self, groups: all } = this.#port.config()
+    const hold = holdOfMove(self, all, groups)
+    this.#port.send({ t: 'hb_takeover', rsc_hold: hold, hsgrp: claimsOf(this.#port, groups) })
   }
 
   /** Looks whether it has come true, or cannot. */

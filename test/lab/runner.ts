@@ -5,6 +5,9 @@ import { World } from './world.ts'
 /** Played only when named first: it needs a real daemon, and far longer than the others. */
 export const HEARTBEAT = 'heartbeat'
 
+/** In place of names: the subset that CI plays. */
+const CI = 'ci'
+
 const load = async (folder: string): Promise<readonly Scenario[]> => {
   const url = new URL(`./${folder}/`, import.meta.url)
   for (const file of readdirSync(url).sort()) {
@@ -25,8 +28,16 @@ const within = async <T>(work: Promise<T>, limitMs: number): Promise<T> => {
   }
 }
 
-const line = (verdict: string, name: string, startMs: number): string =>
-  `${verdict} ${name.padEnd(36)} (${((performance.now() - startMs) / 1000).toFixed(1)} s)`
+const line = (verdict: string, { name, setting }: Scenario, startMs: number, acts: readonly Act[] = []): string => {
+  const seconds = `(${((performance.now() - startMs) / 1000).toFixed(1)} s)`
+  if (setting === undefined) return `${verdict} ${name.padEnd(36)} ${seconds}`
+  const outageMs = Math.max(
+    0,
+    ...acts.filter(({ servedBy, isStart }) => servedBy.length > 0 && !isStart).map(({ ms }) => ms),
+  )
+  const outage = acts.length > 0 ? `outage ${outageMs.toFixed(0)} ms` : ''
+  return `${verdict} ${name.padEnd(40)} ${setting.padEnd(34)} ${outage.padEnd(16)} ${seconds}`
+}
 
 const actLine = ({ what, servedBy, ms, limitMs }: Act): string => {
   const limit = Number.isFinite(limitMs) ? `  of at most ${limitMs}` : ''
@@ -34,18 +45,20 @@ const actLine = ({ what, servedBy, ms, limitMs }: Act): string => {
 }
 
 /** Plays one scenario and prints its line; on failure also everything the world knows. */
-const play = async ({ name, row, limitMs = 120_000, play }: Scenario): Promise<boolean> => {
+const play = async (scenario: Scenario): Promise<boolean> => {
+  const { name, row, limitMs = 120_000, play } = scenario
   const startMs = performance.now()
   let world: World | undefined
   try {
     world = await World.build({ title: name })
-    const acts = await within(play(world), limitMs)
+    const { acts, remarks } = await within(play(world), limitMs)
     await world.destroy({ keepLogs: false })
-    console.log(line('held  ', name, startMs))
+    console.log(line('held  ', scenario, startMs, acts))
     for (const act of acts) console.log(actLine(act))
+    for (const remark of remarks) console.log(`       ${remark}`)
     return true
   } catch (error) {
-    console.log(`${line('FAILED', name, startMs)}\n${row}\n${error instanceof Error ? error.stack : String(error)}`)
+    console.log(`${line('FAILED', scenario, startMs)}\n${row}\n${error instanceof Error ? error.stack : String(error)}`)
     if (world) {
       await world.destroy().catch((left: unknown) => console.log(String(left)))
       console.log(world.account())
@@ -55,12 +68,14 @@ const play = async ({ name, row, limitMs = 120_000, play }: Scenario): Promise<b
 }
 
 /**
- * The scenarios of these names, or all of them; those with a real heartbeat daemon when the first word is `heartbeat`.
+ * The scenarios of these names, or all of them; those with a real heartbeat daemon when the first word is `heartbeat`, and
+ * of these the subset of CI when the second is `ci`.
  * Prints what there is and gives `undefined` when a name is unknown.
  */
 export const chooseScenarios = async (words: readonly string[]): Promise<readonly Scenario[] | undefined> => {
   const [folder, names] = words[0] === HEARTBEAT ? [HEARTBEAT, words.slice(1)] : ['scenarios', words]
   const known = await load(folder)
+  if (words[0] === HEARTBEAT && words[1] === CI) return known.filter(({ ci }) => ci)
   const unknown = names.filter((name) => !known.some((scenario) => scenario.name === name))
   if (unknown.length === 0) return known.filter(({ name }) => names.length === 0 || names.includes(name))
   const near = known.filter(({ name }) => unknown.some((word) => name.includes(word)))

@@ -5,6 +5,10 @@ export interface ScenarioText {
   readonly row: string
   /** It fails when it takes longer; default 120 s. */
   readonly limitMs?: number
+  /** What runs where and how it is configured, in a few words for the line of its verdict. */
+  readonly setting?: string
+  /** It belongs to the subset that CI plays. */
+  readonly ci?: boolean
 }
 
 /** One thing that was done, and what the client saw of it. */
@@ -14,12 +18,21 @@ export interface Act {
   readonly servedBy: readonly string[]
   /** The longest outage, 0 when there was none; or what `what` says. */
   readonly ms: number
+  /** Nobody served when it began, so that `ms` is how long the start took. */
+  readonly isStart: boolean
   /** The most that is allowed. */
   readonly limitMs: number
 }
 
+/** What came of a scenario that held. */
+export interface Outcome {
+  readonly acts: readonly Act[]
+  /** Further lines of its account: who else agrees, and what it was played with. */
+  readonly remarks: readonly string[]
+}
+
 /** Plays it on a fresh world; throws when the row did not hold. */
-export type Play = (world: World) => Promise<readonly Act[]>
+export type Play = (world: World) => Promise<Outcome>
 
 export interface Scenario extends ScenarioText {
   readonly name: string

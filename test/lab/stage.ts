@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { Act } from './scenario.ts'
+import type { Act, Outcome } from './scenario.ts'
 import { waitFor } from './wait-for.ts'
 import type { Client, ClientReport } from './world/client-program.ts'
 import type { CommandResult } from './world/command.ts'
@@ -157,23 +157,24 @@ export class Stage {
     // So that whoever serves now is seen before the act, however quick that is.
     await sleep(EVE_MS)
     const actedMs = this.client.mark()
+    const isStart = this.client.serving === undefined
     await work()
     await this.client.waitForServing(ends === 'nobody' ? undefined : ends, withinMs)
     await sleep(holdMs)
     const report = await this.client.report(sinceMs)
     if (servedBy) assert.deepEqual(servedByOf(report), servedBy, `who served: ${what}`)
-    this.note(what, report, ends === 'nobody' ? Number.POSITIVE_INFINITY : limitMs)
+    this.note(what, report, ends === 'nobody' ? Number.POSITIVE_INFINITY : limitMs, isStart)
     return { ...report, actedMs }
   }
 
   /** Judges the longest outage of a report, and keeps it for the scenario's account. */
-  note(what: string, report: ClientReport, limitMs: number): void {
-    this.#judge({ what, servedBy: servedByOf(report), ms: report.outageMs, limitMs }, 'an outage of')
+  note(what: string, report: ClientReport, limitMs: number, isStart = false): void {
+    this.#judge({ what, servedBy: servedByOf(report), ms: report.outageMs, limitMs, isStart }, 'an outage of')
   }
 
   /** Judges another time that the client has seen, and keeps it for the scenario's account. */
   figure(what: string, ms: number, limitMs: number): void {
-    this.#judge({ what, servedBy: [], ms, limitMs }, 'after')
+    this.#judge({ what, servedBy: [], ms, limitMs, isStart: false }, 'after')
   }
 
   #judge(act: Act, how: string): void {
@@ -183,9 +184,9 @@ export class Stage {
   }
 
   /** Exactly these hosts hold the floating address now; closes a scenario. */
-  async end(...holders: readonly NodeName[]): Promise<readonly Act[]> {
+  async end(...holders: readonly NodeName[]): Promise<Outcome> {
     assert.deepEqual(await this.world.holders(), holders, 'who holds the floating address at the end')
-    return this.acts
+    return { acts: this.acts, remarks: [] }
   }
 
   #argv(node: NodeName, command: string, ...more: readonly string[]): readonly string[] {

@@ -1,112 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type DaemonWord, daemonClaims, daemonWord, rscHold } from '../../src/core/daemon.ts'
-import { createCore } from '../../src/core/step.ts'
-import type { CoreConfig, Effect, GroupConfig, Happening } from '../../src/core/types.ts'
-import { deadtime } from '../../src/liveness/deadtime.ts'
-import { type Message, message, text } from '../../src/wire/message.ts'
+import { type Message, message } from '../../src/wire/message.ts'
+import { Conversation, daemonPair, groupOf } from '../support/conversation.ts'
 
-const liveness = deadtime({ keepalive: '200ms', deadtime: '1s', initdead: '3s' })
-
-const group = (name: string, preferred: string): GroupConfig => ({
-  name,
-  preferred,
-  resources: [
-    {
-      name: `vip-${name}`,
-      times: { startMs: 1000, stopMs: 1000, statusMs: 500, intervalMs: 1000 },
-      operations: ['start', 'stop', 'status'],
-      exclusive: 'address',
-    },
-  ],
-})
-const [mail, web] = [group('mail', 'master'), group('web', 'slave')]
+const [mail, web] = [groupOf('mail', 'master'), groupOf('web', 'slave')]
 
 /** One group, which prefers the master: the slave's set is empty. */
-const pairOf = (self: string, groups: readonly GroupConfig[] = [mail]): CoreConfig => ({
-  self,
-  peer: self === 'master' ? 'slave' : 'master',
-  uuid: new Uint8Array(16).fill(7),
-  bootId: '00000000000000a1',
-  generation: 5,
-  state: { generation: 5, peerGeneration: 3, epochCeilings: {} },
-  times: liveness.times,
-  deadpingMs: 500,
-  keyId: 1,
-  groups,
-  links: ['eth1'],
-  targets: [],
-  autoFailback: true,
-  onIsolated: 'stop',
-  restartWindowMs: 60_000,
-  holdDownMs: 60_000,
-})
-
-/** Our node, told what a daemon says, line by line; its resources do at once what they are asked. */
-class Conversation {
-  readonly #config: CoreConfig
-  readonly #core: ReturnType<typeof createCore>
-  readonly #said: string[] = []
-  #nowMs = 0
-  #seq = 0
-
-  constructor(config: CoreConfig) {
-    this.#config = config
-    this.#core = createCore(config, liveness.create())
-    this.#step({ type: 'start' })
-  }
-
-  /** The daemon says something; returns what our node said since it was last asked, beats left out. */
-  hears(fields: Record<string, string>): readonly string[] {
-    const header = { src: this.#config.peer, srcuuid: new Uint8Array(16).fill(8), hg: '9', ts: '1', ttl: '3' }
-    const incoming = message({ ...fields, ...header, seq: (++this.#seq).toString(16) })
-    this.#step({ type: 'message', link: 'eth1', keyId: 1, message: incoming })
-    return this.said()
-  }
-
-  hearsStatus(st: string): readonly string[] {
-    return this.hears({ t: 'status', st, dt: '3e8', protocol: '1' })
-  }
-
-  /** Both have met, and the daemon has reported what it holds. */
-  meets(hold: string, isstable = '1'): readonly string[] {
-    this.hearsStatus('active')
-    return this.hears({ t: 'resource', rsc_hold: hold, rtype: 'full', isstable })
-  }
-
-  asks(info: string, hold: string): readonly string[] {
-    return this.hears({ t: 'ask_resources', rsc_hold: hold, info })
-  }
-
-  commands(name: 'standby' | 'takeover'): readonly string[] {
-    this.#step({ type: 'command', id: 1, command: { name, scope: 'all' } })
-    return this.said()
-  }
-
-  serves(name: string): boolean {
-    return this.#core.view().groups.find((entry) => entry.name === name)?.state === 'active'
-  }
-
-  said(): readonly string[] {
-    return this.#said.splice(0)
-  }
-
-  #step(happening: Happening): void {
-    this.#nowMs += 1
-    const at = { monoMs: this.#nowMs, bootMs: this.#nowMs, wallMs: 1_700_000_000_000 + this.#nowMs }
-    const effects = this.#core.step({ ...happening, at })
-    for (const effect of effects) this.#note(effect)
-    for (const effect of effects)
-      if (effect.type === 'perform')
-        this.#step({ type: 'operation', opId: effect.request.opId, result: { ok: true, status: { state: 'running' } } })
-  }
-
-  #note(effect: Effect): void {
-    if (effect.type !== 'send' || text(effect.message, 't') === 'status') return
-    const words = ['t', 'rsc_hold', 'isstable', 'info'].map((name) => text(effect.message, name))
-    this.#said.push(words.filter((word) => word !== undefined).join(' '))
-  }
-}
+const pairOf = (self: string, groups = [mail]) => daemonPair(self, groups)
 
 const report = (rsc_hold: string, info?: string): Message =>
   message({ t: 'resource', rsc_hold, isstable: info ? '0' : '1', ...(info ? { info } : {}) })
@@ -206,5 +107,84 @@ describe('the conversation with a daemon', () => {
     assert.deepEqual(master.commands('standby'), [])
     master.hears({ t: 'resource', rsc_hold: 'local', rtype: 'full', isstable: '1' })
     assert.deepEqual(master.commands('standby'), ['ask_resources local me'])
+  })
+
+  it('accepts a whole set of which it serves a part already, and keeps that', () => {
+    const slave = new Conversation(pairOf('slave', [mail, web]))
+    slave.meets('local')
+    assert.ok(slave.serves('web'))
+    assert.deepEqual(slave.asks('me', 'all'), ['ask_resources all other'])
+    slave.hears({ t: 'resource', rsc_hold: 'none', rtype: 'full', isstable: '0', info: 'standby' })
+    assert.deepEqual(slave.asks('done', 'all'), ['ask_resources all done', 'resource all 1'])
+    assert.ok(slave.serves('mail') && slave.serves('web'))
+  })
+
+  it('signs with the key of the daemon’s last datagram', () => {
+    const slave = new Conversation(pairOf('slave'))
+    slave.meets('local')
+    assert.equal(slave.keyIds.at(-1), undefined)
+    slave.keyId = 2
+    slave.hearsStatus('active')
+    slave.passes(500)
+    assert.equal(slave.keyIds.at(-1), 2)
+  })
+})
+
+describe('a daemon that was thought dead', () => {
+  const split = () => {
+    const slave = new Conversation(pairOf('slave'))
+    slave.meets('local')
+    slave.passes(1500, 'silent')
+    assert.ok(slave.serves('mail'))
+    slave.told('contested')
+    slave.said()
+    slave.performed('announce')
+    return slave
+  }
+
+  it('gives up and restarts when it returns: we go on, and say so with every beat until it has', () => {
+    const slave = split()
+    slave.passes(2000)
+    assert.deepEqual(
+      slave.told('contested').map(({ winner }) => winner),
+      ['slave'],
+    )
+    assert.ok(slave.serves('mail'))
+    assert.ok(slave.performed('announce') >= 9)
+    slave.hears({ t: 'resource', rsc_hold: 'none', isstable: '0', info: 'shutdown' })
+    slave.performed('announce')
+    slave.hears({ t: 'shutdone', st: 'dead' })
+    assert.equal(slave.performed('announce'), 1, 'at once, when nobody else announces any more')
+    slave.passes(1500, 'silent')
+    assert.ok(slave.performed('announce') >= 3)
+  })
+
+  it('is asked for the group when it has not noticed anything and goes on', () => {
+    const slave = split()
+    const said = [...slave.passes(300), ...slave.hears({ t: 'resource', rsc_hold: 'local', isstable: '1' })]
+    assert.ok(!said.includes('hb_takeover foreign'))
+    assert.ok(slave.passes(7000).includes('hb_takeover foreign'))
+    assert.deepEqual(slave.asks('me', 'local'), ['ask_resources local other'])
+    assert.ok(slave.serves('mail'))
+  })
+})
+
+describe('a daemon with ipfail', () => {
+  const targets = [{ target: 'gateway', deadpingMs: 5000 }]
+
+  it('gives because it reaches fewer targets, and gets its groups back when it reaches as many', () => {
+    const slave = new Conversation(daemonPair('slave', [mail], { targets }))
+    slave.meets('local')
+    slave.observes('gateway', true)
+    assert.deepEqual(slave.hears({ t: 'num_ping_nodes', num_ping: '0' }), ['you_are_dead'])
+    slave.asks('me', 'all')
+    slave.asks('done', 'all')
+    slave.hears({ t: 'resource', rsc_hold: 'none', isstable: '1' })
+    assert.deepEqual(slave.told('group:starting').at(-1)?.reason, 'connectivity')
+    slave.observes('gateway', true)
+    assert.ok(!slave.passes(450).includes('ask_resources foreign me'))
+    assert.deepEqual(slave.hears({ t: 'num_ping_nodes', num_ping: '1' }), ['abort_giveup'])
+    slave.observes('gateway', true)
+    assert.ok(slave.passes(900).includes('ask_resources foreign me'))
   })
 })

@@ -139,7 +139,7 @@ describe('a bad option is told with its path, what was found, and what would be 
     ],
     [
       { groups: [{ ...group, prefered: 'one' }] },
-      /^groups\[0\]\.prefered: there is no such option; there are: name, preferred, resources, /,
+      /^groups\[0\]\.prefered: there is no such option; there are: name, preferred, key, resources, /,
     ],
     [{ autoFailback: 'on' }, /^autoFailback: 'on' is neither true nor false nor 'legacy'$/],
     [{ auto_failback: true }, /^auto_failback: there is no such option; 'autoFailback' is meant\?$/],

@@ -10,6 +10,16 @@ const LOST = 'WARN: N lost packet(s) for [NODE] [N:N]'
 /** A signal came while it read its serial line. */
 const READ_INTERRUPTED = 'ERROR: glib: EOF in ttygets [/var/lib/ttyLABN]: Success [N]'
 
+/** At a start with `auto_failback legacy`. */
+const LEGACY = [
+  "WARN: Deprecated 'legacy' auto_failback option selected.",
+  "WARN: Please convert to 'auto_failback on'.",
+  'WARN: See documentation for conversion details.',
+]
+
+/** A beat came after warntime. */
+const LATE = 'WARN: Late heartbeat: Node NODE: interval N ms'
+
 /**
  * What two real daemons complain about in the laboratory, by themselves, scenario by scenario, as `complaintsOf` writes
  * it. Made by playing the `…-daemons` scenarios, in which heartbeat 3.0.6 of Debian 12 runs on both hosts; they fail
@@ -25,7 +35,35 @@ export const BASELINE: Readonly<Record<string, readonly string[]>> = {
   standby: [LOST],
   takeover: [LOST],
   serial: [DEAD, ...UNFENCED, LOST, READ_INTERRUPTED],
+  'groups-by-hand': [LOST],
+  'groups-crash': [DEAD, ...UNFENCED, LOST],
+  'groups-stop': [DEAD, LOST],
+  legacy: [...LEGACY, DEAD, ...UNFENCED, LOST],
+  'legacy-by-hand': [...LEGACY, LOST],
+  'legacy-groups': [...LEGACY, DEAD, ...UNFENCED, LOST],
+  reload: [LOST],
+  late: [LATE],
+  ipfail: [
+    'WARN: Late heartbeat: Node N.N.N.N: interval N ms',
+    'WARN: node N.N.N.N: is dead',
+    'CRIT: Late heartbeat: Node N.N.N.N: interval N ms (> deadtime)',
+    LOST,
+  ],
+  merge: [
+    DEAD,
+    ...UNFENCED,
+    LOST,
+    'CRIT: Cluster node NODE returning after partition.',
+    'WARN: Deadtime value may be too small.',
+    'CRIT: Late heartbeat: Node NODE: interval N ms (> deadtime)',
+    'WARN: Shutdown delayed until current resource activity finishes.',
+  ],
 }
+
+/** A daemon says so whenever this machine lets it wait, whatever its peer does. */
+export const WHEN_BUSY: readonly string[] = [
+  'WARN: Gmain_timeout_dispatch: Dispatch function for WORK was delayed N ms (> N ms) before being called (GSource: N)',
+]
 
 /** At every start of a daemon in the laboratory. */
 export const AT_START: readonly string[] = [

@@ -18,6 +18,8 @@ const normalise = (text: string): string =>
   text
     .replaceAll(/\b(?:master|slave)\b/g, 'NODE')
     .replaceAll(/\b[0-9a-f]{32,}\b/g, 'HASH')
+    .replaceAll(/\b0x[0-9a-f]+\b/g, 'N')
+    .replaceAll(/(?<=Dispatch function for ).*(?= was delayed)/g, 'WORK')
     .replaceAll(/\d+/g, 'N')
     .replaceAll(/\s+/g, ' ')
     .trim()

@@ -1,21 +1,11 @@
-import { type Play, scenario } from '../scenario.ts'
-import type { NodeName } from '../stage.ts'
-import type { World } from '../world.ts'
-import { type Kinds, NODES, otherOf, PAIRING_LIMITS, Pairing, type PairingSettings } from './pairing.ts'
+import { PAIRING_LIMITS } from './pairing.ts'
+import { NODES, otherOf, type PairingSettings } from './settings.ts'
+import { declare, type Telling } from './telling.ts'
 
 const { noGap, planned, takeover } = PAIRING_LIMITS
 
-interface Telling {
-  readonly name: string
-  readonly row: string
-  /** Plays it; returns who holds the address at the end. */
-  readonly tell: (pairing: Pairing, autoFailback: boolean, world: World) => Promise<NodeName>
-  /** Both nodes run, and the master serves, when it begins. */
-  readonly up: boolean
-}
-
 /** Where the group is once both nodes are well again, and how it got there from the slave. */
-const homeward = (autoFailback: boolean) =>
+const homeward = ({ autoFailback }: PairingSettings) =>
   autoFailback
     ? { home: 'master' as const, back: ['slave', 'master'] as const, backMs: planned }
     : { home: 'slave' as const, back: ['slave'] as const, backMs: noGap }
@@ -41,8 +31,8 @@ const tellings: readonly Telling[] = [
     name: 'start-slave-first',
     row: 'the slave starts alone and serves; when the master joins, autoFailback decides',
     up: false,
-    async tell(pairing, autoFailback) {
-      const { home, back, backMs } = homeward(autoFailback)
+    async tell(pairing) {
+      const { home, back, backMs } = homeward(pairing.settings)
       await pairing.act('the slave starts', () => pairing.start('slave'), ['slave'], 20_000, ['slave'])
       await pairing.act('the master joins', () => pairing.start('master'), back, backMs)
       return home
@@ -52,8 +42,8 @@ const tellings: readonly Telling[] = [
     name: 'stop-master',
     row: 'graceful stop of the master: the slave serves; the master starts again',
     up: true,
-    async tell(pairing, autoFailback) {
-      const { home, back, backMs } = homeward(autoFailback)
+    async tell(pairing) {
+      const { home, back, backMs } = homeward(pairing.settings)
       await pairing.act('the master stops', () => pairing.stop('master'), ['master', 'slave'], planned, ['slave'])
       await pairing.act('the master starts', () => pairing.start('master'), back, backMs)
       return home
@@ -73,9 +63,11 @@ const tellings: readonly Telling[] = [
     name: 'crash-master',
     row: "the master's host crashes: the slave serves; the master returns",
     up: true,
-    async tell(pairing, autoFailback, world) {
-      const { home, back, backMs } = homeward(autoFailback)
-      await pairing.act('the master crashes', () => world.crash('master'), ['master', 'slave'], takeover, ['slave'])
+    async tell(pairing) {
+      const { home, back, backMs } = homeward(pairing.settings)
+      await pairing.act('the master crashes', () => pairing.world.crash('master'), ['master', 'slave'], takeover, [
+        'slave',
+      ])
       await pairing.act('the master returns', () => pairing.reboot('master'), back, backMs)
       return home
     },
@@ -84,8 +76,8 @@ const tellings: readonly Telling[] = [
     name: 'crash-slave',
     row: "the slave's host crashes and returns: no gap",
     up: true,
-    async tell(pairing, _, world) {
-      await pairing.act('the slave crashes', () => world.crash('slave'), ['master'], noGap, ['master'])
+    async tell(pairing) {
+      await pairing.act('the slave crashes', () => pairing.world.crash('slave'), ['master'], noGap, ['master'])
       await pairing.act('the slave returns', () => pairing.reboot('slave'), ['master'], noGap)
       return 'master'
     },
@@ -107,25 +99,4 @@ const tellings: readonly Telling[] = [
   ),
 ]
 
-/** Who runs on the master and on the slave. The first plays the baseline. */
-const pairings: readonly { readonly suffix: string; readonly kinds: Kinds }[] = [
-  { suffix: 'daemons', kinds: { master: 'daemon', slave: 'daemon' } },
-  { suffix: 'our-slave', kinds: { master: 'daemon', slave: 'ours' } },
-  { suffix: 'our-master', kinds: { master: 'ours', slave: 'daemon' } },
-]
-
-const playOf =
-  ({ name, tell, up }: Telling, settings: PairingSettings): Play =>
-  async (world) => {
-    const pairing = await (up ? Pairing.up : Pairing.set)(world, name, settings)
-    return pairing.end(await tell(pairing, settings.autoFailback, world))
-  }
-
-for (const telling of tellings)
-  for (const { suffix, kinds } of pairings)
-    for (const autoFailback of [true, false])
-      scenario(
-        `${telling.name}-${suffix}-${autoFailback ? 'on' : 'off'}`,
-        { row: `${telling.row} (${suffix})`, limitMs: 180_000 },
-        playOf(telling, { kinds, autoFailback }),
-      )
+declare(tellings)

@@ -23,6 +23,9 @@ scenario(
     const { outageMs, servedBy, interleavedMs } = report
     assert.ok(outageMs < 1000, `outage of ${outageMs} ms`)
     assert.equal(interleavedMs, 0)
-    return [{ what: 'moved by hand', servedBy: servedBy.map(({ by }) => by), ms: outageMs, limitMs: 1000 }]
+    const acts = [
+      { what: 'moved by hand', servedBy: servedBy.map(({ by }) => by), ms: outageMs, limitMs: 1000, isStart: false },
+    ]
+    return { acts, remarks: [] }
   },
 )

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { waitFor } from '../wait-for.ts'
 import { command } from './command.ts'
 import type { Host } from './host.ts'
-import type { ProcessEntry } from './processes.ts'
+import { type ProcessEntry, signal } from './processes.ts'
 import type { Timeline } from './timeline.ts'
 
 const PROGRAM = '/usr/libexec/heartbeat/heartbeat'
@@ -97,6 +97,18 @@ export class Heartbeat {
   /** `heartbeat -k`: releases what it holds, and waits until it is gone. */
   async stop(): Promise<void> {
     await this.#host.run([PROGRAM, '-k'], { withinMs: 60_000 })
+  }
+
+  /** SIGKILL to all its processes at once: the addresses and services that it has started stay. */
+  async kill(): Promise<void> {
+    const own = this.#host.processes().filter(({ command }) => command === 'heartbeat' || command === 'ipfail')
+    for (const { pid } of own) signal(pid, 'SIGKILL')
+    await waitFor(() => this.processes().length === 0, { what: `heartbeat on ${this.#host.name} is dead`, everyMs: 5 })
+  }
+
+  /** `heartbeat -r`: it reads its files anew, and executes itself again where ha.cf was changed. */
+  async reload(): Promise<void> {
+    await this.#host.run([PROGRAM, '-r'])
   }
 
   /** Everything it has logged on this host, earlier runs too. */

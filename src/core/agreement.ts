@@ -1,0 +1,100 @@
+import { hexOf, type Message, text } from '../wire/message.ts'
+import { digestOf } from './report.ts'
+import type { CoreConfig, Effect, EmitEvent } from './types.ts'
+
+/** A daemon announces a longer dead time in its first 5 s, and for a moment whenever it starts a program. */
+const daemonSettlesMs = 8000
+
+/** What the agreement needs and whom it tells. */
+export interface AgreementPort {
+  readonly event: EmitEvent
+  monoMs(): number
+  config(): CoreConfig
+  peerIsDaemon(): boolean
+}
+
+/** Whether both nodes are configured alike, and with which key the peer signs. */
+export class Agreement {
+  readonly #port: AgreementPort
+  #digest: string
+  /** What the peer says instead; undefined while they agree. */
+  #differs: string | undefined
+  #peerKeyId: number | undefined
+  #deadtime: { readonly ms: number; readonly sinceMs: number } | undefined
+  /** Another dead time of the daemon, as it was told. */
+  #toldMs: number | undefined
+
+  constructor(port: AgreementPort) {
+    this.#port = port
+    this.#digest = digestOfConfig(port.config())
+  }
+
+  /** Digest of what both must agree on. */
+  get digest(): string {
+    return this.#digest
+  }
+
+  /** False while a peer of our kind says otherwise. */
+  get holds(): boolean {
+    return this.#differs === undefined
+  }
+
+  /** Our configuration has changed. */
+  configure(): void {
+    this.#digest = digestOfConfig(this.#port.config())
+  }
+
+  /** The peer signs with this key. */
+  heardKey(keyId: number): void {
+    const { peer, keyId: ours } = this.#port.config()
+    if (keyId !== this.#peerKeyId && keyId !== ours) this.#port.event('key:differs', { peer, keyId })
+    this.#peerKeyId = keyId
+  }
+
+  heardStatus(message: Message): void {
+    const theirs = text(message, 'hscfg')
+    if (theirs !== undefined) return this.#compare(theirs)
+    const deadtimeMs = hexOf(message, 'dt')
+    if (deadtimeMs !== undefined && this.#port.peerIsDaemon()) this.#compareDeadtime(deadtimeMs)
+  }
+
+  /** A daemon verifies with its active key whatever the index says: what it signs with is what it understands. */
+  signed(effects: Effect[]): Effect[] {
+    const keyId = this.#peerKeyId
+    if (keyId === undefined || keyId === this.#port.config().keyId || !this.#port.peerIsDaemon()) return effects
+    return effects.map((effect) => (effect.type === 'send' ? { ...effect, keyId } : effect))
+  }
+
+  #compare(theirs: string): void {
+    const differs = theirs === this.#digest ? undefined : theirs
+    if (differs === this.#differs) return
+    this.#differs = differs
+    const { peer } = this.#port.config()
+    if (differs === undefined) this.#port.event('config:agrees', { peer })
+    else this.#port.event('config:differs', { peer, ours: this.#digest, theirs: differs })
+  }
+
+  /** Of a daemon's times only this one can be seen. It counts for itself, so it changes nothing here. */
+  #compareDeadtime(ms: number): void {
+    const nowMs = this.#port.monoMs()
+    if (this.#deadtime?.ms !== ms) this.#deadtime = { ms, sinceMs: nowMs }
+    const { peer, times } = this.#port.config()
+    const oursMs = Math.round(times.deadtimeMs)
+    if (ms === oursMs && this.#toldMs !== undefined) {
+      this.#toldMs = undefined
+      this.#port.event('config:agrees', { peer })
+    }
+    if (ms === oursMs || ms === this.#toldMs || nowMs - this.#deadtime.sinceMs < daemonSettlesMs) return
+    this.#toldMs = ms
+    this.#port.event('config:differs', { peer, ours: `deadtime ${oursMs} ms`, theirs: `deadtime ${ms} ms` })
+  }
+}
+
+function digestOfConfig({ groups, times, autoFailback }: CoreConfig): string {
+  const { keepaliveMs, deadtimeMs, warntimeMs, initdeadMs } = times
+  return digestOf([
+    groups.map(({ name, preferred, handover }) => (handover ? [name, preferred, handover] : [name, preferred])),
+    [keepaliveMs, deadtimeMs, warntimeMs, initdeadMs],
+    autoFailback !== false,
+  ])
+}
