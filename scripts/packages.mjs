@@ -23,6 +23,7 @@ const PROBES = {
   dbus: ['dbus-daemon', '--version', /D-Bus/],
   socat: ['socat', '-V', /socat version/],
   'resource-agents': ['ocf-tester', '-h', /ocf-tester/],
+  'drbd-utils': ['drbdadm', '--version', /DRBDADM_VERSION/],
   curl: ['curl', '--version', /curl/],
   heartbeat: ['/usr/libexec/heartbeat/heartbeat', '-V', /^3\./m],
 }
@@ -47,7 +48,9 @@ const SYSTEMD = ['systemd', 'dbus', 'util-linux']
 export const LISTS = {
   pair: PAIR,
   unit: [...PAIR, ...SERIAL],
-  lab: [...new Set([...PAIR, ...SYSTEMD, ...SERIAL, 'e2fsprogs', 'resource-agents', 'heartbeat', 'curl'])],
+  lab: [
+    ...new Set([...PAIR, ...SYSTEMD, ...SERIAL, 'e2fsprogs', 'resource-agents', 'heartbeat', 'curl', 'drbd-utils']),
+  ],
   /** To run a real heartbeat daemon against a node of ours. */
   heartbeat: ['heartbeat', 'resource-agents', ...SERIAL],
 }

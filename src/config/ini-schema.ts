@@ -1,5 +1,6 @@
 import { icmpPing } from '../arbiters/icmp-ping.ts'
 import { pingGroup } from '../arbiters/ping-group.ts'
+import { drbd } from '../resources/drbd.ts'
 import { fs } from '../resources/fs.ts'
 import { nginx } from '../resources/nginx.ts'
 import { ocf } from '../resources/ocf.ts'
@@ -205,6 +206,14 @@ export const resourceTypes: Readonly<Record<string, TypeSchema<ResourcePlugin>>>
       ...times,
     },
     make: (_name, { agent, ...options }: Checked) => ocf(agent, options),
+  },
+  drbd: {
+    keys: {
+      resource: { kind: 'text', required: true, doc: 'Name of the resource of DRBD.' },
+      binary: { kind: 'text', doc: 'Full path of `drbdadm`; default the first in the usual places.' },
+      ...times,
+    },
+    make: (_name, { resource, ...options }: Checked) => drbd(resource, options),
   },
   fs: {
     keys: {

@@ -3,11 +3,19 @@
  * line each. Its other end is `remote-agent.ts`.
  */
 import { createInterface } from 'node:readline'
-import { fs, nginx, ocf, route, systemd, vip } from '../../src/index.ts'
+import { drbd, fs, nginx, ocf, route, systemd, vip } from '../../src/index.ts'
 import type { Operation, ResourceAgent, ResourceContext, ResourcePlugin } from '../../src/roles/resource-agent.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the arguments come as JSON
-const factories: Readonly<Record<string, (...args: any[]) => ResourcePlugin>> = { fs, nginx, ocf, route, systemd, vip }
+const factories: Readonly<Record<string, (...args: any[]) => ResourcePlugin>> = {
+  drbd,
+  fs,
+  nginx,
+  ocf,
+  route,
+  systemd,
+  vip,
+}
 
 interface Line {
   readonly agent: number

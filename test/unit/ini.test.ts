@@ -170,6 +170,7 @@ describe('hot-standby.ini', () => {
         'type = ocf\nagent = ocf:heartbeat:IPaddr2\nparameters.ip = 10.0.0.9\ninstance = one',
         'ocf:heartbeat:IPaddr2:one',
       ],
+      ['type = drbd\nresource = r0', 'drbd:r0'],
       ['type = fs\ndevice = UUID=1-2\ndirectory = /data\nfsType = ext4\nkillAfter = 2s', 'fs:/data'],
     ]
     assert.deepEqual(
