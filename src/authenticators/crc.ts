@@ -1,4 +1,4 @@
-import type { Authenticator, AuthenticatorPlugin } from '../roles/authenticator.ts'
+import type { Authenticator, SigningPlugin } from '../roles/authenticator.ts'
 import { ringOfOne } from './ring-of-one.ts'
 
 /** Options of {@link crc}. */
@@ -35,6 +35,6 @@ const authenticator: Authenticator = {
  * can send to the link. Accepted only while it is the method this node signs with.
  * @throws {HotStandbyError} `HS_CONFIG` for an id outside 0–15.
  */
-export function crc(options: CrcOptions = {}): AuthenticatorPlugin {
-  return ringOfOne({ id: options.id ?? 1, method: 'crc', create: () => authenticator })
+export function crc(options: CrcOptions = {}): SigningPlugin {
+  return ringOfOne({ id: options.id ?? 1, method: 'crc', protects: 'signing', create: () => authenticator })
 }

@@ -1,5 +1,5 @@
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto'
-import type { Authenticator, AuthenticatorPlugin } from '../roles/authenticator.ts'
+import type { Authenticator, SigningPlugin } from '../roles/authenticator.ts'
 import { configurationError, HotStandbyError, type Issue } from '../roles/error.ts'
 import { idIssues, ringOfOne } from './ring-of-one.ts'
 
@@ -62,7 +62,7 @@ function create(method: Method, key: Uint8Array | undefined): Authenticator {
  * The plug-in of an HMAC method.
  * @throws {HotStandbyError} `HS_CONFIG` unless there is exactly one of `key` and `keyFile`, for a wrong id and for a weak key.
  */
-export function hmac(method: Method, options: HmacOptions): AuthenticatorPlugin {
+export function hmac(method: Method, options: HmacOptions): SigningPlugin {
   const { id = 1, key, keyFile } = options
   const issues: Issue[] = idIssues(id)
   const refuse = (message: string): void => {
@@ -74,5 +74,5 @@ export function hmac(method: Method, options: HmacOptions): AuthenticatorPlugin 
     if (weak !== undefined) refuse(weak)
   } else if (keyFile === '') refuse('keyFile is empty')
   if (issues.length > 0) throw configurationError(issues)
-  return ringOfOne({ id, method, key, keyFile, create: (bytes) => create(method, bytes) })
+  return ringOfOne({ id, method, protects: 'signing', key, keyFile, create: (bytes) => create(method, bytes) })
 }

@@ -11,9 +11,10 @@ export function idIssues(id: unknown): Issue[] {
   return [{ where: 'authenticator.id', message, severity: 'error' }]
 }
 
-/** A ring that holds one key, which signs. */
-export function ringOfOne(spec: KeySpec): AuthenticatorPlugin {
+/** A ring that holds one key, which is the active one. The key is not shown where the object is printed. */
+export function ringOfOne<Spec extends KeySpec>(spec: Spec): AuthenticatorPlugin<Spec> {
   const issues = idIssues(spec.id)
   if (issues.length > 0) throw configurationError(issues)
+  Object.defineProperty(spec, 'key', { enumerable: false })
   return { kind: 'authenticator', active: spec.id, keys: [spec] }
 }

@@ -1,4 +1,4 @@
-import type { AuthenticatorPlugin } from '../roles/authenticator.ts'
+import type { SigningPlugin } from '../roles/authenticator.ts'
 import { type HmacOptions, hmac } from './hmac.ts'
 
 /**
@@ -6,6 +6,6 @@ import { type HmacOptions, hmac } from './hmac.ts'
  * Short keys work as in Heartbeat and can be guessed from one recorded packet: take 32 random characters.
  * @throws {HotStandbyError} `HS_CONFIG` unless there is exactly one of `key` and `keyFile`, for an empty key or a wrong id.
  */
-export function sha1(options: HmacOptions): AuthenticatorPlugin {
+export function sha1(options: HmacOptions): SigningPlugin {
   return hmac('sha1', options)
 }

@@ -1,4 +1,4 @@
-import type { AuthenticatorPlugin } from '../roles/authenticator.ts'
+import type { SigningPlugin } from '../roles/authenticator.ts'
 import { type HmacOptions, hmac } from './hmac.ts'
 
 /**
@@ -7,6 +7,6 @@ import { type HmacOptions, hmac } from './hmac.ts'
  * @throws {HotStandbyError} `HS_CONFIG` unless there is exactly one of `key` and `keyFile`, for a wrong id, and for a key of
  * fewer than 32 bytes or of a few repeated ones.
  */
-export function sha256(options: HmacOptions): AuthenticatorPlugin {
+export function sha256(options: HmacOptions): SigningPlugin {
   return hmac('sha256', options)
 }

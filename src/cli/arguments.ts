@@ -40,6 +40,7 @@ const commands: Readonly<Record<string, { readonly flags: readonly Flag[]; reado
   why: { flags: ['dir', 'node', 'control', 'json'], operands: true },
   events: { flags: ['dir', 'node', 'control', 'json'], operands: false },
   cleanup: { flags: ['dir', 'node', 'state'], operands: false },
+  keygen: { flags: [], operands: true },
 }
 
 /**

@@ -4,6 +4,7 @@ import { inspectHaDir } from '../config/read-ha-dir.ts'
 import { Cluster, type ControlClient, connectControl, defaultControlPath, isHotStandbyError } from '../index.ts'
 import { type Arguments, readArguments, UsageError } from './arguments.ts'
 import { check } from './check.ts'
+import { keygen } from './keygen.ts'
 import { eventLine, issueLine, print, say, statusText } from './output.ts'
 import { record, replayFile, why } from './recording.ts'
 import { optionsOf, run } from './run.ts'
@@ -59,6 +60,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | n
     await Cluster.cleanUp(optionsOf(args, inspectHaDir(args.dir, { node: args.node })))
     return 0
   },
+  keygen,
 }
 
 async function main(argv: readonly string[]): Promise<number> {

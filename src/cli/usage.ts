@@ -21,6 +21,8 @@ export const usage = `hot-standby: a high-availability pair of two hosts
       explains the last change of role of the running member
   hot-standby cleanup [--dir DIR] [--node NAME] [--state DIR]
       removes what a killed member has left on this host (for ExecStopPost= of the systemd unit)
+  hot-standby keygen [FILE]
+      makes a key for the method 'sealed' and writes it to FILE, which must not exist yet, or to standard output
 
   --dir DIR         directory with ha.cf, authkeys and haresources, or with hot-standby.ini (default /etc/ha.d)
   --node NAME       which member this host is (default: its host name)

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { mixIssues } from '../authenticators/keyring.ts'
 import { deadtime } from '../liveness/deadtime.ts'
 import { durationMs } from '../roles/duration.ts'
 import type { HotStandbyError, Issue } from '../roles/error.ts'
@@ -35,7 +36,7 @@ const knownOptions: Readonly<Record<keyof ClusterOptions, true>> = {
 /** What makes a plug-in of each kind. */
 const makers = {
   transport: 'udpUnicast(), udpBroadcast(), udpMulticast(), serial() or memoryNetwork().transport()',
-  authenticator: 'sha256(), sha1(), md5(), crc() or keyring()',
+  authenticator: 'sealed(), sha256(), sha1(), md5(), crc() or keyring()',
   liveness: 'deadtime()',
   arbiter: 'icmpPing() or pingGroup()',
   resource: 'vip(), nginx(), script(), app() and their like',
@@ -167,8 +168,10 @@ function checkTransports(transports: unknown, nodes: readonly string[] | undefin
 }
 
 function checkAuthenticator(authenticator: unknown, report: Report): void {
-  if (authenticator === undefined) return report('authenticator', 'missing; sha256({ keyFile }) is a good one')
-  isPlugin(authenticator, 'authenticator', 'authenticator', report)
+  if (authenticator === undefined) return report('authenticator', 'missing; sealed({ keyFile }) is a good one')
+  if (!isPlugin(authenticator, 'authenticator', 'authenticator', report)) return
+  for (const { where, message } of mixIssues((authenticator as ClusterOptions['authenticator']).keys))
+    report(where, message)
 }
 
 function checkLiveness(liveness: unknown, report: Report): void {

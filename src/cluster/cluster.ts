@@ -161,16 +161,11 @@ export class Cluster implements AsyncDisposable {
     }
   }
 
-  /** Signatures without or with a short key cannot do everything; once at each start it is said what. */
+  /** What the configured method cannot do, said once at each start. */
   #warnOfLegacyKeys(): void {
     const { keys, active } = this.#resolved.authenticator
     const method = keys.find(({ id }) => id === active)?.method ?? ''
-    const lacks: Readonly<Record<string, string>> = {
-      crc: 'crc is no authentication: anybody on the network can speak as the peer',
-      md5: 'md5 as Heartbeat has it does not stop recorded packets from being played back after a restart of this node',
-      sha1: 'sha1 as Heartbeat has it does not stop recorded packets from being played back after a restart of this node',
-    }
-    const lack = lacks[method]
+    const lack = cannot[method]
     if (lack !== undefined) this.#log('warn', { method }, lack)
   }
 
@@ -284,6 +279,7 @@ export class Cluster implements AsyncDisposable {
       respawn: resolved.respawn.map(({ user, command, args }) => [user, command, ...args].join(' ')).join(', '),
       stateDirectory: resolved.stateDirectory,
       recorder: JSON.stringify(resolved.recorder ?? {}),
+      authenticator: resolved.authenticator.keys.some(({ protects }) => protects === 'sealing') ? 'sealed' : 'signed',
     })
     const before = fixed(this.#resolved)
     for (const [where, value] of Object.entries(fixed(next))) {
@@ -395,6 +391,17 @@ export class Cluster implements AsyncDisposable {
     }
     void (this.#engine?.close() ?? Promise.resolve()).then(tell)
   }
+}
+
+const recorded =
+  'signs and does not tell whether a packet is played back: those of the present run of the peer are believed after a restart of this node; sealed() refuses them'
+
+/** What each signing method cannot keep out. */
+const cannot: Readonly<Record<string, string>> = {
+  crc: 'crc is no authentication: anybody on the network can speak as the peer',
+  md5: `md5 ${recorded}`,
+  sha1: `sha1 ${recorded}`,
+  sha256: `sha256 ${recorded}`,
 }
 
 /** What of a link cannot change while it is open, in words. */

@@ -46,6 +46,11 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
       `${peer} is configured differently (groups, preferred nodes or times; digest ${theirs}, here ${ours}): no automatic failback`,
   ],
   'config:agrees': ['info', ({ peer }) => `${peer} is configured alike again`],
+  'key:waiting': [
+    'warn',
+    ({ peer, keyId, using }) => `key ${keyId} is not used yet: ${peer} does not accept it; using key ${using}`,
+  ],
+  'key:active': ['info', ({ peer, keyId }) => `${peer} accepts key ${keyId}: it is used from now on`],
   'key:differs': ['warn', ({ peer, keyId }) => `${peer} signs with key ${keyId}; this node with another`],
   'link:up': ['info', ({ link }) => `link ${link} is up`],
   'link:down': ['warn', ({ link, silentMs }) => `link ${link} is down: nothing heard for ${ms(silentMs)}`],

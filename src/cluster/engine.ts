@@ -7,7 +7,7 @@ import { bootTimeMs, wallClockMs } from '../platform/clocks.ts'
 import { type HeartbeatFiles, type Identity, takeIdentity } from '../platform/identity.ts'
 import { addressesOf, deviceState } from '../platform/interfaces.ts'
 import { withinLimit } from '../platform/limit.ts'
-import { randomHex } from '../platform/random.ts'
+import { randomBytes, randomHex } from '../platform/random.ts'
 import { respawn } from '../platform/respawn.ts'
 import { deviceTowards } from '../platform/route.ts'
 import { readSecretFile } from '../platform/secret-file.ts'
@@ -19,6 +19,7 @@ import type { ResourceAgent, ResourcePlugin } from '../roles/resource-agent.ts'
 import type { TransportPlugin } from '../roles/transport.ts'
 import { diagnoseSilence } from '../transports/link-diagnosis.ts'
 import { classicCutter } from '../wire/classic-cutter.ts'
+import { sessionBytes } from '../wire/sealed.ts'
 import { abortable } from './abortable.ts'
 import { type FlightRecorder, openRecorder } from './flight-recorder.ts'
 import { RealHost } from './host.ts'
@@ -62,13 +63,15 @@ export class Engine {
   readonly #identityProblems: { readonly where: string; readonly message: string }[] = []
   #closing: Promise<void> | undefined
   readonly bootId: string = randomHex(8)
+  /** Never used by another run: numbered from 1, its frames have nonces of their own. */
+  readonly #session = randomBytes(sessionBytes)
   generation = 0
 
   /** Reads the keys, so that a wrong one is known before anything starts. */
   constructor(options: Resolved, listeners: EngineListeners) {
     this.#options = options
     this.#listeners = listeners
-    this.#ring = openKeyRing(options.authenticator, readSecretFile)
+    this.#ring = openKeys(options)
   }
 
   get loop(): Loop {
@@ -247,7 +250,7 @@ export class Engine {
       ...this.#listeners,
       core: this.#core,
       host,
-      links: loopLinks(this.#links, this.#ring, this.#options),
+      links: loopLinks(this.#links, { ring: this.#ring, session: this.#session }, this.#options),
       silentLinkMs: Math.min(liveness.times.initdeadMs, Math.max(liveness.times.deadtimeMs, silentLinkMaxMs)),
       diagnose: (link, junk) => this.#diagnose(link, junk),
       onTold: (event) => this.#recorder?.recorder.note(event),
@@ -274,6 +277,7 @@ export class Engine {
       generation: this.generation,
       state,
       links: [...this.#links.keys()],
+      sealed: this.#ring.protects === 'sealing',
       targets,
     }
   }
@@ -283,6 +287,7 @@ export class Engine {
       times: options.liveness.times,
       deadpingMs: Math.max(0, ...options.arbiters.map((arbiter) => arbiter.deadpingMs ?? options.deadpingMs)),
       keyId: this.#ring.active,
+      held: this.#ring.held,
       groups: options.groups.map(groupConfig),
       autoFailback: options.autoFailback ?? false,
       onIsolated,
@@ -327,7 +332,7 @@ export class Engine {
 
   /** Takes new keys, times and resources while everything runs on; resolves to what the core is to be told. */
   async reload(options: Resolved): Promise<Reconfiguration> {
-    const ring = openKeyRing(options.authenticator, readSecretFile)
+    const ring = openKeys(options)
     const added: string[] = []
     try {
       for (const group of options.groups)
@@ -346,7 +351,7 @@ export class Engine {
       throw error
     }
     this.#ring = ring
-    this.#loop.setLinks(loopLinks(this.#links, ring, options))
+    this.#loop.setLinks(loopLinks(this.#links, { ring, session: this.#session }, options))
     return this.#reconfiguration(options, options.onIsolated ?? (await this.#defaultOnIsolated()))
   }
 
@@ -378,6 +383,10 @@ export class Engine {
       this.#options.logger.warn({ reason: messageOf(error) }, `closing: ${messageOf(error)}`)
     }
   }
+}
+
+function openKeys({ authenticator, name: cluster, node: self, peer }: Resolved): KeyRing {
+  return openKeyRing(authenticator, readSecretFile, { cluster, self, peer })
 }
 
 function groupConfig({ name, preferred, key, resources, handover }: Resolved['groups'][number]): GroupConfig {

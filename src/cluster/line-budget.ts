@@ -1,8 +1,10 @@
-import type { AuthenticatorPlugin, KeySpec } from '../roles/authenticator.ts'
+import type { AuthenticatorPlugin, SigningKeySpec } from '../roles/authenticator.ts'
 import type { Issue } from '../roles/error.ts'
 import type { LivenessTimes } from '../roles/liveness-detector.ts'
 import { attachClassic, encodeClassic } from '../wire/classic.ts'
 import { message } from '../wire/message.ts'
+import { encodeNetstring } from '../wire/netstring.ts'
+import { sealedOverhead, toLine } from '../wire/sealed.ts'
 
 /** What decides how long a beat is. */
 export interface BeatFacts {
@@ -33,7 +35,7 @@ export function lineMs(bytes: number, bitsPerSecond: number): number {
 }
 
 /** The fields of a beat as step.ts and messenger.ts write them, as long as they become in years of running. */
-function longestBeat({ nodes, groups, times }: BeatFacts) {
+function longestBeat({ nodes, groups, times, authenticator }: BeatFacts) {
   const byLength = [...nodes].sort((one, other) => other.length - one.length)
   const own = {
     t: 'status',
@@ -54,6 +56,7 @@ function longestBeat({ nodes, groups, times }: BeatFacts) {
     hsecho: 'ffffffff:99999',
     hsstall: '99999',
     hscfg: '0'.repeat(8),
+    hskeys: authenticator.keys.length > 1 ? authenticator.keys.map(() => '15:01234567').join(' ') : undefined,
   }
   return { own, extra }
 }
@@ -64,12 +67,12 @@ const longestToken = 128
 const someKey = Uint8Array.from({ length: 64 }, (_, index) => 33 + index)
 
 /** The longest signature of a ring, whichever of its keys signs. */
-function longestAuth({ keys }: AuthenticatorPlugin): string {
+function longestAuth(keys: readonly SigningKeySpec[]): string {
   const auths = keys.map((spec) => `${spec.id} ${'f'.repeat(tokenLength(spec))}`)
   return auths.reduce((longest, auth) => (auth.length > longest.length ? auth : longest), '')
 }
 
-function tokenLength({ method, create }: KeySpec): number {
+function tokenLength({ method, create }: SigningKeySpec): number {
   // A checksum is printed without leading zeros.
   if (method === 'crc') return 8
   try {
@@ -79,11 +82,19 @@ function tokenLength({ method, create }: KeySpec): number {
   }
 }
 
+/** How many bytes a message is on the line. */
+function sizeOf({ keys }: AuthenticatorPlugin): (fields: Parameters<typeof message>[0]) => number {
+  const signing = keys.filter((spec) => spec.protects === 'signing')
+  if (signing.length === 0)
+    return (fields) => toLine(new Uint8Array(sealedOverhead + encodeNetstring(message(fields)).length)).length
+  const auth = longestAuth(signing)
+  return (fields) => attachClassic(encodeClassic(message(fields)), auth).length
+}
+
 /** What a line of this speed can carry of this pair's beats. */
 export function lineBudget(facts: BeatFacts, bitsPerSecond: number): LineBudget {
   const { own, extra } = longestBeat(facts)
-  const auth = longestAuth(facts.authenticator)
-  const size = (fields: Parameters<typeof message>[0]) => attachClassic(encodeClassic(message(fields)), auth).length
+  const size = sizeOf(facts.authenticator)
   const beatBytes = size(own)
   const fullBytes = size({ ...own, ...extra })
   const { keepaliveMs } = facts.times

@@ -6,7 +6,7 @@ import { messageOf } from '../roles/error.ts'
 import type { Host } from '../roles/host.ts'
 import type { Transport } from '../roles/transport.ts'
 import type { ClassicCutter } from '../wire/classic-cutter.ts'
-import type { Codec } from '../wire/codec.ts'
+import type { Codec, FrameMark } from '../wire/codec.ts'
 import type { Message } from '../wire/message.ts'
 import type { LineBudget } from './line-budget.ts'
 import { forSlowLine, hintOf, reckonsOtherwise } from './slow-line.ts'
@@ -50,6 +50,7 @@ export class Loop {
   readonly #options: LoopOptions
   #links: readonly LoopLink[]
   readonly #waiting: Happening[] = []
+  readonly #isNew = (mark: FrameMark): boolean => this.#options.core.isNew(mark)
   readonly #drops = new Map<string, { count: number; nextMs: number }>()
   readonly #heard = new Set<string>()
   readonly #junk = new Map<string, number>()
@@ -98,11 +99,12 @@ export class Loop {
 
   #open(entry: LoopLink, frame: Uint8Array, from: string): void {
     const { link, codec } = entry
-    const opened = codec.open(frame)
+    const opened = codec.open(frame, this.#isNew)
     if (!opened.ok) return this.#dropped(link, opened.reason, from, opened.detail ?? null)
     this.#heard.add(link)
-    this.#compareBudgets(entry, opened.message)
-    this.input({ type: 'message', link, message: opened.message, keyId: opened.keyId })
+    const { message, keyId, mark } = opened
+    this.#compareBudgets(entry, message)
+    this.input({ type: 'message', link, message, keyId, ...(mark && { mark }) })
   }
 
   /** Both nodes must come to the same of what a slow line can carry. */
@@ -219,18 +221,19 @@ export class Loop {
     this.#options.host.wakeAt(null)
   }
 
-  #send({ message, keyId }: Extract<Effect, { type: 'send' }>): void {
-    // Links of one kind share a codec, and a message that is not shortened: the frame is made once.
+  #send({ message, keyId, sequence }: Extract<Effect, { type: 'send' }>): void {
+    // Links of one kind share a codec, and a message that is not shortened: the frame is made once,
+    // unless each one has a number of its own.
     const frames = new Map<Codec, Map<Message, Uint8Array>>()
     const hint = hintOf(message)
-    for (const { transport, codec, budget, link } of this.#links) {
+    for (const [index, { transport, codec, budget, link }] of this.#links.entries()) {
       const outgoing = budget ? forSlowLine(message, budget) : message
       if (!outgoing) continue
       const made = frames.get(codec) ?? new Map<Message, Uint8Array>()
       frames.set(codec, made)
       try {
-        const frame = made.get(outgoing) ?? codec.seal(outgoing, keyId)
-        made.set(outgoing, frame)
+        const frame = made.get(outgoing) ?? codec.seal(outgoing, keyId, sequence && sequence + index)
+        if (!codec.numbered) made.set(outgoing, frame)
         transport.send(frame, hint)
       } catch (error) {
         // What one framing cannot carry, another may.

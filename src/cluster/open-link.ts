@@ -18,13 +18,13 @@ export interface OpenLink {
 /** The links as the loop uses them, with these keys and options. Links of one framing share a codec. */
 export function loopLinks(
   links: ReadonlyMap<string, OpenLink>,
-  ring: KeyRing,
+  { ring, session }: { readonly ring: KeyRing; readonly session: Uint8Array },
   { nodes, groups, authenticator, liveness: { times } }: Resolved,
 ): LoopLink[] {
   const codecs = new Map<string, Codec>()
   return [...links].map(([link, { transport, cutter }]) => {
     const { framing, bitsPerSecond } = transport.capabilities
-    const codec = codecs.get(framing) ?? createCodec({ ring, framing })
+    const codec = codecs.get(framing) ?? createCodec({ ring, framing, session })
     codecs.set(framing, codec)
     const budget =
       bitsPerSecond === undefined ? undefined : lineBudget({ nodes, groups, authenticator, times }, bitsPerSecond)

@@ -78,6 +78,7 @@ export class Recorder {
         return effects
       },
       view: () => core.view(),
+      isNew: (mark) => core.isNew(mark),
     }
   }
 

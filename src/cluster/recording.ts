@@ -1,6 +1,6 @@
 import { payloadType } from '../core/application-messages.ts'
 import type { CoreEvent } from '../core/events.ts'
-import type { CoreConfig, Happening, Input } from '../core/types.ts'
+import type { CoreConfig, Happening, Input, Mark } from '../core/types.ts'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
 import type { LivenessTimes } from '../roles/liveness-detector.ts'
 import type { Instant } from '../roles/time.ts'
@@ -96,6 +96,7 @@ class Memory {
   monoMs = 0
   bootMs = 0
   wallMs = 0
+  session = ''
   readonly #messages = new Map<string, Message>()
 
   last(link: string, type: string): Message | undefined {
@@ -124,11 +125,18 @@ export class SegmentWriter {
       const { type, ...rest } = happening
       return `"${type}",${time}${Object.keys(rest).length === 0 ? '' : `,${json(rest)}`}`
     }
-    const { link, keyId, message } = happening
+    const { link, keyId, message, mark } = happening
     const type = text(message, 't') ?? ''
     const fields = fieldsText(this.#memory.last(link, type), message, isApplication(type))
     this.#memory.remember(link, type, message)
-    return `"message",${time},${JSON.stringify(link)},${keyId},${JSON.stringify(type)},[${fields}]`
+    return `"message",${time},${JSON.stringify(link)},${keyId},${JSON.stringify(type)},[${fields}]${mark ? `,${this.#mark(mark)}` : ''}`
+  }
+
+  /** The number of a sealed frame, and its session where that is another than before. */
+  #mark({ session, sequence }: Mark): string {
+    if (session === this.#memory.session) return String(sequence)
+    this.#memory.session = session
+    return json([session, sequence])
   }
 
   note({ name, payload }: CoreEvent, at: Instant): string {
@@ -218,11 +226,16 @@ function timeOf(time: Time, wall: number, memory: Memory): Instant {
 
 function happeningOf(type: string, rest: readonly unknown[], memory: Memory): Happening {
   if (type !== 'message') return { type, ...(rest[0] as object | undefined) } as Happening
-  const [link, keyId, kind, list] = rest as [string, number, string, readonly unknown[]]
+  const [link, keyId, kind, list, mark] = rest as [string, number, string, readonly unknown[], WrittenMark?]
   const message = Array.isArray(list[0]) ? list.map(wholeField) : changed(memory.last(link, kind), list)
   memory.remember(link, kind, message)
-  return { type, link, keyId, message }
+  if (mark === undefined) return { type, link, keyId, message }
+  if (typeof mark !== 'number') memory.session = mark[0]
+  const sequence = typeof mark === 'number' ? mark : mark[1]
+  return { type, link, keyId, message, mark: { session: memory.session, sequence } }
 }
+
+type WrittenMark = number | readonly [session: string, sequence: number]
 
 function wholeField(written: unknown): Field {
   const [name, type, value] = written as [string, Field['type'], string | Uint8Array]

@@ -5,14 +5,14 @@ import { md5 } from '../authenticators/md5.ts'
 import { maxKeyId } from '../authenticators/ring-of-one.ts'
 import { sha1 } from '../authenticators/sha1.ts'
 import { sha256 } from '../authenticators/sha256.ts'
-import type { AuthenticatorPlugin } from '../roles/authenticator.ts'
+import type { SigningPlugin } from '../roles/authenticator.ts'
 import { type Issue, messageOf } from '../roles/error.ts'
 import { attempt, hasErrors } from './problems.ts'
 
 /** An authkeys file that was read: its keys, or none where it has errors, and everything worth saying about it. */
 export interface Authkeys {
   /** `undefined` when `issues` holds an error. */
-  readonly plugin: AuthenticatorPlugin | undefined
+  readonly plugin: SigningPlugin | undefined
   /** In the order of the lines. No message ever shows a key. */
   readonly issues: Issue[]
 }
@@ -30,7 +30,7 @@ const validMethods = 'crc, md5, sha1 and sha256'
 
 /** What the lines of one file have said so far. */
 interface Reading {
-  readonly keys: AuthenticatorPlugin[]
+  readonly keys: SigningPlugin[]
   /** Line of each id that a key line named, also where that line is wrong. */
   readonly lineOfId: Map<number, number>
   active: { readonly id: number; readonly line: number } | undefined

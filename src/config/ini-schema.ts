@@ -270,7 +270,11 @@ export const livenessKeys: Keys = {
 }
 
 const key: Keys = {
-  method: { kind: ['crc', 'md5', 'sha1', 'sha256'], required: true, doc: 'How packets are signed.' },
+  method: {
+    kind: ['crc', 'md5', 'sha1', 'sha256', 'sealed'],
+    required: true,
+    doc: 'How packets are signed, or sealed.',
+  },
   key: { kind: 'text', doc: 'The key itself; the file must then be readable by its owner alone.' },
   keyFile: { kind: 'text', doc: 'Instead of `key`: file that holds it, readable by its owner alone.' },
 }

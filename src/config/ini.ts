@@ -1,5 +1,7 @@
 import { crc } from '../authenticators/crc.ts'
+import { mixIssues } from '../authenticators/keyring.ts'
 import { md5 } from '../authenticators/md5.ts'
+import { sealed } from '../authenticators/sealed.ts'
 import { sha1 } from '../authenticators/sha1.ts'
 import { sha256 } from '../authenticators/sha256.ts'
 import type { ClusterOptions, GroupOptions, RespawnOptions } from '../cluster/options.ts'
@@ -76,7 +78,7 @@ const kinds = [
   'logging',
 ]
 const named = ['transport', 'arbiter', 'resource', 'group', 'respawn']
-const methods = { crc, md5, sha1, sha256 } as const
+const methods = { crc, md5, sha1, sha256, sealed } as const
 
 /** Turns one value into what the schema says; throws `HS_CONFIG`. */
 function readValue(kind: ValueKind, key: string, { values, isList }: IniEntry): unknown {
@@ -338,6 +340,7 @@ class IniReader {
       this.#complain(main, 'active', `active: there is no section [authenticator.${String(active)}]`)
     }
     const keys = members.flatMap((member) => this.#key(member, ringMemberKeys, Number(member.name))?.keys ?? [])
+    for (const { message } of mixIssues(keys)) this.#complain(main, '', message)
     return { kind: 'authenticator', active: Number(active), keys }
   }
 

@@ -1,6 +1,6 @@
 import { hexOf, type Message, text } from '../wire/message.ts'
 import { digestOf } from './report.ts'
-import type { CoreConfig, Effect, EmitEvent } from './types.ts'
+import type { CoreConfig, EmitEvent } from './types.ts'
 
 /** A daemon announces a longer dead time in its first 5 s, and for a moment whenever it starts a program. */
 const daemonSettlesMs = 8000
@@ -13,13 +13,12 @@ export interface AgreementPort {
   peerIsDaemon(): boolean
 }
 
-/** Whether both nodes are configured alike, and with which key the peer signs. */
+/** Whether both nodes are configured alike. */
 export class Agreement {
   readonly #port: AgreementPort
   #digest: string
   /** What the peer says instead; undefined while they agree. */
   #differs: string | undefined
-  #peerKeyId: number | undefined
   #deadtime: { readonly ms: number; readonly sinceMs: number } | undefined
   /** Another dead time of the daemon, as it was told. */
   #toldMs: number | undefined
@@ -44,25 +43,11 @@ export class Agreement {
     this.#digest = digestOfConfig(this.#port.config())
   }
 
-  /** The peer signs with this key. */
-  heardKey(keyId: number): void {
-    const { peer, keyId: ours } = this.#port.config()
-    if (keyId !== this.#peerKeyId && keyId !== ours) this.#port.event('key:differs', { peer, keyId })
-    this.#peerKeyId = keyId
-  }
-
   heardStatus(message: Message): void {
     const theirs = text(message, 'hscfg')
     if (theirs !== undefined) return this.#compare(theirs)
     const deadtimeMs = hexOf(message, 'dt')
     if (deadtimeMs !== undefined && this.#port.peerIsDaemon()) this.#compareDeadtime(deadtimeMs)
-  }
-
-  /** A daemon verifies with its active key whatever the index says: what it signs with is what it understands. */
-  signed(effects: Effect[]): Effect[] {
-    const keyId = this.#peerKeyId
-    if (keyId === undefined || keyId === this.#port.config().keyId || !this.#port.peerIsDaemon()) return effects
-    return effects.map((effect) => (effect.type === 'send' ? { ...effect, keyId } : effect))
   }
 
   #compare(theirs: string): void {

@@ -64,6 +64,10 @@ export interface EventPayloads {
   'config:agrees': { readonly peer: string }
   /** The peer signs with another key id than this node; nothing is blocked by it. */
   'key:differs': { readonly peer: string; readonly keyId: number }
+  /** The configured key is not used yet: the peer does not say that it accepts it. Told once, until the peer does. */
+  'key:waiting': { readonly peer: string; readonly keyId: number; readonly using: number }
+  /** The peer accepts the configured key now, and it is used. */
+  'key:active': { readonly peer: string; readonly keyId: number }
   /** The peer is heard on this link. */
   'link:up': { readonly link: string }
   /** The peer was not heard on this link for its dead time; `lossRatio` and `rttMs` are as last measured. */
@@ -163,6 +167,8 @@ export type MessageDropReason =
   | 'foreign-node'
   /** It belongs to an earlier run of the peer (or is replayed). */
   | 'old-generation'
+  /** Sealed by a run of the peer that does not prove that it runs now: recorded packets are played back. */
+  | 'unproven'
   /** It lacks a field that every message has, or the field is malformed. */
   | 'incomplete'
 

@@ -58,6 +58,8 @@ export class Messenger {
 
   #peerGeneration: number
   #peerGenerationIsLive = false
+  /** A new run of the peer has proven itself: its generation is what its next status says, whatever was remembered. */
+  #expectsRun = false
   #highest = 0
   #highestAtMs = 0
   readonly #missing = new Map<number, number>() // sequence number → when to ask for it
@@ -139,6 +141,11 @@ export class Messenger {
     }
   }
 
+  /** A new run of the peer has proven itself. */
+  expectRun(): void {
+    this.#expectsRun = true
+  }
+
   /** Sorts one verified message in. Only `fresh` ones go further. */
   receive(incoming: Message): Received {
     const src = text(incoming, 't') === undefined ? undefined : text(incoming, 'src')?.toLowerCase()
@@ -149,22 +156,24 @@ export class Messenger {
 
     const generation = hexOf(incoming, 'hg')
     if (generation === undefined) return this.#drop('incomplete', src)
-    if (generation < this.#peerGeneration) return this.#drop('old-generation', src)
+    if (generation < this.#peerGeneration && !this.#expectsRun) return this.#drop('old-generation', src)
     if (type.startsWith('NS_')) {
       // Outside the sequence nothing but the generation tells old from new: before this run of the peer is known, nothing is believed.
-      if (!this.#peerGenerationIsLive || generation !== this.#peerGeneration) return { kind: 'dropped' }
+      const isLive = this.#peerGenerationIsLive && !this.#expectsRun
+      if (!isLive || generation !== this.#peerGeneration) return { kind: 'dropped' }
       this.#outside(type, incoming)
       return { kind: 'duplicate' }
     }
     const seq = hexOf(incoming, 'seq')
     if (seq === undefined || seq < 1) return this.#drop('incomplete', src)
 
-    const restarted = this.#peerGenerationIsLive && generation > this.#peerGeneration
+    const restarted = this.#peerGenerationIsLive && (this.#expectsRun || generation > this.#peerGeneration)
     if (restarted || !this.#peerGenerationIsLive) {
       // Heartbeat learns a generation from status messages only; so a late reordered message of the new run cannot hide them.
       if (type !== 'status') return { kind: 'dropped' }
       this.#peerGeneration = generation
       this.#peerGenerationIsLive = true
+      this.#expectsRun = false
       this.#forgetPeer(seq)
       if (restarted) this.#application.fail('the peer restarted before it acknowledged the message')
     } else if (!this.#track(seq)) return { kind: 'duplicate' }

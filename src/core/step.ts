@@ -3,44 +3,30 @@ import type { Instant } from '../roles/time.ts'
 import { hexOf, type Message } from '../wire/message.ts'
 import { Agenda } from './agenda.ts'
 import { Agreement } from './agreement.ts'
-import { type GuaranteeClass, guaranteeClass } from './authority.ts'
+import { guaranteeClass } from './authority.ts'
 import { Connectivity } from './connectivity.ts'
 import { Dialogue } from './dialogue.ts'
 import { DropCounter } from './drop-counter.ts'
-import type { CoreEvent, EventName, EventPayloads, GroupState, NodePhase, Reason } from './events.ts'
+import type { CoreEvent, EventName, EventPayloads } from './events.ts'
 import { Freshness } from './freshness.ts'
-import { type LinkView, Membership, type PeerView } from './membership.ts'
+import { Keys } from './keys.ts'
+import { Membership } from './membership.ts'
 import { Messenger } from './messenger.ts'
 import { Ownership } from './ownership.ts'
 import { formatGroups } from './report.ts'
+import { Sessions } from './sessions.ts'
 import type { Trace } from './table.ts'
-import type { Command, CoreConfig, Effect, Happening, Input, Reconfiguration } from './types.ts'
+import type { Command, CoreConfig, Effect, Happening, Input, Mark, Reconfiguration } from './types.ts'
+import type { CoreView } from './view.ts'
 
-/** What a node knows and does, as plain data. */
-export interface CoreView {
-  readonly phase: NodePhase
-  readonly guarantee: GuaranteeClass
-  readonly isolated: boolean
-  readonly peer: Omit<PeerView, 'groups'> & {
-    readonly silentMs: number
-    readonly groups: Readonly<Record<string, { readonly state: GroupState; readonly epoch: number }>>
-  }
-  readonly links: readonly LinkView[]
-  readonly targets: readonly { readonly target: string; readonly reachable: boolean | null }[]
-  readonly groups: readonly {
-    readonly name: string
-    readonly state: GroupState
-    readonly epoch: number
-    readonly reason: Reason
-    readonly sinceMs: number
-    readonly preferred: string
-  }[]
-}
+export type { CoreView } from './view.ts'
 
 /** A pure state machine: the same inputs always give the same effects. */
 export interface Core {
   step(input: Input): Effect[]
   view(): CoreView
+  /** Whether a sealed frame is worth being opened: not seen before. Changes nothing. */
+  isNew(mark: Mark): boolean
 }
 
 /** Time passes between two wakes: a sum of fractions may compare otherwise than its parts, and be due for ever. */
@@ -64,7 +50,13 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
 
   const agenda = new Agenda()
   const effect = (entry: Effect): void => {
-    if (!halted) effects.push(entry)
+    if (halted) return
+    effects.push(entry.type === 'send' ? addressed(entry) : entry)
+  }
+  /** The one place where a message gets its key and, where frames are sealed, its numbers: one for each link. */
+  const addressed = ({ type, message, keyId = keys.next() }: Extract<Effect, { type: 'send' }>): Effect => {
+    const sequence = config.sealed ? sessions.takeNumbers(config.links.length) : undefined
+    return { type, message, ...(keyId !== undefined && { keyId }), ...(sequence !== undefined && { sequence }) }
   }
   const event = <Name extends EventName>(name: Name, payload: EventPayloads[Name]): void =>
     effect({ type: 'emit', event: { name, monoMs: at.monoMs, payload } as CoreEvent })
@@ -80,6 +72,14 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   })
 
   const drops = new DropCounter((reason, src, count) => event('message:dropped', { reason, src, count }))
+
+  const keys: Keys = new Keys({ event, config: getConfig, peerKind: () => membership.peer.kind })
+
+  const sessions = new Sessions({
+    effect,
+    monoMs,
+    suspect: () => drops.add('unproven', config.peer, at.monoMs),
+  })
 
   const messenger: Messenger = new Messenger(
     {
@@ -275,6 +275,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       hsecho: heard > 0 ? `${heard.toString(16)}:${Math.round(at.monoMs - messenger.highestHeardAtMs)}` : undefined,
       hsstall: String(Math.round(longestStallMs)),
       hscfg: agreement.digest,
+      hskeys: keys.advertisement,
     })
     longestStallMs = 0
   }
@@ -291,13 +292,26 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     dialogue.considerFailback()
   }
 
-  function receive(link: string, message: Message, keyId: number): void {
+  /** Whether a message goes further: where frames are sealed, the run it is of has to have proven itself. */
+  function isProven(mark: Mark | undefined, message: Message, keyId: number): boolean {
+    if (!config.sealed) return true
+    const standing = mark === undefined ? 'unproven' : sessions.receive(mark, message, keyId)
+    if (standing === 'proven') {
+      messenger.expectRun()
+      keys.heard(keyId)
+      beatAnew()
+    }
+    return standing === 'current'
+  }
+
+  function receive(link: string, message: Message, keyId: number, mark: Mark | undefined): void {
+    if (!isProven(mark, message, keyId)) return
     const received = messenger.receive(message)
     if (received.kind === 'dropped') return
     const seq = hexOf(message, 'seq')
     membership.heardOn(link, seq)
     if (received.kind === 'duplicate') return
-    agreement.heardKey(keyId)
+    keys.heard(keyId)
     const { type, restarted } = received
     if (restarted) freshness.reset()
     const stale = freshness.isStale(message, type, seq ?? 0)
@@ -306,6 +320,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     if (stale && freshness.onlyTells(type)) return
     if (type === 'status') {
       agreement.heardStatus(message)
+      if (!stale) keys.heardStatus(message)
       dialogue.heardStatus()
     }
     if (type === 'shutdone') return membership.left()
@@ -375,10 +390,11 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     start() {
       membership.start()
       connectivity.start()
+      if (config.sealed) sessions.start()
       persist()
       beatAnew()
     },
-    message: ({ link, message, keyId }) => receive(link, message, keyId),
+    message: ({ link, message, keyId, mark }) => receive(link, message, keyId, mark),
     tick() {},
     drained: () => membership.drained(),
     operation: ({ opId: id, result }) => ownership.answered(id, result),
@@ -388,7 +404,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       if (failed !== undefined) event('state:failed', { reason: failed })
     },
     stall: ({ stallMs }) => onStall(stallMs),
-    random() {},
+    random: ({ bytes }) => sessions.drawn(bytes),
     command: ({ id, command }) => runCommand(id, command),
   }
 
@@ -399,11 +415,11 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       at = input.at
       ;(happenings[input.type] as (happening: Happening) => void)(input)
       agenda.run(at.monoMs)
-      effects = agreement.signed(effects)
       const nextMs = agenda.next()
       effect({ type: 'wakeAt', monoMs: nextMs === null ? null : Math.max(nextMs, at.monoMs + shortestWaitMs) })
       return effects
     },
+    isNew: (mark) => sessions.isNew(mark),
     view() {
       const { groups, ...peer } = membership.peer
       return {

@@ -40,8 +40,12 @@ export interface CoreConfig {
   readonly state: PersistentState
   readonly times: LivenessTimes
   readonly deadpingMs: number
-  /** Id of the key this node signs with. */
+  /** Id of the key this node signs or seals with once the peer accepts it. */
   readonly keyId: number
+  /** Every key of the ring, as `ID:CHECK`. @defaultValue one key, `keyId` */
+  readonly held?: readonly string[] | undefined
+  /** Frames are sealed, so every one has a number, and a new run of the peer has to prove itself. @defaultValue false */
+  readonly sealed?: boolean | undefined
   readonly groups: readonly GroupConfig[]
   readonly links: readonly string[]
   readonly targets: readonly { readonly target: string; readonly deadpingMs: number }[]
@@ -55,11 +59,25 @@ export interface CoreConfig {
 /** The part of the configuration that `reload()` may change while the pair runs. */
 export type Reconfiguration = Pick<
   CoreConfig,
-  'times' | 'deadpingMs' | 'keyId' | 'autoFailback' | 'onIsolated' | 'restartWindowMs' | 'holdDownMs' | 'groups'
+  | 'times'
+  | 'deadpingMs'
+  | 'keyId'
+  | 'held'
+  | 'autoFailback'
+  | 'onIsolated'
+  | 'restartWindowMs'
+  | 'holdDownMs'
+  | 'groups'
 >
 
 /** Which groups a command means: everything, those preferring this node, those preferring the other, or by name. */
 export type Scope = 'all' | 'local' | 'foreign' | readonly string[]
+
+/** From which run of the peer a sealed frame is, and which of that run's frames. */
+export interface Mark {
+  readonly session: string
+  readonly sequence: number
+}
 
 /** What the application asks of a running node. */
 export type Command =
@@ -71,7 +89,14 @@ export type Command =
 /** Everything that can happen to a node. */
 export type Happening =
   | { readonly type: 'start' }
-  | { readonly type: 'message'; readonly link: string; readonly message: Message; readonly keyId: number }
+  /** `mark` stands with what was sealed. */
+  | {
+      readonly type: 'message'
+      readonly link: string
+      readonly message: Message
+      readonly keyId: number
+      readonly mark?: Mark | undefined
+    }
   | { readonly type: 'tick' }
   | { readonly type: 'drained' }
   | { readonly type: 'operation'; readonly opId: number; readonly result: OperationResult }
@@ -94,7 +119,13 @@ export interface Refusal {
 
 /** Everything a node can do to the world. Plain data; the loop performs it, and what comes of it is the next input. */
 export type Effect =
-  | { readonly type: 'send'; readonly message: Message; readonly keyId?: number | undefined }
+  /** Over every link, with key `keyId` or the active one. `sequence` numbers the sealed frame of the first link, and so on. */
+  | {
+      readonly type: 'send'
+      readonly message: Message
+      readonly keyId?: number | undefined
+      readonly sequence?: number | undefined
+    }
   | { readonly type: 'wakeAt'; readonly monoMs: number | null }
   | { readonly type: 'drain' }
   | { readonly type: 'perform'; readonly request: OperationRequest }

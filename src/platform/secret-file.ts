@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
 
 const maxBytes = 65_536
@@ -52,4 +52,26 @@ function content(path: string, descriptor: number): Uint8Array {
   if (length > 0 && bytes[length - 1] === 0x0d) length--
   if (length === 0) refuse('is empty')
   return Uint8Array.from(bytes.subarray(0, length))
+}
+
+/**
+ * Writes a secret into a file of its own that nobody else may read. A file that is there already is left alone: it may be the
+ * key of a running pair.
+ * @throws {HotStandbyError} `HS_KEY` saying why it cannot be.
+ */
+export function writeSecretFile(path: string, text: string): void {
+  let descriptor: number
+  try {
+    descriptor = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600)
+  } catch (error) {
+    const exists = (error as NodeJS.ErrnoException).code === 'EEXIST'
+    const why = exists ? 'exists already and is left as it is; name another file' : messageOf(error)
+    throw new HotStandbyError('HS_KEY', `key file ${path}: ${why}`, { cause: error })
+  }
+  try {
+    writeSync(descriptor, text)
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
 }

@@ -1,12 +1,12 @@
-import type { Authenticator, KeySpec } from '../roles/authenticator.ts'
+import type { Authenticator, KeySpec, Sealer, SealingKeySpec, SigningKeySpec } from '../roles/authenticator.ts'
 import { check, equal } from './assert.ts'
 
 /** What {@link authenticatorSuite} is given. */
 export interface AuthenticatorSuiteOptions {
   /** Registers one test: `test` of `node:test`, or any function of that shape. */
   readonly test: (name: string, run: () => void | Promise<void>) => unknown
-  /** Makes a new authenticator of a key of 64 bytes, as a plug-in's `keys[0].create` does; a keyless method ignores the key. */
-  readonly create: KeySpec['create']
+  /** A key of the plug-in, as `keys[0]`. The suite gives its `create` keys of 64 bytes; a keyless method ignores them. */
+  readonly spec: KeySpec
 }
 
 const keyOf = (seed: number): Uint8Array =>
@@ -21,9 +21,72 @@ function altered(token: string, index: number): string {
 
 /**
  * What every authenticator must do. Run it in the tests of a plug-in of your own:
- * `authenticatorSuite({ test, create: mine({ key }).keys[0].create })`.
+ * `authenticatorSuite({ test, spec: mine({ key }).keys[0] })`.
  */
-export function authenticatorSuite({ test, create }: AuthenticatorSuiteOptions): void {
+export function authenticatorSuite({ test, spec }: AuthenticatorSuiteOptions): void {
+  if (spec.protects === 'signing') signingSuite(test, spec.create)
+  else sealingSuite(test, spec.create)
+}
+
+const scope = { cluster: 'pair', self: 'One', peer: 'two' }
+const back = { cluster: 'pair', self: 'two', peer: 'one' }
+
+function sealingSuite(test: AuthenticatorSuiteOptions['test'], create: SealingKeySpec['create']): void {
+  const make = (at = scope, seed = 1): Sealer => create(keyOf(seed), at)
+  const nonce = Uint8Array.from({ length: 24 }, (_, index) => index)
+
+  test('authenticator: what one node seals the other opens, whatever its length', () => {
+    for (const length of [0, 1, 63, 64, 65, 1500, 60_000]) {
+      const bytes = new Uint8Array(length).fill(length & 0xff)
+      const opened = make(back).open(make().seal(bytes, nonce), nonce)
+      equal(opened && Array.from(opened), Array.from(bytes), `${length} bytes`)
+    }
+    check(/^[a-z0-9-]+$/.test(make().method), 'the name of the method has small letters, digits and dashes')
+  })
+
+  test('authenticator: opens nothing that was changed by one bit or cut, and never throws', () => {
+    const box = make().seal(sample, nonce)
+    const other = make(back)
+    for (let bit = 0; bit < box.length * 8; bit++) {
+      box[bit >> 3]! ^= 1 << (bit & 7)
+      equal(other.open(box, nonce), undefined, `bit ${bit} was turned over`)
+      box[bit >> 3]! ^= 1 << (bit & 7)
+    }
+    for (let length = 0; length < box.length; length++)
+      equal(other.open(box.subarray(0, length), nonce), undefined, `only ${length} bytes`)
+    for (let bit = 0; bit < nonce.length * 8; bit++) {
+      const wrong = Uint8Array.from(nonce)
+      wrong[bit >> 3]! ^= 1 << (bit & 7)
+      equal(other.open(box, wrong), undefined, `bit ${bit} of the nonce was turned over`)
+    }
+  })
+
+  test('authenticator: opens nothing of another key, of another cluster, or that it has sealed itself', () => {
+    const box = make().seal(sample, nonce)
+    equal(make(back, 2).open(box, nonce), undefined, 'another key')
+    equal(make({ ...back, cluster: 'other' }).open(box, nonce), undefined, 'another cluster')
+    equal(make({ ...back, peer: 'three' }).open(box, nonce), undefined, 'another sender')
+    equal(make().open(box, nonce), undefined, 'the own frame, sent back')
+  })
+
+  test('authenticator: the tag is alike on both nodes and differs by key and cluster', () => {
+    const tag = (sealer: Sealer): string => Array.from(sealer.tag).join(' ')
+    equal(make().tag.length, 8, 'length of the tag')
+    equal(tag(make(back)), tag(make()), 'the tag of the other node')
+    for (const other of [make(scope, 2), make({ ...scope, cluster: 'other' }), make({ ...scope, peer: 'three' })])
+      check(tag(other) !== tag(make()), 'another key, cluster or pair has the same tag')
+  })
+
+  test('authenticator: hides what it seals, and another nonce gives another box', () => {
+    const plain = new Uint8Array(64).fill(0x41)
+    const box = make().seal(plain, nonce)
+    check(new Set(box).size > 16, 'the box repeats itself as the content does')
+    const next = Uint8Array.from(nonce).fill(9, 16)
+    check(Array.from(make().seal(plain, next)).join() !== Array.from(box).join(), 'two nonces, one box')
+  })
+}
+
+function signingSuite(test: AuthenticatorSuiteOptions['test'], create: SigningKeySpec['create']): void {
   const make = (seed = 1): Authenticator => create(keyOf(seed))
 
   test('authenticator: signs the same bytes alike, as printable text without blanks and capitals', () => {

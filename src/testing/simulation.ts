@@ -6,7 +6,7 @@ import type { Command, CoreConfig, GroupConfig, Refusal } from '../core/types.ts
 import type { KeyRing } from '../roles/key-ring.ts'
 import type { LivenessPlugin } from '../roles/liveness-detector.ts'
 import type { ResourceTimes } from '../roles/resource-agent.ts'
-import { type Codec, createCodec } from '../wire/codec.ts'
+import { createCodec } from '../wire/codec.ts'
 import { Schedule, seededRandom } from './schedule.ts'
 import { SimulatedResource } from './simulated-agent.ts'
 import { SimulatedHost } from './simulated-host.ts'
@@ -93,7 +93,6 @@ export class Simulation {
   readonly events: SimulatedEvent[] = []
   readonly #options: SimulationOptions
   readonly #hosts: ReadonlyMap<string, SimulatedHost>
-  readonly #codecs = new Map<string, Codec>()
   #nextCommand = 1
   #nextBoot = 1
 
@@ -154,8 +153,7 @@ export class Simulation {
     host.saved = { ...host.saved, generation: host.saved.generation + 1 }
     const config = this.config(node)
     const core = this.#makeCore(node, config)
-    const codec = this.#codecs.get(node) ?? createCodec({ ring: this.#options.ring(node), framing: 'datagram' })
-    this.#codecs.set(node, codec)
+    const codec = createCodec({ ring: this.#options.ring(node), framing: 'datagram', session: host.randomBytes(16) })
     const links = this.links.map((link) => ({
       link,
       codec,
@@ -196,6 +194,7 @@ export class Simulation {
     return {
       step: (input) => structuredClone(core.step(structuredClone(input))),
       view: () => structuredClone(core.view()),
+      isNew: (mark) => core.isNew(structuredClone(mark)),
     }
   }
 
@@ -229,6 +228,8 @@ export class Simulation {
       times: liveness,
       deadpingMs: options.deadpingMs ?? liveness.deadtimeMs / 2,
       keyId: options.ring(node).active,
+      held: options.ring(node).held,
+      sealed: options.ring(node).protects === 'sealing',
       groups,
       links: this.links,
       targets: (options.targets ?? []).map((target) => ({

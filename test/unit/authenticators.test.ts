@@ -2,27 +2,28 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { crc } from '../../src/authenticators/crc.ts'
-import { createKeyRing, keyring, openKeyRing } from '../../src/authenticators/keyring.ts'
+import { createKeyRing, keyring, openSigningRing } from '../../src/authenticators/keyring.ts'
 import { md5 } from '../../src/authenticators/md5.ts'
 import { sha1 } from '../../src/authenticators/sha1.ts'
 import { sha256 } from '../../src/authenticators/sha256.ts'
-import type { AuthenticatorPlugin, KeySpec } from '../../src/roles/authenticator.ts'
-import type { KeyRing } from '../../src/roles/key-ring.ts'
+import type { AuthenticatorPlugin, KeySpec, SigningKeySpec, SigningPlugin } from '../../src/roles/authenticator.ts'
+import type { SigningRing } from '../../src/roles/key-ring.ts'
 import { authenticatorSuite } from '../../src/testing/authenticator-suite.ts'
 
 const longKey = '0123456789abcdef0123456789abcdef'
-const firstOf = (plugin: AuthenticatorPlugin): KeySpec['create'] => plugin.keys[0]!.create
+const specOf = (plugin: AuthenticatorPlugin): KeySpec => plugin.keys[0]!
+const firstOf = (plugin: SigningPlugin): SigningKeySpec['create'] => plugin.keys[0]!.create
 const test = (name: string, run: () => void | Promise<void>): unknown => it(name, run)
 const bytes = new TextEncoder().encode('123456789')
 
-const ringOf = (plugin: AuthenticatorPlugin): KeyRing => openKeyRing(plugin, () => assert.fail('no key file'))
+const ringOf = (plugin: SigningPlugin): SigningRing => openSigningRing(plugin, () => assert.fail('no key file'))
 const messages = (error: unknown): string =>
   (error as { issues: readonly { where: string; message: string }[] }).issues
     .map(({ where, message }) => `${where}: ${message}`)
     .join('\n')
 
 describe('crc', () => {
-  authenticatorSuite({ test, create: firstOf(crc()) })
+  authenticatorSuite({ test, spec: specOf(crc()) })
 
   it('is the checksum of the POSIX polynomial, unpadded', () => {
     const { sign } = firstOf(crc())(undefined)
@@ -42,7 +43,7 @@ describe('crc', () => {
 
 for (const [name, make] of Object.entries({ md5, sha1, sha256 })) {
   describe(name, () => {
-    authenticatorSuite({ test, create: firstOf(make({ key: longKey })) })
+    authenticatorSuite({ test, spec: specOf(make({ key: longKey })) })
 
     it('is the HMAC of RFC 2104, with keys of any length', () => {
       for (const key of [longKey, 'x'.repeat(8) + longKey.repeat(3), `${longKey}ä`]) {
@@ -77,13 +78,13 @@ for (const [name, make] of Object.entries({ md5, sha1, sha256 })) {
     it('reads the key file when the ring is opened, and names it when it is wrong', () => {
       const plugin = make({ id: 4, keyFile: '/etc/ha.d/key' })
       const paths: string[] = []
-      const ring = openKeyRing(plugin, (path) => {
+      const ring = openSigningRing(plugin, (path) => {
         paths.push(path)
         return Buffer.from(longKey)
       })
       assert.deepEqual(paths, ['/etc/ha.d/key'])
       assert.equal(ring.sign(bytes), ringOf(make({ id: 4, key: longKey })).sign(bytes))
-      assert.throws(() => openKeyRing(plugin, () => new Uint8Array()), {
+      assert.throws(() => openSigningRing(plugin, () => new Uint8Array()), {
         code: 'HS_KEY',
         message: /key 4 of \/etc\/ha\.d\/key/,
       })
@@ -103,13 +104,13 @@ describe('the strength of keys', () => {
       () => sha256({ key: 'ab'.repeat(40) }),
       (error) => /repeats/.test(messages(error)),
     )
-    assert.throws(() => openKeyRing(sha256({ keyFile: '/k' }), () => Buffer.from('short')), { code: 'HS_KEY' })
+    assert.throws(() => openSigningRing(sha256({ keyFile: '/k' }), () => Buffer.from('short')), { code: 'HS_KEY' })
   })
 })
 
 describe('keyring', () => {
   const ring = keyring({ active: 2, keys: [md5({ id: 1, key: 'old' }), sha1({ id: 2, key: 'new' })] })
-  authenticatorSuite({ test, create: firstOf(ring) })
+  authenticatorSuite({ test, spec: specOf(ring) })
 
   it('merges rings', () => {
     const three = keyring({ active: 3, keys: [ring, sha256({ id: 3, key: longKey })] })
@@ -121,7 +122,7 @@ describe('keyring', () => {
   })
 
   it('names every problem at once', () => {
-    const foreign: AuthenticatorPlugin = { ...crc(), keys: [{ ...crc().keys[0]!, id: 99 }] }
+    const foreign: SigningPlugin = { ...crc(), keys: [{ ...crc().keys[0]!, id: 99 }] }
     const keys = [md5({ id: 1, key: 'a' }), md5({ id: 1, key: 'b' }), md5({ id: 1, key: 'c' }), foreign]
     assert.throws(
       () => keyring({ active: 7, keys }),
@@ -142,7 +143,7 @@ describe('keyring', () => {
     assert.throws(() => createKeyRing([], 1), { code: 'HS_CONFIG' })
   })
 
-  const open = (active: number, ...keys: AuthenticatorPlugin[]): KeyRing => ringOf(keyring({ active, keys }))
+  const open = (active: number, ...keys: SigningPlugin[]): SigningRing => ringOf(keyring({ active, keys }))
   const one = md5({ id: 1, key: 'hello!' })
   const two = sha1({ id: 2, key: 'HI!' })
 

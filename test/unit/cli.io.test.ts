@@ -46,7 +46,10 @@ function tutorial(t: TestContext, node: 'master' | 'slave' = 'master'): string {
 
 describe('a command line', () => {
   const wrong: readonly (readonly [args: string[], message: RegExp])[] = [
-    [[], /no command given; there are: run, check, status, standby, takeover, record, replay, why, events, cleanup/],
+    [
+      [],
+      /no command given; there are: run, check, status, standby, takeover, record, replay, why, events, cleanup, keygen/,
+    ],
     [['start'], /'start' is no command/],
     [['toString'], /'toString' is no command/],
     [['run', 'now'], /run takes no operand; found 'now'/],

@@ -312,7 +312,7 @@ describe('hot-standby.ini', () => {
     ['no transport', /\[transport[^[]*/, '', null, /no link to the peer is named/],
     ['no group', /\[group[\s\S]*/, '', null, /no group is declared/],
     ['no authenticator', /\[auth[^[]*/, '', null, /section \[authenticator\] is missing/],
-    ['a wrong method', 'md5', 'rot13', 4, /method: 'rot13' found where one of crc, md5, sha1, sha256 belongs/],
+    ['a wrong method', 'md5', 'rot13', 4, /method: 'rot13' found where one of crc, md5, sha1, sha256, sealed belongs/],
     ['a key for crc', 'md5', 'crc', 5, /keyFile: crc uses no key/],
     ['a key and its file', 'keyFile = /k', 'keyFile = /k\nkey = x', null, /key/],
     ['a wrong key id', 'keyFile = /k', 'keyFile = /k\nid = 16', 6, /16 is no id of a key/],

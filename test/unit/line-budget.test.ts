@@ -10,6 +10,7 @@ import { forSlowLine, hintOf, reckonsOtherwise } from '../../src/cluster/slow-li
 import { deadtime } from '../../src/liveness/deadtime.ts'
 import { app } from '../../src/resources/app.ts'
 import { isHotStandbyError } from '../../src/roles/error.ts'
+import type { SigningRing } from '../../src/roles/key-ring.ts'
 import { simulatedRing } from '../../src/testing/simulated-ring.ts'
 import { Simulation } from '../../src/testing/simulation.ts'
 import { memoryNetwork } from '../../src/transports/memory.ts'
@@ -45,7 +46,13 @@ describe('what a slow line can carry', () => {
     pair.run(5000)
     const authenticator = sha1({ key })
     const budget = lineBudget({ nodes: ['master', 'slave'], groups, authenticator, times: liveness.times }, 19_200)
-    const ring = { active: 1, sign: () => `1 ${'f'.repeat(40)}`, verify: () => ({ ok: true, keyId: 1 }) as const }
+    const ring: SigningRing = {
+      protects: 'signing',
+      held: [],
+      active: 1,
+      sign: () => `1 ${'f'.repeat(40)}`,
+      verify: () => ({ ok: true, keyId: 1 }) as const,
+    }
     const stream = createCodec({ ring, framing: 'stream' })
     const longest = (shorten: (beat: Message) => Message) =>
       Math.max(...beats.map((beat) => stream.seal(shorten(beat)).length))
@@ -56,7 +63,7 @@ describe('what a slow line can carry', () => {
     assert.ok(shortened <= budget.beatBytes && budget.beatBytes - shortened < 30, `${shortened} of ${budget.beatBytes}`)
   })
 
-  it('takes the longest name, every group, and the longest signature of the ring', () => {
+  it('takes the longest name, every group, the longest signature of the ring, and its choice of keys', () => {
     const { beatBytes, fullBytes } = lineBudget(facts, 19_200)
     const change = (more: Partial<typeof facts>) => {
       const budget = lineBudget({ ...facts, ...more }, 19_200)
@@ -65,7 +72,7 @@ describe('what a slow line can carry', () => {
     assert.deepEqual(change({ nodes: ['slave', 'much-longer'] }), [5, 5])
     assert.deepEqual(change({ groups: [{ name: 'web' }, { name: 'db' }] }), [0, ' db:probation:99999'.length])
     const ring = keyring({ active: 1, keys: [sha1({ key }), sha256({ key: key.repeat(2), id: 2 })] })
-    assert.deepEqual(change({ authenticator: ring }), [24, 24])
+    assert.deepEqual(change({ authenticator: ring }), [24, 24 + 'hskeys=15:01234567 15:01234567\n'.length])
     assert.deepEqual(change({ authenticator: crc() }), [-32, -32])
   })
 
@@ -166,7 +173,13 @@ describe('a message on a slow line', () => {
 })
 
 describe('the cutter of a line', () => {
-  const ring = { active: 1, sign: () => '1 00', verify: () => ({ ok: true, keyId: 1 }) as const }
+  const ring: SigningRing = {
+    protects: 'signing',
+    held: [],
+    active: 1,
+    sign: () => '1 00',
+    verify: () => ({ ok: true, keyId: 1 }) as const,
+  }
   const frame = createCodec({ ring, framing: 'stream' }).seal(message({ t: 'status', seq: '1' }))
 
   it('counts what belongs to no frame, and only that', () => {

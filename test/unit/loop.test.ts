@@ -25,6 +25,7 @@ it('random bytes that the core asks for are its next input, after those that wai
       return input.type === 'start' ? [{ type: 'askRandom', count: 16 }] : []
     },
     view: () => assert.fail('nobody looks'),
+    isNew: () => true,
   }
   const loop = new Loop({
     core,

@@ -42,7 +42,7 @@ const indirectFactories: Readonly<Record<string, readonly string[]>> = {
 function factoriesOf(path: string, text: string): string[] {
   const isExported = (node: ts.HasModifiers): boolean =>
     node.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) ?? false
-  const makesPlugin = (type: ts.TypeNode | undefined): boolean => /Plugin$/.test(type?.getText() ?? '')
+  const makesPlugin = (type: ts.TypeNode | undefined): boolean => /Plugin(<\w+>)?$/.test(type?.getText() ?? '')
   const found = new Set<string>()
   for (const statement of parse(path, text).statements) {
     if (ts.isFunctionDeclaration(statement) && isExported(statement) && makesPlugin(statement.type)) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { it } from 'node:test'
-import { openKeyRing } from '../../src/authenticators/keyring.ts'
+import { openSigningRing } from '../../src/authenticators/keyring.ts'
 import { parseAuthkeys } from '../../src/config/authkeys.ts'
 import { classicCutter } from '../../src/wire/classic-cutter.ts'
 import { createCodec } from '../../src/wire/codec.ts'
@@ -29,7 +29,7 @@ const { plugin } = parseAuthkeys(
   'auth 3\n1 crc\n2 sha1 HI!\n3 md5 hello!\n4 sha256 0123456789abcdef0123456789abcdef\n',
   'authkeys',
 )
-const ring = openKeyRing(plugin!, () => assert.fail('no key file'))
+const ring = openSigningRing(plugin!, () => assert.fail('no key file'))
 const codecs = [createCodec({ ring, framing: 'datagram' }), createCodec({ ring, framing: 'stream' })] as const
 
 const captured = ['md5-classic', 'sha1-classic', 'md5-classic-serial', 'foreign-accepted-classic'].flatMap((file) => {

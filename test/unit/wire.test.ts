@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { openKeyRing } from '../../src/authenticators/keyring.ts'
+import { openSigningRing } from '../../src/authenticators/keyring.ts'
 import { parseAuthkeys } from '../../src/config/authkeys.ts'
-import type { KeyRing } from '../../src/roles/key-ring.ts'
+import type { SigningRing } from '../../src/roles/key-ring.ts'
 import { fromBase64, toBase64 } from '../../src/wire/base64.ts'
 import { attachClassic, cutClassic, decodeClassic, encodeClassic } from '../../src/wire/classic.ts'
 import { classicCutter } from '../../src/wire/classic-cutter.ts'
@@ -37,13 +37,13 @@ const files = readdirSync(folder).filter((file) => file.endsWith('.json'))
 const genuine = files.filter((file) => file !== 'tampered.json').flatMap(read)
 
 /** A ring as a node has it: read from an authkeys file. */
-function ringOf(authkeys: string): KeyRing {
+function ringOf(authkeys: string): SigningRing {
   const { plugin, issues } = parseAuthkeys(authkeys, 'authkeys')
   assert.ok(plugin, JSON.stringify(issues))
-  return openKeyRing(plugin, () => assert.fail('no key file'))
+  return openSigningRing(plugin, () => assert.fail('no key file'))
 }
 
-const ringOfVector = ({ authIndex, method, key }: Vector): KeyRing =>
+const ringOfVector = ({ authIndex, method, key }: Vector): SigningRing =>
   ringOf(`auth ${authIndex}\n${authIndex} ${method} ${key}\n`)
 
 const fromHex = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'))

@@ -1,0 +1,17 @@
+import { randomBytes } from '../platform/random.ts'
+import { writeSecretFile } from '../platform/secret-file.ts'
+import { type Arguments, UsageError } from './arguments.ts'
+import { print } from './output.ts'
+
+/** `hot-standby keygen [FILE]`: a new key, into a file that nobody else may read, or to standard output. Answers the exit code. */
+export function keygen({ operands }: Arguments): number {
+  const [file, ...more] = operands
+  if (more.length > 0) throw new UsageError(`keygen takes one file at most; found '${operands.join(' ')}'`)
+  const key = `${Buffer.from(randomBytes(32)).toString('base64')}\n`
+  if (file === undefined) print(key)
+  else {
+    writeSecretFile(file, key)
+    print(`${file}: a new key; copy the file to the other node, and let nobody else read it\n`)
+  }
+  return 0
+}
