@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { temporaryDirectory, writeScript } from '../support/agents.ts'
@@ -458,5 +468,32 @@ describe('two members', { timeout: 110_000 }, () => {
     first.child.stderr?.destroy()
     await until('it serves', () => one.serves, 30_000)
     assert.equal((await one.ask('status')).code, 0)
+  })
+})
+
+describe('keygen', () => {
+  it('writes a key that only its owner may read, once, and never shows it', async (t) => {
+    const file = join(temporaryDirectory(t), 'key')
+    const made = await hotStandby('keygen', file)
+    const key = readFileSync(file, 'utf8')
+    assert.equal(made.code, 0)
+    assert.equal(statSync(file).mode & 0o777, 0o600)
+    assert.equal(Buffer.from(key, 'base64').length, 32)
+    assert.ok(!(made.out + made.err).includes(key.trim()), made.out)
+    const again = await hotStandby('keygen', file)
+    assert.equal(again.code, 1)
+    assert.match(again.err, /exists already and is left as it is/)
+    assert.equal(readFileSync(file, 'utf8'), key)
+  })
+
+  it('prints a new one each time without a file, and takes one file at most', async () => {
+    const [one, two, wrong] = await Promise.all([
+      hotStandby('keygen'),
+      hotStandby('keygen'),
+      hotStandby('keygen', 'a', 'b'),
+    ])
+    assert.match(one.out, /^[A-Za-z0-9+/]{43}=\n$/)
+    assert.notEqual(one.out, two.out)
+    assert.equal(wrong.code, 2)
   })
 })
