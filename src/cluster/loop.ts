@@ -5,8 +5,9 @@ import type { Observation } from '../roles/arbiter.ts'
 import { messageOf } from '../roles/error.ts'
 import type { Host } from '../roles/host.ts'
 import type { Transport } from '../roles/transport.ts'
+import { claimedSender } from '../wire/claimed-sender.ts'
 import type { ClassicCutter } from '../wire/classic-cutter.ts'
-import type { Codec, FrameMark } from '../wire/codec.ts'
+import type { Codec, DropReason, FrameMark } from '../wire/codec.ts'
 import type { Message } from '../wire/message.ts'
 import type { LineBudget } from './line-budget.ts'
 import { forSlowLine, hintOf, reckonsOtherwise } from './slow-line.ts'
@@ -93,14 +94,17 @@ export class Loop {
     const before = cutter.discarded
     const frames = cutter.push(bytes)
     const garbage = cutter.discarded - before
-    if (garbage > 0) this.#dropped(link, 'malformed', from, `${garbage} bytes that belong to no frame`)
+    if (garbage > 0) this.#dropped(link, 'malformed', from, () => `${garbage} bytes that belong to no frame`)
     return frames
   }
 
   #open(entry: LoopLink, frame: Uint8Array, from: string): void {
     const { link, codec } = entry
     const opened = codec.open(frame, this.#isNew)
-    if (!opened.ok) return this.#dropped(link, opened.reason, from, opened.detail ?? null)
+    if (!opened.ok) {
+      const { reason, detail } = opened
+      return this.#dropped(link, reason, from, () => detail ?? hint(reason, frame))
+    }
     this.#heard.add(link)
     const { message, keyId, mark } = opened
     this.#compareBudgets(entry, message)
@@ -260,7 +264,7 @@ export class Loop {
     }
   }
 
-  #dropped(link: string, reason: string, from: string, detail: string | null): void {
+  #dropped(link: string, reason: string, from: string, detail: () => string | null): void {
     this.#junk.set(link, (this.#junk.get(link) ?? 0) + 1)
     const { monoMs } = this.#options.host.now()
     const key = `${link} ${reason}`
@@ -269,8 +273,18 @@ export class Loop {
     this.#drops.set(key, entry)
     entry.count++
     if (monoMs < entry.nextMs) return
-    this.tell('frame:dropped', { link, reason, from, count: entry.count, detail })
+    this.tell('frame:dropped', { link, reason, from, count: entry.count, detail: detail() })
     entry.count = 0
     entry.nextMs = monoMs + droppedEveryMs
   }
+}
+
+/** What cannot be told apart before a signature is right: another secret here or there, and another cluster. */
+const unverified: readonly DropReason[] = ['unknown-key', 'keyless', 'bad-signature']
+
+function hint(reason: DropReason, bytes: Uint8Array): string | null {
+  if (!unverified.includes(reason)) return null
+  const sender = claimedSender(bytes)
+  const who = sender === undefined ? '' : `; it says that it is from '${sender}' (unverified)`
+  return `another key, or another cluster on the same port${who}`
 }

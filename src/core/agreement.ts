@@ -43,6 +43,11 @@ export class Agreement {
     this.#digest = digestOfConfig(this.#port.config())
   }
 
+  /** The peer is heard after a silence, or in a new run: how long it has said the same is counted anew. */
+  met(): void {
+    this.#deadtime = undefined
+  }
+
   heardStatus(message: Message): void {
     const theirs = text(message, 'hscfg')
     if (theirs !== undefined) return this.#compare(theirs)

@@ -110,6 +110,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       sentAt: (seq) => messenger.sentAt(seq),
       onPeer(what, returned) {
         if (what === 'restarted' || what === 'heard') {
+          agreement.met()
           connectivity.forgetPeer()
           if (what === 'restarted' || !returned) ownership.allReturnable()
         }

@@ -188,3 +188,33 @@ describe('a daemon with ipfail', () => {
     assert.ok(slave.passes(900).includes('ask_resources foreign me'))
   })
 })
+
+describe('a daemon with other times', () => {
+  it('is told once, and counts for itself', () => {
+    const slave = new Conversation(pairOf('slave'))
+    slave.hearsStatus('active', '1388')
+    for (let second = 0; second < 30; second++) {
+      slave.passes(900, 'silent')
+      slave.hearsStatus('active', '1388')
+    }
+    const told = slave.told('config:differs')
+    assert.deepEqual(
+      told.map(({ ours, theirs }) => [ours, theirs]),
+      [['deadtime 1000 ms', 'deadtime 5000 ms']],
+    )
+  })
+
+  it('may announce more for a while: at its start, and while it starts a program', () => {
+    const slave = new Conversation(pairOf('slave'))
+    for (let second = 0; second < 5; second++) {
+      slave.hearsStatus('active', 'bb8')
+      slave.passes(900, 'silent')
+    }
+    slave.hearsStatus('active', 'bb8')
+    slave.passes(9000, 'silent')
+    slave.restarts()
+    slave.hearsStatus('active', 'bb8')
+    slave.passes(20_000)
+    assert.deepEqual(slave.told('config:differs'), [])
+  })
+})

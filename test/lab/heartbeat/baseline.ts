@@ -42,6 +42,8 @@ export const BASELINE: Readonly<Record<string, readonly string[]>> = {
   'legacy-by-hand': [...LEGACY, LOST],
   'legacy-groups': [...LEGACY, DEAD, ...UNFENCED, LOST],
   reload: [LOST],
+  'media-serial': [DEAD, ...UNFENCED, LOST, READ_INTERRUPTED],
+  'start-both': [LOST],
   late: [LATE],
   ipfail: [
     'WARN: Late heartbeat: Node N.N.N.N: interval N ms',

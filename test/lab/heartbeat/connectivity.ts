@@ -8,6 +8,7 @@ const tellings: readonly Telling[] = [
   {
     name: 'ipfail',
     row: 'no ping is answered on one node: ipfail and our rule agree that the other serves, and about the way back',
+    ci: ['our-slave-on', 'our-master-off'],
     up: true,
     settings: { ping: true },
     async tell(pairing) {

@@ -14,6 +14,7 @@ const tellings: readonly Telling[] = [
   {
     name: 'start-both',
     row: 'both start at once: the master serves',
+    ci: ['our-slave-on', 'our-master-on'],
     up: true,
     tell: async () => 'master',
   },
@@ -30,6 +31,7 @@ const tellings: readonly Telling[] = [
   {
     name: 'start-slave-first',
     row: 'the slave starts alone and serves; when the master joins, autoFailback decides',
+    ci: ['our-slave-off', 'our-master-on'],
     up: false,
     async tell(pairing) {
       const { home, back, backMs } = homeward(pairing.settings)
@@ -41,6 +43,7 @@ const tellings: readonly Telling[] = [
   {
     name: 'stop-master',
     row: 'graceful stop of the master: the slave serves; the master starts again',
+    ci: ['our-slave-on', 'our-master-off'],
     up: true,
     async tell(pairing) {
       const { home, back, backMs } = homeward(pairing.settings)
@@ -75,6 +78,7 @@ const tellings: readonly Telling[] = [
   {
     name: 'crash-slave',
     row: "the slave's host crashes and returns: no gap",
+    ci: ['our-slave-off'],
     up: true,
     async tell(pairing) {
       await pairing.act('the slave crashes', () => pairing.world.crash('slave'), ['master'], noGap, ['master'])

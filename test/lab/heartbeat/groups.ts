@@ -28,6 +28,7 @@ const tellings: readonly Telling[] = [
   {
     name: 'groups-by-hand',
     row: 'a group on each node: standby and takeover of all, local and foreign, said by either node',
+    ci: ['our-slave-on', 'our-master-off'],
     up: true,
     settings: { groups: 'two' },
     async tell(pairing) {
@@ -46,6 +47,7 @@ const tellings: readonly Telling[] = [
   {
     name: 'groups-crash',
     row: 'a group on each node: either host crashes and returns, and the other serves both groups meanwhile',
+    ci: ['our-slave-on'],
     up: true,
     settings: { groups: 'two' },
     async tell(pairing) {
@@ -56,6 +58,7 @@ const tellings: readonly Telling[] = [
   {
     name: 'groups-stop',
     row: 'a group on each node: graceful stop of either, and its return',
+    ci: ['our-master-off'],
     up: true,
     settings: { groups: 'two' },
     async tell(pairing) {

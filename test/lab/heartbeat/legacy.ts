@@ -22,6 +22,7 @@ const tellings: readonly Telling[] = [
   {
     name: 'legacy-by-hand',
     row: 'auto_failback legacy: standby and takeover are refused on both sides, with the reason',
+    ci: ['our-slave-legacy', 'our-master-legacy'],
     up: true,
     failback: ['legacy'],
     async tell(pairing) {
@@ -32,6 +33,7 @@ const tellings: readonly Telling[] = [
   {
     name: 'legacy',
     row: 'auto_failback legacy: a group is with the node it prefers while that lives; crash, return, stop and start of either',
+    ci: ['our-slave-legacy'],
     up: true,
     failback: ['legacy'],
     async tell(pairing) {
@@ -50,6 +52,7 @@ const tellings: readonly Telling[] = [
   {
     name: 'legacy-groups',
     row: 'auto_failback legacy with a group on each node: either host crashes and returns',
+    ci: ['our-master-legacy'],
     up: true,
     failback: ['legacy'],
     settings: { groups: 'two' },

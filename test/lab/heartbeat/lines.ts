@@ -13,6 +13,7 @@ const tellings: readonly Telling[] = [
   {
     name: 'merge',
     row: 'the only line is cut, so that both serve, and mended: exactly one serves, and the daemon restarts itself',
+    ci: ['our-slave-on', 'our-master-off'],
     up: true,
     async tell(pairing) {
       const { stage, world, settings, ours } = pairing

@@ -7,10 +7,11 @@ import type { Client } from '../world/client-program.ts'
 import { datagramsOf, Heartbeat, type Hold, prepareForHeartbeat } from '../world/heartbeat.ts'
 import { signal } from '../world/processes.ts'
 import type { Program } from '../world/program.ts'
+import { type SerialLine, serialLine } from '../world/serial-line.ts'
 import type { World } from '../world.ts'
 import { AT_START, BASELINE, WHEN_BUSY } from './baseline.ts'
 import { complaintsOf } from './complaints.ts'
-import { type Kinds, NODES, otherOf, type PairingSettings, SECOND, USUAL, writeFiles } from './settings.ts'
+import { BAUD, type Kinds, NODES, otherOf, type PairingSettings, SECOND, USUAL, writeFiles } from './settings.ts'
 
 export { type Kinds, NODES } from './settings.ts'
 
@@ -49,13 +50,14 @@ type Runs = readonly NodeName[]
 const holdersOf = (end: NodeName | Holders): Holders => (typeof end === 'string' ? { master: end } : end)
 
 /** Says the same to either kind of node, and holds the daemon to its baseline and our node to its events. */
-export class Pairing {
+export class Pairing implements AsyncDisposable {
   readonly stage: Stage
   readonly kinds: Kinds
   readonly settings: PairingSettings
   readonly world: World
   readonly #scenario: string
   readonly #second: Client | undefined
+  readonly #line: SerialLine | undefined
   readonly #daemons = new Map<NodeName, Heartbeat>()
   /** Pids of the daemons that ran on each host, in order. */
   readonly #pids = new Map<NodeName, number[]>()
@@ -68,7 +70,9 @@ export class Pairing {
     settings: PairingSettings,
     scenario: string,
     second: Client | undefined,
+    line: SerialLine | undefined,
   ) {
+    this.#line = line
     this.world = world
     this.stage = stage
     this.settings = settings
@@ -86,7 +90,8 @@ export class Pairing {
     const settings = { ...USUAL, ...chosen }
     const stage = await writeFiles(world, settings)
     const second = settings.groups === 'two' ? await world.startClient({ address: SECOND }) : undefined
-    const pairing = new Pairing(world, stage, settings, scenario, second)
+    const line = settings.medium === 'serial' ? await serialLine(world, BAUD) : undefined
+    const pairing = new Pairing(world, stage, settings, scenario, second, line)
     for (const node of NODES) await pairing.#startNginx(node)
     return pairing
   }
@@ -97,6 +102,11 @@ export class Pairing {
     const slave = pairing.#second ? (['slave'] as const) : undefined
     await pairing.act('both start', () => pairing.start(...NODES), ['master'], 20_000, NODES, slave)
     return pairing
+  }
+
+  /** A serial line has to end before its hosts do. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#line?.[Symbol.asyncDispose]()
   }
 
   /** The node that runs our program; undefined where two daemons play the baseline. */

@@ -11,6 +11,7 @@ const tellings: readonly Telling[] = [
   {
     name: 'restart-fast',
     row: "a node's processes are killed and started again before it counts as dead: the master serves at the end",
+    ci: ['our-slave-on', 'our-master-on'],
     up: true,
     failback: [true],
     async tell(pairing) {
@@ -22,6 +23,7 @@ const tellings: readonly Telling[] = [
   {
     name: 'reload',
     row: 'a changed ha.cf is read by each node while it runs (heartbeat -r, SIGHUP): no gap',
+    ci: ['our-slave-on', 'our-master-on'],
     up: true,
     failback: [true],
     async tell(pairing) {
@@ -40,6 +42,7 @@ const tellings: readonly Telling[] = [
   {
     name: 'late',
     row: 'a node does not run for less than the dead time, so that its beats are late: nothing moves',
+    ci: ['our-slave-on'],
     up: true,
     failback: [true],
     async tell(pairing) {

@@ -1,5 +1,6 @@
 import { type NodeName, Stage } from '../stage.ts'
 import { type Device, plugOf } from '../world/layout.ts'
+import { SERIAL_DEVICE } from '../world/serial-line.ts'
 import type { World } from '../world.ts'
 
 /** What runs on a host: a real daemon, or this project's command. */
@@ -12,7 +13,7 @@ export const otherOf = (node: NodeName): NodeName => (node === 'master' ? 'slave
 
 /** Heartbeat's methods. */
 export type Authentication = 'crc' | 'md5' | 'sha1'
-export type Medium = 'ucast' | 'bcast' | 'mcast'
+export type Medium = 'ucast' | 'bcast' | 'mcast' | 'serial'
 export type MessageFormat = 'classic' | 'netstring'
 
 /** What differs from one pairing to the next: everything that both nodes' files must say alike. */
@@ -44,12 +45,17 @@ export const SECOND = '192.168.1.110'
 /** A beat that is late because this machine is busy with something else is not what is judged here. */
 const WARNTIME = 'warntime 900ms'
 
-const DEVICES: readonly Device[] = ['eth1', 'eth0']
+/** Speed of a serial line, in bits a second. */
+export const BAUD = 38_400
 
-const mediumLine: Readonly<Record<Medium, (peer: NodeName, device: Device) => string>> = {
-  ucast: (peer, device) => `ucast ${device} ${plugOf(peer, device).address}`,
-  bcast: (_, device) => `bcast ${device}`,
-  mcast: (_, device) => `mcast ${device} 239.1.2.3 694 1 0`,
+const ucast = (peer: NodeName, device: Device): string => `ucast ${device} ${plugOf(peer, device).address}`
+
+/** The lines of ha.cf, the first link's and the second's. A serial line is one; the second link is then another kind. */
+const mediumLines: Readonly<Record<Medium, (peer: NodeName) => readonly [string, string]>> = {
+  ucast: (peer) => [ucast(peer, 'eth1'), ucast(peer, 'eth0')],
+  bcast: () => ['bcast eth1', 'bcast eth0'],
+  mcast: () => ['mcast eth1 239.1.2.3 694 1 0', 'mcast eth0 239.1.2.3 694 1 0'],
+  serial: (peer) => [`baud ${BAUD}\nserial ${SERIAL_DEVICE}`, ucast(peer, 'eth1')],
 }
 
 const key: Readonly<Record<Authentication, string>> = {
@@ -66,7 +72,7 @@ const haCf = (text: string, node: NodeName, settings: PairingSettings): string =
     WARNTIME,
     `auto_failback ${autoFailback === 'legacy' ? 'legacy' : autoFailback ? 'on' : 'off'}`,
     `msgfmt ${format}`,
-    ...DEVICES.slice(0, links).map((device) => mediumLine[medium](otherOf(node), device)),
+    ...mediumLines[medium](otherOf(node)).slice(0, links),
     ...(ping ? ['ping 192.168.1.1', 'deadping 1500ms', 'respawn hacluster /usr/libexec/heartbeat/ipfail'] : []),
     '',
   ].join('\n')

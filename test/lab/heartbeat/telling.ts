@@ -17,6 +17,8 @@ export interface Telling {
   /** The pairings of the CI's subset, as `our-slave-on`. */
   readonly ci?: readonly string[]
   readonly limitMs?: number
+  /** Another telling whose two daemons play the baseline of this one too; then none play here. */
+  readonly baseline?: string
 }
 
 /** Who runs on the master and on the slave. The first plays the baseline. */
@@ -31,15 +33,25 @@ const wordOf = (autoFailback: PairingSettings['autoFailback']): string =>
 
 /** Declares a scenario for every pairing and every value of auto_failback. */
 export const declare = (tellings: readonly Telling[]): void => {
-  for (const { name, row, up, tell, settings: own, failback = [true, false], ci = [], limitMs = 180_000 } of tellings)
-    for (const { suffix, kinds } of pairings)
+  for (const {
+    name,
+    row,
+    up,
+    tell,
+    settings: own,
+    failback = [true, false],
+    ci = [],
+    limitMs = 180_000,
+    baseline,
+  } of tellings)
+    for (const { suffix, kinds } of pairings.slice(baseline === undefined ? 0 : 1))
       for (const autoFailback of failback) {
         const settings = { ...USUAL, ...own, kinds, autoFailback }
         const played = `${suffix}-${wordOf(autoFailback)}`
         const text = { row: `${row} (${suffix})`, limitMs, setting: settingOf(settings), ci: ci.includes(played) }
         scenario(`${name}-${played}`, text, async (world) => {
-          const pairing = await (up ? Pairing.up : Pairing.set)(world, name, settings)
-          return pairing.end(await tell(pairing))
+          await using pairing = await (up ? Pairing.up : Pairing.set)(world, baseline ?? name, settings)
+          return await pairing.end(await tell(pairing))
         })
       }
 }

@@ -6,7 +6,7 @@ type End = 'master' | 'slave'
 const ENDS: readonly [End, End] = ['master', 'slave']
 
 /** A file of the host's own disk, so that it outlives a crash as a device does. */
-const DEVICE = '/var/lib/ttyLAB0'
+export const SERIAL_DEVICE = '/var/lib/ttyLAB0'
 
 /** The part of the laboratory that a line needs. */
 interface Hosts {
@@ -18,7 +18,7 @@ interface Hosts {
  */
 export class SerialLine implements AsyncDisposable {
   /** The device as `serial` of ha.cf names it, the same on both hosts. */
-  readonly device: string = DEVICE
+  readonly device: string = SERIAL_DEVICE
   /** `cut`, `mend`, `disturb`, `sent`. */
   readonly cable: SerialCable<End>
   readonly #hosts: Hosts
@@ -37,13 +37,13 @@ export class SerialLine implements AsyncDisposable {
   /** Plugs the adapter of a host in: its device is there. */
   async plug(end: End): Promise<void> {
     const terminal = await this.cable.plug(end)
-    await this.#hosts.host(end).run(['ln', '-sfn', terminal, DEVICE])
+    await this.#hosts.host(end).run(['ln', '-sfn', terminal, SERIAL_DEVICE])
   }
 
   /** Pulls the adapter out of a host: who has the device open gets a hang-up. */
   async unplug(end: End): Promise<void> {
     await this.cable.unplug(end)
-    await this.#hosts.host(end).run(['rm', '-f', DEVICE])
+    await this.#hosts.host(end).run(['rm', '-f', SERIAL_DEVICE])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
