@@ -48,12 +48,14 @@ export class Keys {
 
   /** The key for the next message; `undefined`: the active one. */
   next(): number | undefined {
-    const { held = [], keyId: active, peer } = this.#port.config()
+    const { held = [], keyId: active, peer, sealed = false } = this.#port.config()
     // A daemon verifies with its active key whatever the message names: what it signs with is what it understands.
     if (this.#peerKeyId !== undefined && this.#port.peerKind() === 'heartbeat')
       return this.#peerKeyId === active ? undefined : this.#peerKeyId
     if (held.length < 2) return undefined
     const ids = held.map(idOf)
+    // A daemon would complain of what it cannot verify; who signs is heard before an answer is needed.
+    if (this.#peerKeyId === undefined && !sealed) return undefined
     // Nobody knows what the peer accepts: each in turn, the active one first.
     if (this.#peerKeyId === undefined) {
       const others = ids.filter((id) => id !== active)

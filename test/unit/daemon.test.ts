@@ -130,6 +130,15 @@ describe('the conversation with a daemon', () => {
   })
 })
 
+describe('the first beats', () => {
+  it('are signed with the active key, whatever else is in the ring: a daemon complains of every other', () => {
+    const slave = new Conversation(daemonPair('slave', [mail], { held: ['1:sha1', '2:sha1'] }))
+    slave.passes(2000, 'silent')
+    assert.ok(slave.keyIds.length > 5)
+    assert.deepEqual(new Set(slave.keyIds), new Set([undefined]))
+  })
+})
+
 describe('a daemon that was thought dead', () => {
   const split = () => {
     const slave = new Conversation(pairOf('slave'))
