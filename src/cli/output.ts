@@ -47,12 +47,15 @@ export function statusText(snapshot: Snapshot): string {
     ),
     '',
     table(
-      ['link', 'state', 'loss', 'round trip', 'path'],
-      snapshot.links.map(({ link, up, lossRatio, rttMs, path }) => [
+      ['link', 'state', 'loss', 'round trip', 'dropped', 'path'],
+      snapshot.links.map(({ link, up, lossRatio, rttMs, dropped, path }) => [
         link,
         up === null ? 'silent' : up ? 'up' : 'DOWN',
         `${(lossRatio * 100).toFixed(1)} %`,
         rttMs === null ? '-' : `${rttMs.toFixed(1)} ms`,
+        Object.entries(dropped)
+          .map(([reason, count]) => `${count} ${reason}`)
+          .join(', ') || '-',
         path,
       ]),
     ),

@@ -194,6 +194,8 @@ export class Engine {
       peer,
       logger,
       receive: (bytes, from) => this.#loop?.receive(link, bytes, from),
+      peerIsOurs: this.#ring.protects === 'sealing',
+      dropped: (reason, from) => this.#loop?.dropped(link, reason, from),
       problem: (error) => {
         const open = this.#links.get(link)
         if (open) open.lastProblem = error.message

@@ -4,11 +4,12 @@ import type { Command, Effect, Happening, Refusal } from '../core/types.ts'
 import type { Observation } from '../roles/arbiter.ts'
 import { messageOf } from '../roles/error.ts'
 import type { Host } from '../roles/host.ts'
-import type { Transport } from '../roles/transport.ts'
+import type { Transport, TransportDrop } from '../roles/transport.ts'
 import { claimedSender } from '../wire/claimed-sender.ts'
 import type { ClassicCutter } from '../wire/classic-cutter.ts'
 import type { Codec, DropReason, FrameMark } from '../wire/codec.ts'
 import type { Message } from '../wire/message.ts'
+import { Gate } from './gate.ts'
 import type { LineBudget } from './line-budget.ts'
 import { forSlowLine, hintOf, reckonsOtherwise } from './slow-line.ts'
 
@@ -40,9 +41,6 @@ export interface LoopOptions {
   onFatal(group: string, reason: string): void
 }
 
-const droppedEveryMs = 1000
-const droppedKindsMax = 256
-
 /**
  * The one place where inputs meet the core and effects meet the world. One input at a time, in order; an effect that fails
  * is told and harms nothing else. It sees the world only through {@link Host}, so a simulator runs this very loop.
@@ -52,9 +50,8 @@ export class Loop {
   #links: readonly LoopLink[]
   readonly #waiting: Happening[] = []
   readonly #isNew = (mark: FrameMark): boolean => this.#options.core.isNew(mark)
-  readonly #drops = new Map<string, { count: number; nextMs: number }>()
+  readonly #gate = new Gate((notice) => this.tell('frame:dropped', notice))
   readonly #heard = new Set<string>()
-  readonly #junk = new Map<string, number>()
   /** Slow lines on which the peer sends other beats than this node would. */
   readonly #differs = new Set<string>()
   #stepping = false
@@ -94,17 +91,22 @@ export class Loop {
     const before = cutter.discarded
     const frames = cutter.push(bytes)
     const garbage = cutter.discarded - before
-    if (garbage > 0) this.#dropped(link, 'malformed', from, () => `${garbage} bytes that belong to no frame`)
+    const { monoMs } = this.#options.host.now()
+    if (garbage > 0)
+      this.#gate.refused(link, 'malformed', from, () => `${garbage} bytes that belong to no frame`, monoMs)
     return frames
   }
 
   #open(entry: LoopLink, frame: Uint8Array, from: string): void {
     const { link, codec } = entry
+    const { monoMs } = this.#options.host.now()
+    if (!this.#gate.admits(link, from, monoMs)) return this.#gate.dropped(link, 'flood', from, none, monoMs)
     const opened = codec.open(frame, this.#isNew)
     if (!opened.ok) {
       const { reason, detail } = opened
-      return this.#dropped(link, reason, from, () => detail ?? hint(reason, frame))
+      return this.#gate.refused(link, reason, from, () => detail ?? hint(reason, frame), monoMs)
     }
+    this.#gate.verified(link, from)
     this.#heard.add(link)
     const { message, keyId, mark } = opened
     this.#compareBudgets(entry, message)
@@ -121,6 +123,16 @@ export class Loop {
     const [who, other] = budget.extras ? ['the peer', 'this node'] : ['this node', 'the peer']
     const message_ = `${who} leaves the extra fields out on this slow line, ${other} does not: compare keepalive, baud, nodes, groups and keys of both`
     this.tell('problem', { where: `link ${link}`, code: 'HS_TRANSPORT', message: message_ })
+  }
+
+  /** A transport turned bytes away by itself. */
+  dropped(link: string, reason: TransportDrop, from: string): void {
+    if (this.#running) this.#gate.dropped(link, reason, from, none, this.#options.host.now().monoMs)
+  }
+
+  /** How many packets were dropped on a link since the start, by reason. */
+  drops(link: string): Readonly<Record<string, number>> {
+    return this.#gate.counts(link)
   }
 
   observe(observation: Observation): void {
@@ -259,28 +271,16 @@ export class Loop {
     this.#silenceTold = true
     for (const { link } of this.#links) {
       if (this.#heard.has(link)) continue
-      const cause = this.#options.diagnose(link, this.#junk.get(link) ?? 0)
+      const cause = this.#options.diagnose(link, this.#gate.junk(link))
       this.tell('link:silent', { link, sinceMs: Math.round(sinceMs), cause })
     }
-  }
-
-  #dropped(link: string, reason: string, from: string, detail: () => string | null): void {
-    this.#junk.set(link, (this.#junk.get(link) ?? 0) + 1)
-    const { monoMs } = this.#options.host.now()
-    const key = `${link} ${reason}`
-    if (this.#drops.size >= droppedKindsMax && !this.#drops.has(key)) return
-    const entry = this.#drops.get(key) ?? { count: 0, nextMs: Number.NEGATIVE_INFINITY }
-    this.#drops.set(key, entry)
-    entry.count++
-    if (monoMs < entry.nextMs) return
-    this.tell('frame:dropped', { link, reason, from, count: entry.count, detail: detail() })
-    entry.count = 0
-    entry.nextMs = monoMs + droppedEveryMs
   }
 }
 
 /** What cannot be told apart before a signature is right: another secret here or there, and another cluster. */
 const unverified: readonly DropReason[] = ['unknown-key', 'keyless', 'bad-signature']
+
+const none = (): null => null
 
 function hint(reason: DropReason, bytes: Uint8Array): string | null {
   if (!unverified.includes(reason)) return null

@@ -22,7 +22,12 @@ export interface Snapshot {
   /** The other node as it was last heard. */
   readonly peer: CoreView['peer'] & { readonly name: string }
   /** Every path to the peer. */
-  readonly links: readonly (CoreView['links'][number] & { readonly type: string; readonly path: string })[]
+  readonly links: readonly (CoreView['links'][number] & {
+    /** Packets that were not believed, by reason (docs/errors.md). */
+    readonly dropped: Readonly<Record<string, number>>
+    readonly type: string
+    readonly path: string
+  })[]
   /** Ping targets. */
   readonly targets: CoreView['targets']
   /** Every group, with the peer's state beside our own. */
@@ -46,7 +51,8 @@ export function takeSnapshot(resolved: Resolved, life: Snapshot['life'], engine:
     peer: { name: peerName, ...view.peer },
     links: view.links.map((link) => {
       const open = engine?.links.find(({ plugin }) => plugin.link === link.link)
-      return { ...link, type: open?.plugin.type ?? '', path: open?.transport.describe() ?? '' }
+      const dropped = engine?.loop?.drops(link.link) ?? {}
+      return { ...link, dropped, type: open?.plugin.type ?? '', path: open?.transport.describe() ?? '' }
     }),
     targets: view.targets,
     groups: view.groups.map((group) => {

@@ -22,6 +22,9 @@ export interface FrameHint {
   readonly key: string
 }
 
+/** Why a transport turns bytes away by itself: they come from another address than the peer has. */
+export type TransportDrop = 'foreign-address'
+
 /** What a transport is given by the engine. */
 export interface TransportContext {
   /** Configured name of this node. */
@@ -31,6 +34,10 @@ export interface TransportContext {
   readonly logger: Logger
   /** Hand over one received packet (or, for a stream, one chunk). `from` is for people: an address, a device. */
   receive(bytes: Uint8Array, from: string): void
+  /** Bytes were turned away before anybody looked at them; they are counted. */
+  dropped?(reason: TransportDrop, from: string): void
+  /** The peer is surely one of ours (frames are sealed), so it sends from the port that it is bound to. @defaultValue false */
+  readonly peerIsOurs?: boolean | undefined
   /** Something went wrong with the link; it stays open and tries on unless `close()` is called. Called at most once per cause and second. */
   problem(error: Error): void
 }

@@ -39,6 +39,7 @@ export function bindError(error: NodeJS.ErrnoException, at: Endpoint, device: st
 const sendCauses: Readonly<Record<string, string>> = {
   EACCES: 'the destination is a broadcast address; use udpBroadcast',
   EADDRNOTAVAIL: 'the own address is gone from this host',
+  ECONNREFUSED: "nobody listens at the peer's port: its member does not run, or has another port",
   EHOSTUNREACH: 'there is no way to the peer: the link is down',
   EINVAL: 'the own address is gone from this host',
   EMSGSIZE: 'the frame is larger than the link carries',

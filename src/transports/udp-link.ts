@@ -21,6 +21,8 @@ export interface UdpPlan {
   readonly sending: SocketPlan
   readonly receiving?: SocketPlan | undefined
   readonly to: Endpoint
+  /** The kernel drops what comes from anywhere but `to`, port included: only where the peer surely sends from there. */
+  readonly connected?: boolean | undefined
   /** Address filter on the sender: the cheapest check, before anything is parsed. The port is never looked at. */
   accepts(address: string): boolean
   /** Called for a sender that is not accepted. */
@@ -61,6 +63,7 @@ export class UdpLink implements Transport {
   #sending: Socket | undefined
   #sockets: readonly Socket[] = []
   #stale = false
+  #refusalTold = false
   #triedMs = 0
 
   constructor(options: UdpLinkOptions, context: TransportContext) {
@@ -93,9 +96,19 @@ export class UdpLink implements Transport {
       this.#failed(hindrance)
       return
     }
-    socket.send(frame, plan.to.port, plan.to.address, (error) => {
-      if (error && socket === this.#sending) this.#failed((error as NodeJS.ErrnoException).code ?? error.message, error)
-    })
+    this.#sendOn(socket, frame, plan)
+  }
+
+  #sendOn(socket: Socket, frame: Uint8Array, { connected, to }: UdpPlan, again = false): void {
+    const sent = (error: Error | null): void => {
+      if (!error || socket !== this.#sending) return
+      const code = (error as NodeJS.ErrnoException).code ?? error.message
+      // A connected socket reports an earlier refusal in place of sending: this frame has not left yet.
+      if (code === 'ECONNREFUSED' && !again) this.#sendOn(socket, frame, { ...(this.#plan as UdpPlan) }, true)
+      else this.#failed(code, error)
+    }
+    if (connected) socket.send(frame, sent)
+    else socket.send(frame, to.port, to.address, sent)
   }
 
   async close(): Promise<void> {
@@ -121,6 +134,11 @@ export class UdpLink implements Transport {
   }
 
   #failed(code: string, cause?: unknown): void {
+    // Nobody is bound there: the peer's process is off, which its silence says too. Once is enough until it was heard.
+    if (code === 'ECONNREFUSED') {
+      if (this.#refusalTold) return
+      this.#refusalTold = true
+    }
     if (staleCodes.has(code)) this.#stale = true
     this.#problem(code, () => sendError(code, this.describe(), this.#options.device, cause))
   }
@@ -149,6 +167,11 @@ export class UdpLink implements Transport {
     const receive = (bytes: Buffer, from: RemoteInfo) => this.#receive(bytes, from)
     try {
       const sending = this.#socket(plan.sending, plan.receiving ? undefined : receive)
+      if (plan.connected && !connect(sending, plan.to)) {
+        // As a send that finds no route: it is told, and tried again.
+        this.#unbind()
+        return this.#failed('ENETUNREACH')
+      }
       if (plan.receiving) this.#socket(plan.receiving, receive)
       this.#sending = sending
     } catch (error) {
@@ -175,6 +198,7 @@ export class UdpLink implements Transport {
     let bound = false
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (!bound) failure = error
+      else if (error.code === 'ECONNREFUSED') this.#failed(error.code, error)
       else if (socket === this.#sending || this.#sockets.includes(socket)) {
         this.#stale = true
         this.#problem('socket', () =>
@@ -188,6 +212,7 @@ export class UdpLink implements Transport {
       // `exclusive`: in a cluster worker the socket is ours, not the primary's.
       socket.bind({ address: plan.address, port: plan.port, exclusive: true })
       if (failure) throw failure
+      if (receive) enlarge(socket)
       plan.prepare?.(socket)
     } catch (error) {
       throw bindError(error as NodeJS.ErrnoException, plan, this.#options.device)
@@ -200,13 +225,39 @@ export class UdpLink implements Transport {
     const plan = this.#plan
     if (!plan) return
     if (plan.receiving && this.#isEcho(from)) return
-    if (plan.accepts(from.address)) this.#context.receive(bytes, endpointText(from))
-    else plan.refused?.(from.address)
+    if (plan.accepts(from.address)) {
+      this.#refusalTold = false
+      return this.#context.receive(bytes, endpointText(from))
+    }
+    plan.refused?.(from.address)
+    this.#context.dropped?.('foreign-address', from.address)
   }
 
   /** Broadcasts, and multicasts with loop, come back to the host that sent them; exactly ours are dropped here. */
   #isEcho(from: RemoteInfo): boolean {
     const own = this.#sending?.address()
     return own !== undefined && from.port === own.port && from.address === own.address
+  }
+}
+
+/** Room for what arrives while this process is busy; the kernel gives what it allows (net.core.rmem_max). */
+const receiveBufferBytes = 1 << 20
+
+function enlarge(socket: Socket): void {
+  try {
+    socket.setRecvBufferSize(receiveBufferBytes)
+  } catch {
+    // The default serves as well, only not as long.
+  }
+}
+
+/** With an address for a name the lookup answers at once, so the socket is connected when this returns, or never will be. */
+function connect(socket: Socket, { address, port }: Endpoint): boolean {
+  socket.connect(port, address)
+  try {
+    socket.remoteAddress()
+    return true
+  } catch {
+    return false
   }
 }

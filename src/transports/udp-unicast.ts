@@ -136,6 +136,7 @@ function planOf(options: UdpUnicastOptions, context: TransportContext, own: read
       },
     },
     to,
+    connected: context.peerIsOurs === true,
     accepts: (address) => address === to.address,
     refused(address) {
       // Once: whoever sends here from another address may send a great deal.

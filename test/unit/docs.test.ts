@@ -70,6 +70,8 @@ describe('the pages', () => {
       ...wordsOf('src/wire/codec.ts', 'DropReason'),
       ...wordsOf('src/roles/key-ring.ts', 'KeyRefusal'),
       ...wordsOf('src/wire/sealed.ts', 'SealedFault'),
+      ...wordsOf('src/roles/transport.ts', 'TransportDrop'),
+      'flood',
     ]
     assert.deepEqual(sorted(rowsOf('docs/errors.md', 'reason').keys()), sorted(new Set(reasons)))
   })

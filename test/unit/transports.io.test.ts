@@ -191,3 +191,54 @@ test('a send that the kernel refuses becomes one problem a second with the cause
   assert.match(problems[0]?.message ?? '', /broadcast address; use udpBroadcast/)
   await transport.close()
 })
+
+describe('udp-unicast towards a peer that is surely ours', () => {
+  /** An end at `port` of a link between two ports of loopback, as the engine opens it where frames are sealed. */
+  async function connectedEnd(self: 'master' | 'slave', ports: Record<'master' | 'slave', number>) {
+    const received: string[] = []
+    const problems: Error[] = []
+    const dropped: string[] = []
+    const addresses = { master: `127.0.0.1:${ports.master}`, slave: `127.0.0.1:${ports.slave}` }
+    const transport = udpUnicast({ addresses }).create({
+      self,
+      peer: self === 'master' ? 'slave' : 'master',
+      logger: silentLogger,
+      peerIsOurs: true,
+      receive: (bytes) => received.push(String(Buffer.from(bytes))),
+      dropped: (reason) => dropped.push(reason),
+      problem: (error) => problems.push(error),
+    })
+    await transport.open()
+    return { transport, received, problems, dropped }
+  }
+
+  test('hears only the port of the peer, and tells once that nobody listens there', async (t) => {
+    const ports = { master: await freePort('127.0.0.1'), slave: await freePort('127.0.0.1') }
+    const master = await connectedEnd('master', ports)
+    t.after(() => master.transport.close())
+    for (let beat = 0; beat < 20; beat++) {
+      master.transport.send(Buffer.from(`lost ${beat}`))
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    assert.equal(master.problems.length, 1, String(master.problems))
+    assert.match(String(master.problems[0]), /nobody listens at the peer's port/)
+
+    // The refusal of an earlier beat is still pending here: the next one must arrive all the same.
+    master.transport.send(Buffer.from('refused'))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const slave = await connectedEnd('slave', ports)
+    t.after(() => slave.transport.close())
+    master.transport.send(Buffer.from('the first'))
+    slave.transport.send(Buffer.from('back'))
+    await until(() => slave.received.length > 0 && master.received.length > 0)
+    assert.deepEqual([slave.received, master.received], [['the first'], ['back']])
+
+    const stranger = createSocket('udp4')
+    t.after(() => stranger.close())
+    for (let count = 0; count < 50; count++) stranger.send('junk', ports.master, '127.0.0.1')
+    slave.transport.send(Buffer.from('again'))
+    await until(() => master.received.length > 1)
+    assert.deepEqual(master.received, ['back', 'again'])
+    assert.deepEqual(master.dropped, [])
+  })
+})
