@@ -7,20 +7,10 @@ import { parseAuthkeys } from '../../src/config/authkeys.ts'
 import { classicCutter } from '../../src/wire/classic-cutter.ts'
 import { createCodec } from '../../src/wire/codec.ts'
 import { message } from '../../src/wire/message.ts'
+import { damages, generator, insert, type Mutation } from '../support/mutations.ts'
 
 const count = Number(process.env['FUZZ'] ?? 1_000_000)
 const seed = Number(process.env['SEED'] ?? Date.now() % 0x7fffffff)
-
-/** A small generator of pseudo-random numbers (mulberry32), so that the printed seed replays the run. */
-function generator(start: number): (below: number) => number {
-  let state = start
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
 
 const random = generator(seed)
 const pick = <T>(list: readonly T[]): T => list[random(list.length)]!
@@ -73,43 +63,13 @@ const pieces = [
 ]
 pieces.push('0:', '5:(0)a=,', 'auth=3 ', '34:3 ', '__proto__', '_compression_algorithm=zlib', '\xff\xfe')
 
-type Mutation = (frame: Buffer) => Buffer
-
-const insert = (frame: Buffer, at: number, piece: Buffer): Buffer =>
-  Buffer.concat([frame.subarray(0, at), piece, frame.subarray(at)])
-
 const mutations: readonly Mutation[] = [
-  (frame) => {
-    const copy = Buffer.from(frame)
-    const at = random(copy.length)
-    copy[at] = copy[at]! ^ (1 << random(8))
-    return copy
-  },
-  (frame) => {
-    const copy = Buffer.from(frame)
-    for (let times = 1 + random(8); times > 0; times--) copy[random(copy.length)] = random(256)
-    return copy
-  },
-  (frame) => frame.subarray(0, random(frame.length)),
-  (frame) => frame.subarray(random(frame.length)),
+  ...damages(random, () => pick(originals)),
   (frame) => insert(frame, random(frame.length + 1), Buffer.from(pick(pieces), 'latin1')),
-  (frame) => {
-    const from = random(frame.length)
-    return Buffer.concat([frame.subarray(0, from), frame.subarray(from + 1 + random(20))])
-  },
-  (frame) => {
-    const other = pick(originals)
-    return Buffer.concat([frame.subarray(0, random(frame.length)), other.subarray(random(other.length))])
-  },
-  (frame) => {
-    const from = random(frame.length)
-    return insert(frame, random(frame.length), frame.subarray(from, from + random(40)))
-  },
   (frame) => {
     const keyId = pick(['1', '2', '3', '4', '7', '16'])
     return Buffer.from(frame.toString('latin1').replace(/\d( [0-9a-f]+(?:,|\n<<<\n))$/, `${keyId}$1`), 'latin1')
   },
-  () => Buffer.from(Array.from({ length: random(60) }, () => random(256))),
   () => Buffer.from(Array.from({ length: random(30) }, () => pick(pieces)).join(''), 'latin1'),
   (frame) => frame,
 ]
