@@ -276,7 +276,9 @@ export class Cluster implements AsyncDisposable {
       node: resolved.node,
       transports: resolved.transports.map((transport) => linkText(transport, resolved)).join(', '),
       arbiters: resolved.arbiters.map(({ target, addresses }) => `${target} (${addresses.join(' ')})`).join(', '),
-      respawn: resolved.respawn.map(({ user, command, args }) => [user, command, ...args].join(' ')).join(', '),
+      respawn: resolved.respawn
+        .map(({ user, command, args, env }) => JSON.stringify([user, command, ...args, env]))
+        .join(', '),
       stateDirectory: resolved.stateDirectory,
       recorder: JSON.stringify(resolved.recorder ?? {}),
       authenticator: resolved.authenticator.keys.some(({ protects }) => protects === 'sealing') ? 'sealed' : 'signed',

@@ -37,6 +37,8 @@ export interface RespawnOptions {
   /** Absolute path. */
   readonly command: string
   readonly args: readonly string[]
+  /** Added to its environment. */
+  readonly env?: Readonly<Record<string, string>> | undefined
 }
 
 /**

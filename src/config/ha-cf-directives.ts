@@ -12,7 +12,6 @@ import {
   oneOf,
   type Parser,
   positiveTimeMs,
-  timeMs,
 } from './ha-cf-values.ts'
 import { badValue, quoted } from './problems.ts'
 
@@ -92,8 +91,13 @@ const apiauth: Parser<unknown> = (words) => {
   }
 }
 
-const assignment: Parser<unknown> = (words) => {
-  if (!/^[A-Za-z_]\w*=/.test(one(words))) throw badValue(`${quoted(words[0]!)} found where 'NAME=VALUE' belongs`)
+const environment: Apply = (draft, words) => {
+  if (words.length === 0) throw badValue('the variable is missing')
+  for (const word of words) {
+    const [, name, value] = /^([A-Za-z_]\w*)=(.*)$/.exec(word) ?? []
+    if (name === undefined) throw badValue(`${quoted(word)} found where 'NAME=VALUE' belongs`)
+    draft.env[`HA_${name}`] = value!
+  }
 }
 
 const noCrm = 'only Pacemaker uses it, which is refused here'
@@ -267,7 +271,7 @@ export const directives: readonly Directive[] = [
     bool,
     'no ha_logd is used; logfile, debugfile and logfacility act directly, and without any of them messages go to syslog as daemon, as ha_logd would do',
   ),
-  ignored('conn_logd_time', 'TIME', timeMs, 'no ha_logd is used'),
+  ignored('conn_logd_time', 'TIME', positiveTimeMs, 'no ha_logd is used'),
   ignored(
     'log_badpack',
     'on|off',
@@ -312,7 +316,7 @@ export const directives: readonly Directive[] = [
     'autojoin',
     'none',
     'nodes that are not listed can never join a pair; write none, as heartbeat demands with haresources',
-    (words) => words.length === 1 && words[0] === 'none',
+    (words) => words.length === 1 && words[0]!.toLowerCase() === 'none',
   ),
   ignored('crm_daemon_dir', 'DIRECTORY', fullPath, noCrm),
   ...['crmd_spawns_pengine', 'record_config_changes', 'record_pengine_inputs', 'enable_config_writes'].map((name) =>
@@ -328,10 +332,7 @@ export const directives: readonly Directive[] = [
     ),
     blanksOnly: true,
   },
-  {
-    ...ignored('env', 'NAME=VALUE', assignment, 'respawned programs get the environment of this process; set it there'),
-    blanksOnly: true,
-  },
+  several('env', 'NAME=VALUE …', environment, 'Respawned programs and resource scripts get `HA_NAME=VALUE`.'),
   ignored(
     'realtime',
     'on|off',
@@ -344,7 +345,7 @@ export const directives: readonly Directive[] = [
     integer(1, 99),
     'a Node process has no realtime priority; the unit file can give it one (CPUSchedulingPriority=)',
   ),
-  ignored('memreserve', 'KILOBYTES', integer(0, 1_000_000_000), 'Node manages its own memory'),
+  ignored('memreserve', 'KILOBYTES', integer(1, 1_000_000_000), 'Node manages its own memory'),
   ignored('coredumps', 'on|off', bool, 'core dumps are a matter of the unit file (LimitCORE=)'),
   ignored('coreroot', 'DIRECTORY', fullPath, 'core dumps are a matter of the unit file and the kernel'),
   ignored(
@@ -354,7 +355,7 @@ export const directives: readonly Directive[] = [
     'a daemon sends netstring over UDP whatever this says, and so do we; both forms are understood',
   ),
   ignored('compression', 'zlib|bz2', oneOf('zlib', 'bz2'), noCompression),
-  ignored('compression_threshold', 'KILOBYTES', integer(0, 1_000_000), noCompression),
+  ignored('compression_threshold', 'KILOBYTES', integer(1, 1_000_000), noCompression),
   ignored('traditional_compression', 'on|off', bool, noCompression),
   ignored(
     'max_rexmit_delay',

@@ -44,6 +44,8 @@ export interface HaCfDraft {
   generationFrom?: 'file' | 'time'
   uuidFrom?: 'file' | 'nodename'
   respawn: Located<RespawnOptions>[]
+  /** Of the programs and scripts that are run: `HA_NAME`. */
+  env: Record<string, string>
   /** Line of `respawn …/ipfail`. */
   ipfailLine?: number
   logFile?: string

@@ -146,9 +146,15 @@ export const nodeNames: Parser<readonly string[]> = (words) => {
 
 const facilities = 'auth authpriv cron daemon ftp kern lpr mail news syslog user uucp'.split(' ')
 
-/** A syslog facility; `none` means no syslog. */
-export const facility: Parser<string> = oneOf(
+const facilityName: Parser<string> = oneOf(
   ...facilities,
   ...Array.from({ length: 8 }, (_, index) => `local${index}`),
+  'security',
   'none',
 )
+
+/** A syslog facility; `none` means no syslog, `security` is the old name of `auth`. */
+export const facility: Parser<string> = (words) => {
+  const name = facilityName(words)
+  return name === 'security' ? 'auth' : name
+}

@@ -31,6 +31,8 @@ export interface HaCf {
   readonly generationFrom: 'file' | 'time'
   readonly uuidFrom: 'file' | 'nodename'
   readonly respawn: readonly RespawnOptions[]
+  /** What `env` adds to the environment of programs and scripts. */
+  readonly env: Readonly<Record<string, string>>
   readonly logging: LoggingOptions
   /** Where the first link stands, as `file:line`. */
   readonly whereLink: string
@@ -59,6 +61,7 @@ export function parseHaCf(text: string, file: string): HaCf {
     media: [],
     arbiters: [],
     respawn: [],
+    env: {},
     debug: 0,
     line: 0,
     remark: (severity, message) => issues.push({ where: `${file}:${draft.line}`, message, severity }),
@@ -114,7 +117,8 @@ export function parseHaCf(text: string, file: string): HaCf {
     autoFailback: draft.autoFailback ?? 'legacy',
     generationFrom: draft.generationFrom ?? 'file',
     uuidFrom: draft.uuidFrom ?? 'file',
-    respawn: draft.respawn.map(({ value }) => value),
+    respawn: draft.respawn.map(({ value }) => ({ ...value, env: { ...draft.env } })),
+    env: draft.env,
     logging: loggingOf(draft),
     hostChecks: hostChecksOf(draft, file),
     issues: inOrder(issues),
@@ -123,7 +127,7 @@ export function parseHaCf(text: string, file: string): HaCf {
 
 function readLine(line: string, draft: HaCfDraft, lines: Map<string, number>, where: string, issues: Issue[]): void {
   if (line === '') return
-  const [, name, rest] = /^([^\s,]*)[\s,]*(.*)$/.exec(line)!
+  const [, name, rest] = /^(\S+)[\s,]*(.*)$/.exec(line)!
   const row = directives.find((directive) => directive.name === name)
   if (!row) {
     const hint = suggestion(

@@ -104,8 +104,12 @@ function inspectHeartbeat(dir: string, find: FindScript, heartbeatDirectory = '/
   const keys = existsSync(path('authkeys')) ? readAuthkeys(path('authkeys')) : undefined
   issues.push(...(keys?.issues ?? [missing(path('authkeys'))]))
   const text = readText(path('haresources'), issues)
+  const findScript: FindScript = (name, all) => {
+    const found = find(name, all)
+    return found && { ...found, env: haCf?.env }
+  }
   const resources =
-    text === undefined ? undefined : parseHaresources(text, path('haresources'), haCf?.nodes ?? [], find)
+    text === undefined ? undefined : parseHaresources(text, path('haresources'), haCf?.nodes ?? [], findScript)
   issues.push(...(resources?.issues ?? []))
   const groups = resources?.groups ?? []
   if (haCf && haCf.arbiters.length > 0 && !hasErrors(issues)) {

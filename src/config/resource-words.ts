@@ -13,6 +13,8 @@ export interface FoundScript {
   readonly dialect: 'heartbeat' | 'lsb'
   /** False where the file may not be executed: Heartbeat passes such a file over. */
   readonly executable: boolean
+  /** Environment that the configuration gives to scripts. */
+  readonly env?: Readonly<Record<string, string>> | undefined
 }
 
 /** Looks a script up by name: DIR/resource.d, /etc/ha.d/resource.d, then (with `all`) /etc/init.d. */
@@ -98,7 +100,7 @@ export function resourceOf(word: string, find: FindScript): WordResult {
   const builtin = Object.hasOwn(builtins, name) ? builtins[name] : undefined
   const found = find(name, builtin === undefined)
   if (found?.executable) {
-    const plugin = script(found.path, { args, dialect: found.dialect })
+    const plugin = script(found.path, { args, dialect: found.dialect, env: found.env })
     const became = `script ${[found.path, ...args].join(' ')} (${found.dialect === 'lsb' ? 'init script' : 'Heartbeat resource script'})`
     return { plugin, became, remarks: [] }
   }

@@ -19,6 +19,8 @@ export interface RespawnProgram {
   /** Absolute path. */
   readonly command: string
   readonly args: readonly string[]
+  /** Added to its environment. */
+  readonly env?: Readonly<Record<string, string>> | undefined
 }
 
 /** What happens to a kept program. */
@@ -147,7 +149,10 @@ class KeptProgram {
     this.#startedMs = performance.now()
     let child: ChildProcess
     try {
-      child = spawn(command, args, { ...childOptions(this.#context.env, this.#user), stdio: 'ignore' })
+      child = spawn(command, args, {
+        ...childOptions({ ...this.#context.env, ...this.#program.env }, this.#user),
+        stdio: 'ignore',
+      })
     } catch (error) {
       this.#giveUp(messageOf(spawnError(command, error)))
       return

@@ -21,6 +21,8 @@ export interface ScriptOptions extends ResourceTimeOptions {
    * @defaultValue `'heartbeat'`
    */
   readonly dialect?: 'heartbeat' | 'lsb' | undefined
+  /** Added to its environment, which is otherwise `PATH`, `LC_ALL`, what Heartbeat gives its scripts, and the group's epoch. */
+  readonly env?: Readonly<Record<string, string>> | undefined
 }
 
 /** The script's word for how it is. `unknown` proves nothing, neither a start nor a stop. */
@@ -73,7 +75,7 @@ export function script(path: string, options: ScriptOptions = {}): ResourcePlugi
     name,
     times,
     operations: ['prepare', 'start', 'stop', 'status'],
-    create: (context) => new ScriptAgent(path, args, dialect, times, context),
+    create: (context) => new ScriptAgent(path, args, dialect, { ...options.env }, times, context),
   }
 }
 
@@ -81,6 +83,7 @@ class ScriptAgent implements ResourceAgent {
   readonly #path: string
   readonly #args: readonly string[]
   readonly #dialect: 'heartbeat' | 'lsb'
+  readonly #env: Readonly<Record<string, string>>
   /** False: the script's `status` means nothing. */
   readonly #hasStatus: boolean
   readonly #stopMs: number
@@ -92,12 +95,14 @@ class ScriptAgent implements ResourceAgent {
     path: string,
     args: readonly string[],
     dialect: 'heartbeat' | 'lsb',
+    env: Readonly<Record<string, string>>,
     times: ResourceTimes,
     context: ResourceContext,
   ) {
     this.#path = path
     this.#args = args
     this.#dialect = dialect
+    this.#env = env
     this.#hasStatus = times.intervalMs > 0
     this.#stopMs = times.stopMs
     this.#context = context
@@ -181,6 +186,7 @@ class ScriptAgent implements ResourceAgent {
       signal,
       // What Heartbeat's ResourceManager gives its scripts; the epoch is ours.
       env: {
+        ...this.#env,
         HA_CURHOST: this.#context.self,
         HA_DIR: '/etc/ha.d',
         HA_FUNCS: '/etc/ha.d/shellfuncs',

@@ -52,10 +52,10 @@ export class SerialCable<End extends string> implements AsyncDisposable {
     return this.#sent.get(end) ?? 0
   }
 
-  /** Plugs an end in: its device is there, with the settings of a new one. Resolves to the terminal's own name. */
+  /** Plugs an end in: its device is there. Resolves to the terminal's own name. */
   async plug(end: End): Promise<string> {
-    // As a new device has it: lines are edited, and what comes in goes out again.
-    const terminal = `PTY,sane,link=${this.device(end)}`
+    // A device that nobody has open hears nothing; a terminal would echo what it hears.
+    const terminal = `PTY,raw,echo=0,link=${this.device(end)}`
     const socat = spawn('socat', ['-b', '65536', terminal, 'STDIO'], { stdio: 'pipe' })
     socat.stdin.on('error', () => {})
     let path: string | undefined

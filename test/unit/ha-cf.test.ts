@@ -188,7 +188,7 @@ const examples: Readonly<Record<string, Example>> = {
   respawn: {
     good: 'respawn hacluster /usr/bin/thing --list a,b # kept alive',
     leadsTo: ({ respawn }) =>
-      assert.deepEqual(respawn, [{ user: 'hacluster', command: '/usr/bin/thing', args: ['--list', 'a,b'] }]),
+      assert.deepEqual(respawn, [{ user: 'hacluster', command: '/usr/bin/thing', args: ['--list', 'a,b'], env: {} }]),
     bad: 'respawn hacluster thing',
     says: /'thing' is not a full path/,
   },
@@ -205,10 +205,10 @@ const examples: Readonly<Record<string, Example>> = {
     says: /the value is missing/,
   },
   logfacility: {
-    good: 'logfacility local0',
-    leadsTo: ({ logging }) => assert.deepEqual({ ...logging }, { ...silent, facility: 'local0' }),
+    good: 'logfacility security',
+    leadsTo: ({ logging }) => assert.deepEqual({ ...logging }, { ...silent, facility: 'auth' }),
     bad: 'logfacility local8',
-    says: /'local8' found where one of auth, .*local7, none belongs/,
+    says: /'local8' found where one of auth, .*local7, security, none belongs/,
   },
   debug: {
     good: 'debug 255',
@@ -217,7 +217,7 @@ const examples: Readonly<Record<string, Example>> = {
     says: /'256' is not a whole number from 0 to 255/,
   },
   use_logd: ignoredBool('use_logd'),
-  conn_logd_time: { good: 'conn_logd_time 60', bad: 'conn_logd_time 1m', says: /'1m' is not a time/ },
+  conn_logd_time: { good: 'conn_logd_time 60', bad: 'conn_logd_time 0', says: /'0' is 0 ms/ },
   log_badpack: ignoredBool('log_badpack'),
   syslogmsgfmt: ignoredBool('syslogmsgfmt'),
   stonith: refusedAlways('stonith baytech /etc/ha.d/conf/stonith.baytech'),
@@ -227,7 +227,7 @@ const examples: Readonly<Record<string, Example>> = {
   use_apphbd: switchedOff('use_apphbd'),
   crm: switchedOff('crm'),
   pacemaker: { ...switchedOff('pacemaker'), bad: 'pacemaker respawn' },
-  autojoin: { good: 'autojoin none', bad: 'autojoin any', says: /^autojoin is refused: / },
+  autojoin: { good: 'autojoin None', bad: 'autojoin any', says: /^autojoin is refused: / },
   crm_daemon_dir: { good: 'crm_daemon_dir /usr/lib', bad: 'crm_daemon_dir lib', says: /'lib' is not a full path/ },
   crmd_spawns_pengine: ignoredBool('crmd_spawns_pengine'),
   record_config_changes: ignoredBool('record_config_changes'),
@@ -240,21 +240,25 @@ const examples: Readonly<Record<string, Example>> = {
     says: /'hacluster' found where 'uid=LIST' or 'gid=LIST' belongs/,
   },
   env: {
-    good: 'env logpriority=debug',
+    good: 'env logpriority=debug, OTHER=x=y\nrespawn root /bin/thing',
+    leadsTo: (found) => {
+      const env = { HA_logpriority: 'debug', HA_OTHER: 'x=y' }
+      assert.deepEqual([found.env, found.respawn[0]!.env], [env, env])
+    },
     bad: 'env logpriority',
     says: /'logpriority' found where 'NAME=VALUE' belongs/,
   },
   realtime: ignoredBool('realtime'),
   rtprio: { good: 'rtprio 5', bad: 'rtprio 100', says: /'100' is not a whole number from 1 to 99/ },
-  memreserve: { good: 'memreserve 6500', bad: 'memreserve 6.5M', says: /'6\.5M' is not a whole number/ },
+  memreserve: { good: 'memreserve 6500', bad: 'memreserve 0', says: /'0' is not a whole number from 1/ },
   coredumps: ignoredBool('coredumps'),
   coreroot: { good: 'coreroot /var/cores', bad: 'coreroot cores', says: /'cores' is not a full path/ },
   msgfmt: { good: 'msgfmt netstring', bad: 'msgfmt xml', says: /one of classic, netstring belongs/ },
   compression: { good: 'compression bz2', bad: 'compression lz4', says: /one of zlib, bz2 belongs/ },
   compression_threshold: {
     good: 'compression_threshold 2',
-    bad: 'compression_threshold 2KB',
-    says: /'2KB' is not a whole number/,
+    bad: 'compression_threshold 0',
+    says: /'0' is not a whole number from 1/,
   },
   traditional_compression: ignoredBool('traditional_compression'),
   max_rexmit_delay: { good: 'max_rexmit_delay 250', bad: 'max_rexmit_delay 250ms', says: /'250ms' is not a whole/ },

@@ -255,6 +255,7 @@ describe('what is no serial line', { skip }, () => {
 
   test('settings are those of a line: raw, without echo and flow control', async () => {
     await using cable = await SerialCable.lay(['a', 'b'])
+    spawnSync('stty', ['-F', cable.device('a'), 'sane', 'echo', 'crtscts'])
     const a = end(cable.device('a'), 57_600)
     await a.transport.open()
     const { stdout } = spawnSync('stty', ['-F', cable.device('a'), '-a'], { encoding: 'utf8' })

@@ -60,6 +60,7 @@ export const BASELINE: Readonly<Record<string, readonly string[]>> = {
     'CRIT: Late heartbeat: Node NODE: interval N ms (> deadtime)',
     'WARN: Shutdown delayed until current resource activity finishes.',
   ],
+  'serial-beside': [LOST, READ_INTERRUPTED],
 }
 
 /** A daemon says so whenever this machine lets it wait, whatever its peer does. */

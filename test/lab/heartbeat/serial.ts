@@ -1,32 +1,39 @@
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Play, scenario } from '../scenario.ts'
+import type { NodeName } from '../stage.ts'
+import { waitFor } from '../wait-for.ts'
 import { type SerialLine, serialLine } from '../world/serial-line.ts'
 import { type Kinds, NODES, PAIRING_LIMITS, Pairing } from './pairing.ts'
 
-const { planned, takeover } = PAIRING_LIMITS
+const { noGap, planned, takeover } = PAIRING_LIMITS
 
 /** Speed of the line, and of the terminals behind it: what leaves a host takes as long as on a real one. */
 const BAUD = 38_400
 
-/** Lets the line replace every other link. */
-const overSerial = (pairing: Pairing, { device }: SerialLine): Promise<unknown> =>
+/** Long enough for a node whose every link were silent to be dead. */
+const PAST_DEADTIME_MS = 2500
+
+/** Adds the line to the links of both nodes, or lets it replace them. */
+const overSerial = (pairing: Pairing, { device }: SerialLine, alone: boolean): Promise<unknown> =>
   Promise.all(
     NODES.map((node) =>
       pairing.stage.rewrite(node, 'ha.cf', (text) =>
         text
           .split('\n')
-          .filter((line) => !/^(?:ucast|bcast|mcast|udpport) /.test(line))
+          .filter((line) => !alone || !/^(?:ucast|bcast|mcast|udpport) /.test(line))
           .concat(`baud ${BAUD}`, `serial ${device}`, '')
           .join('\n'),
       ),
     ),
   )
 
-const playOf =
+const alone =
   (kinds: Kinds): Play =>
   async (world) => {
     await using line = await serialLine(world, BAUD)
     const pairing = await Pairing.set(world, 'serial', { kinds, autoFailback: true })
-    await overSerial(pairing, line)
+    await overSerial(pairing, line, true)
     await pairing.act('both start', () => pairing.start(...NODES), ['master'], 20_000)
     await pairing.act('standby on the master', () => pairing.standby('master'), ['master', 'slave'], planned)
     await pairing.act('takeover on the master', () => pairing.takeover('master'), ['slave', 'master'], planned)
@@ -35,8 +42,78 @@ const playOf =
     return await pairing.end('master')
   }
 
-scenario(
-  'serial-daemons',
-  { row: 'two daemons whose only link is a serial line', limitMs: 180_000 },
-  playOf({ master: 'daemon', slave: 'daemon' }),
-)
+/** Everything that befalls a line, while the network goes on or not. Nothing of it moves the service. */
+const beside =
+  (kinds: Kinds, ours: NodeName): Play =>
+  async (world) => {
+    await using line = await serialLine(world, BAUD)
+    const pairing = await Pairing.set(world, 'serial-beside', { kinds, autoFailback: true })
+    await overSerial(pairing, line, false)
+    // Of the garbage, and of the adapter that is pulled.
+    pairing.expect('frame:dropped', 'problem')
+    const { stage } = pairing
+    const tells = (event: string, more: number) =>
+      waitFor(() => stage.count(ours, event) >= more, { what: `${ours} tells ${event}, ${more} in all` })
+    const undisturbed = (what: string, work: () => Promise<unknown>) => pairing.act(what, work, ['master'], noGap)
+    await pairing.act('both start', () => pairing.start(...NODES), ['master'], 20_000)
+    await tells('link:up', 2)
+    await undisturbed('the network is cut, the line goes on', async () => {
+      await world.cut(ours, 'eth1')
+      await tells('link:down', 1)
+      await sleep(PAST_DEADTIME_MS)
+    })
+    await undisturbed('the network is back', async () => {
+      await world.mend(ours, 'eth1')
+      await tells('link:up', 3)
+    })
+    await undisturbed('the line is cut', async () => {
+      line.cable.cut()
+      await tells('link:down', 2)
+    })
+    await undisturbed('the line is back', async () => {
+      line.cable.mend()
+      await tells('link:up', 4)
+    })
+    await undisturbed('garbage and half frames come out of the line', async () => {
+      for (let turn = 0; turn < 40; turn++) {
+        line.cable.disturb(ours, Buffer.from(Array.from({ length: 200 }, (_, at) => (at * 89 + turn * 31) & 0xff)))
+        line.cable.disturb(ours, '>>>\nt=status\nst=act')
+        line.cable.disturb(ours, '>>>\nt=status\nsrc=slave\nauth=1 00\n<<<\n')
+        await sleep(50)
+      }
+      await tells('frame:dropped', 1)
+    })
+    await undisturbed('our adapter is pulled', async () => {
+      await line.unplug(ours)
+      await tells('link:down', 3)
+    })
+    await undisturbed('our adapter is back', async () => {
+      await line.plug(ours)
+      await tells('link:up', 5)
+    })
+    assert.equal(stage.told(ours, 'contested'), false)
+    return await pairing.end('master')
+  }
+
+const pairings: readonly { readonly suffix: string; readonly kinds: Kinds; readonly ours?: NodeName }[] = [
+  { suffix: 'daemons', kinds: { master: 'daemon', slave: 'daemon' } },
+  { suffix: 'our-slave', kinds: { master: 'daemon', slave: 'ours' }, ours: 'slave' },
+  { suffix: 'our-master', kinds: { master: 'ours', slave: 'daemon' }, ours: 'master' },
+]
+
+for (const { suffix, kinds, ours } of pairings) {
+  scenario(
+    `serial-${suffix}`,
+    { row: `the only link is a serial line: start, both moves, crash and return (${suffix})`, limitMs: 180_000 },
+    alone(kinds),
+  )
+  if (ours)
+    scenario(
+      `serial-beside-${suffix}`,
+      {
+        row: `a serial line beside the network: cut, disturbed, unplugged, and the only one left (${suffix})`,
+        limitMs: 180_000,
+      },
+      beside(kinds, ours),
+    )
+}
