@@ -16,7 +16,7 @@ const inCi = Boolean(process.env.CI) && process.env.CI !== 'false'
 const tiers = {
   unit: { suffix: '.test.ts', concurrency: 2, fileLimitS: 120, packages: 'unit' },
   scenarios: { suffix: '.test.ts', concurrency: 2, fileLimitS: 300 },
-  simulation: { suffix: '.test.ts', concurrency: 2, fileLimitS: 900 },
+  simulation: { suffix: '.test.ts', concurrency: 2, fileLimitS: 900, also: 'scripts/sim.mjs' },
   lab: {
     suffix: '.lab.test.ts',
     concurrency: 1,

@@ -195,7 +195,8 @@ export class Membership {
     if (isStatus && !stale) this.#status(incoming)
     this.#lastHeardMs = now
     this.#creditAtLastHeardMs = this.#stalledMs
-    if (wasGone || silentMs > this.#peer.deadtimeMs) this.#hearingSinceMs = this.#port.now().monoMs
+    // A new run knows nothing of what the last one has heard.
+    if (wasGone || restarted || silentMs > this.#peer.deadtimeMs) this.#hearingSinceMs = this.#port.now().monoMs
     this.#detector.heard(now, this.#peer.deadtimeMs)
     const before = this.#peer.liveness
     this.#peer = { ...this.#peer, liveness: 'alive', heardEver: true }

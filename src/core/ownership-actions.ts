@@ -60,6 +60,8 @@ export interface Owned {
   readonly group: Group
   state: GroupState
   epoch: number
+  /** The highest that the peer was ever heard to claim: no ownership of ours may be below it, whatever has become of the peer. */
+  peerEpoch: number
   reason: Reason
   sinceMs: number
   /** How long the state before this one lasted. */
@@ -94,7 +96,7 @@ export interface Acting {
 /** What the words of the ownership table do. */
 export const actions: Readonly<Record<OwnershipAction, (acting: Acting) => void>> = {
   raiseEpoch: ({ owned, question, port }) => {
-    owned.epoch = Math.max(owned.epoch, question.peerClaim?.epoch ?? 0) + 1
+    owned.epoch = Math.max(owned.epoch, owned.peerEpoch, question.peerClaim?.epoch ?? 0) + 1
     port.onEpoch()
   },
   adoptEpoch: ({ owned, question }) => {

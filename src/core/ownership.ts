@@ -45,6 +45,7 @@ export class Ownership {
       group,
       state: 'unknown',
       epoch: port.config().state.epochCeilings[config.name] ?? 0,
+      peerEpoch: 0,
       reason: 'unowned',
       sinceMs: port.monoMs(),
       tookMs: 0,
@@ -198,6 +199,7 @@ export class Ownership {
     } as const
     const goneReason = gone[liveness]
     const claim = groups?.get(name)
+    if (claim && claim.epoch > owned.peerEpoch) owned.peerEpoch = claim.epoch
     const free =
       (liveness === 'alive' || liveness === 'late') && groups !== undefined && !(claim && claims(claim.state))
     owned.freeSinceMs = free ? (owned.freeSinceMs ?? this.#port.monoMs()) : undefined

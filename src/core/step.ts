@@ -46,6 +46,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   let longestStallMs = 0
   let wokeAtMs = Number.NEGATIVE_INFINITY
   let halted = false
+  let silent = false
   const freshness = new Freshness()
 
   const agenda = new Agenda()
@@ -188,7 +189,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     handingOver: (group) => dialogue.handingOver(group),
     onChange() {
       // A daemon is told at the points of its own protocol only; ours hears at once.
-      if (membership.peer.kind !== 'heartbeat') beat()
+      if (membership.peer.kind !== 'heartbeat' && !silent) beat()
       dialogue.groupsChanged()
     },
     peerCouldTake,
@@ -345,7 +346,10 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     const limitMs = membership.peerAlive ? deadtimeMs - keepaliveMs : initdeadMs - keepaliveMs
     if (stallMs >= limitMs) {
       wokeAtMs = at.monoMs
-      ownership.stalled(stallMs) // first of all: what may no longer be ours is cut off (S6)
+      // First of all what may no longer be ours is cut off, everything of it, and only then a word is said (S6).
+      silent = true
+      ownership.stalled(stallMs)
+      silent = false
       dialogue.post('stalled')
     }
     event('local:stall', { stallMs: Math.round(stallMs) })

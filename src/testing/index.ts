@@ -5,11 +5,28 @@ export type { Command, CoreConfig, GroupConfig, Reconfiguration, Refusal, Resour
 export type { OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
 export type { KeyRefusal, KeyRefused, KeyRing, SealedHead, SealingRing, SigningRing } from '../roles/key-ring.ts'
 export { type AuthenticatorSuiteOptions, authenticatorSuite } from './authenticator-suite.ts'
+export { type Fault, faults } from './faults.ts'
 export { type LivenessDetectorSuiteOptions, livenessDetectorSuite } from './liveness-detector-suite.ts'
+export { type Breach, Oracle, type OracleOptions } from './oracle.ts'
+export { type Check, oracleChecks, payloadOf, type Verdict } from './oracle-checks.ts'
 export { type ResourceAgentSuiteOptions, type ResourceFixture, resourceAgentSuite } from './resource-agent-suite.ts'
 export { Schedule, seededRandom } from './schedule.ts'
+export { shrink } from './shrink.ts'
 export { type SimulatedBehaviour, SimulatedResource } from './simulated-agent.ts'
-export { type LinkConditions, type Receiver, SimulatedNetwork } from './simulated-network.ts'
+export { type Pause, SimulatedClock } from './simulated-clock.ts'
+export type { StateFault } from './simulated-host.ts'
+export {
+  type Arrival,
+  calmConditions,
+  type LinkConditions,
+  type NetworkFault,
+  type Receiver,
+  SimulatedNetwork,
+} from './simulated-network.ts'
 export { simulatedRing } from './simulated-ring.ts'
-export { type SimulatedEvent, type SimulatedGroup, Simulation, type SimulationOptions } from './simulation.ts'
+export { type SimulatedEvent, Simulation } from './simulation.ts'
+export type { Ending, SimulationObserver } from './simulation-observer.ts'
+export type { SimulatedGroup, SimulationOptions } from './simulation-options.ts'
+export { type Played, type PlayOptions, play } from './swarm.ts'
+export { drawPlan, type Plan, type PlannedFault, type PlanOptions } from './swarm-plan.ts'
 export { type TransportPair, type TransportSuiteOptions, transportSuite } from './transport-suite.ts'

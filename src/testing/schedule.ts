@@ -20,6 +20,8 @@ export class Schedule {
   readonly #heap: Entry[] = []
   #order = 0
   #nowMs = 0
+  /** Called after everything that has happened: an oracle looks then. */
+  after: (() => void) | undefined
 
   /** True time in milliseconds since the simulation began. */
   get nowMs(): number {
@@ -48,7 +50,9 @@ export class Schedule {
     for (let next = this.#heap[0]; next !== undefined && next.atMs <= untilMs; next = this.#heap[0]) {
       this.#pop()
       this.#nowMs = next.atMs
-      next.run?.()
+      if (next.run === null) continue
+      next.run()
+      this.after?.()
     }
     this.#nowMs = Math.max(this.#nowMs, untilMs)
   }

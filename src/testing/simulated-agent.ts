@@ -8,7 +8,14 @@ export interface SimulatedBehaviour {
   readonly tookMs?: number | undefined
   /** It fails with this reason instead of doing it. */
   readonly fails?: string | undefined
+  /** It says that it is done and does nothing; a lying `status` says that the resource runs. */
+  readonly lies?: boolean | undefined
+  /** It answers its cancellation only so much later, and has then done what it was asked all the same. */
+  readonly lateMs?: number | undefined
 }
+
+/** Operations that change something: two of them on one resource must never overlap. */
+const changing: readonly Operation[] = ['start', 'stop', 'restore']
 
 /** A resource of a simulated host. It belongs to the host, not to the process: it runs on when the process is killed. */
 export class SimulatedResource {
@@ -17,9 +24,9 @@ export class SimulatedResource {
   running = false
   /** Whether it was cut off. */
   isolated = false
-  /** How it behaves; set entries to make it slow, failing or hanging. */
+  /** How it behaves; set entries to make it slow, failing, hanging or lying. */
   readonly behaviour: { [Name in Operation]?: SimulatedBehaviour } = {}
-  /** Every operation that ended well, in order, for assertions about order. */
+  /** Every operation but `status` that ended well, in order, for assertions about order. */
   readonly log: { readonly atMs: number; readonly operation: Operation; readonly epoch: number }[] = []
 
   /** Times at which an operation that changes something began while another one was still at work: must stay 0. */
@@ -35,11 +42,21 @@ export class SimulatedResource {
     return this.running && !this.isolated
   }
 
-  /** Performs one operation in virtual time; the returned function cancels it. */
-  perform(schedule: Schedule, request: OperationRequest, done: (result: OperationResult) => void): () => void {
+  /** Whether something that changes it is at work. */
+  get busy(): boolean {
+    return this.#changing > 0
+  }
+
+  /** Performs one operation in virtual time; the returned function cancels it, or ends it together with its process. */
+  perform(
+    schedule: Schedule,
+    request: OperationRequest,
+    done: (result: OperationResult) => void,
+  ): (processEnds: boolean) => void {
     const { operation, epoch } = request
-    const { tookMs = defaultTookMs[operation], fails } = this.behaviour[operation] ?? {}
-    const changes = operation === 'start' || operation === 'stop' || operation === 'restore'
+    const behaviour = this.behaviour[operation] ?? {}
+    const { tookMs = defaultTookMs[operation], fails } = behaviour
+    const changes = changing.includes(operation)
     let over = false
     const leave = () => {
       if (changes && !over) this.#changing--
@@ -49,18 +66,29 @@ export class SimulatedResource {
     const end = () => {
       leave()
       if (fails !== undefined) return done({ ok: false, reason: fails })
-      const result = this.#did(operation)
-      this.log.push({ atMs: schedule.nowMs, operation, epoch })
+      const result = behaviour.lies ? lie : this.#did(operation)
+      if (operation !== 'status') this.log.push({ atMs: schedule.nowMs, operation, epoch })
       done(result)
     }
     const takeBack = tookMs === Number.POSITIVE_INFINITY ? () => {} : schedule.at(schedule.nowMs + tookMs, end)
-    return () => {
+    return (processEnds) => {
       takeBack()
-      schedule.at(schedule.nowMs + 1, () => {
+      if (processEnds) return leave()
+      const { lateMs } = behaviour
+      schedule.at(schedule.nowMs + (lateMs ?? 1), () => {
+        if (over) return
         leave()
+        if (lateMs !== undefined) this.#did(operation)
         done({ ok: false, reason: 'cancelled' })
       })
     }
+  }
+
+  /** The host is gone, and everything that was at work on it. */
+  reset(): void {
+    this.running = false
+    this.isolated = false
+    this.#changing = 0
   }
 
   #did(operation: Operation): OperationResult {
@@ -75,6 +103,8 @@ export class SimulatedResource {
     return { ok: true }
   }
 }
+
+const lie: OperationResult = { ok: true, status: { state: 'running' } }
 
 const defaultTookMs: Readonly<Record<Operation, number>> = {
   prepare: 5,

@@ -2,56 +2,16 @@ import { Loop } from '../cluster/loop.ts'
 import type { CoreEvent } from '../core/events.ts'
 import { type Core, type CoreView, createCore } from '../core/step.ts'
 import type { TableStep } from '../core/table.ts'
-import type { Command, CoreConfig, GroupConfig, Refusal } from '../core/types.ts'
-import type { KeyRing } from '../roles/key-ring.ts'
-import type { LivenessPlugin } from '../roles/liveness-detector.ts'
+import type { Command, CoreConfig, Effect, GroupConfig, Reconfiguration, Refusal } from '../core/types.ts'
 import type { ResourceTimes } from '../roles/resource-agent.ts'
 import { createCodec } from '../wire/codec.ts'
 import { Schedule, seededRandom } from './schedule.ts'
 import { SimulatedResource } from './simulated-agent.ts'
-import { SimulatedHost } from './simulated-host.ts'
+import type { Pause } from './simulated-clock.ts'
+import { SimulatedHost, type StateFault } from './simulated-host.ts'
 import { SimulatedNetwork } from './simulated-network.ts'
-
-/** A group of a simulation, in short. */
-export interface SimulatedGroup {
-  readonly name: string
-  readonly preferred: string
-  /** Names of its resources; the first is an address that can be cut off, as in Heartbeat's files. */
-  readonly resources: readonly string[]
-  /** False: nothing of it can be cut off. @defaultValue true */
-  readonly cuttable?: boolean | undefined
-  /** How it changes hands by agreement. @defaultValue it stops here before it starts there */
-  readonly handover?: 'make-before-break' | undefined
-}
-
-/** What a simulation is made of. */
-export interface SimulationOptions {
-  /** Everything random comes from it. */
-  readonly seed: number
-  readonly nodes: readonly [string, string]
-  readonly groups: readonly SimulatedGroup[]
-  readonly liveness: LivenessPlugin
-  /** The keys of each node. */
-  readonly ring: (node: string) => KeyRing
-  readonly links?: readonly string[] | undefined
-  readonly targets?: readonly string[] | undefined
-  readonly autoFailback?: boolean | undefined
-  readonly onIsolated?: 'stop' | 'continue' | undefined
-  readonly deadpingMs?: number | undefined
-  readonly holdDownMs?: number | undefined
-  readonly restartWindowMs?: number | undefined
-  /** Period of each resource's status check. @defaultValue 1000 */
-  readonly monitorMs?: number | undefined
-  /** What differs on one node, to simulate two that are configured unlike. */
-  /** Hears of every step of the two tables at every node. */
-  readonly trace?: ((node: string, step: TableStep) => void) | undefined
-  /** Copies every input and effect as if it went to another thread: whatever is not plain data then throws. @defaultValue false */
-  readonly copies?: boolean | undefined
-  /** Stands between a node's loop and its core, once for each start: a recorder, say. */
-  readonly wrap?: ((node: string, core: Core, config: CoreConfig) => Core) | undefined
-  /** What of a node's configuration differs from the rest of the options. */
-  readonly override?: ((node: string) => Partial<CoreConfig>) | undefined
-}
+import type { Ending } from './simulation-observer.ts'
+import type { SimulationOptions } from './simulation-options.ts'
 
 /** One thing that happened at a node, with true time. */
 export interface SimulatedEvent {
@@ -99,6 +59,8 @@ export class Simulation {
   constructor(options: SimulationOptions) {
     this.#options = options
     this.network = new SimulatedNetwork(this.schedule, seededRandom(options.seed))
+    const { observer } = options
+    if (observer?.sent) this.network.onSent = (from, link, frame) => observer.sent?.(from, link, frame)
     this.#hosts = new Map(options.nodes.map((node) => [node, this.#makeHost(node)]))
   }
 
@@ -108,6 +70,7 @@ export class Simulation {
       node,
       this.schedule,
       seededRandom(this.#options.seed + 1 + this.#options.nodes.indexOf(node)),
+      this.#options.observer,
     )
     for (const { resources } of this.#options.groups)
       for (const name of resources) host.resources.set(name, new SimulatedResource(name))
@@ -145,10 +108,8 @@ export class Simulation {
   start(node: string): void {
     const host = this.#host(node)
     if (host.loop) throw new Error(`${node} runs already`)
-    for (const resource of host.resources.values()) {
-      resource.running = false
-      resource.isolated = false
-    }
+    for (const resource of host.resources.values()) resource.reset()
+    const { observer } = this.#options
     const peer = this.#peerOf(node)
     host.saved = { ...host.saved, generation: host.saved.generation + 1 }
     const config = this.config(node)
@@ -157,8 +118,22 @@ export class Simulation {
     const links = this.links.map((link) => ({
       link,
       codec,
-      transport: this.network.transport(link, { self: node, peer }, (bytes) =>
-        host.enter(() => host.loop?.receive(link, bytes, peer)),
+      transport: this.network.transport(
+        link,
+        { self: node, peer },
+        (bytes, arrival) => {
+          host.hears(
+            () => {
+              observer?.takes?.(node, link, arrival)
+              host.loop?.receive(link, bytes, peer)
+            },
+            () => observer?.arrived?.(node, link, arrival, bytes),
+          )
+        },
+        () => {
+          host.acts()
+          return host.lagMs
+        },
       ),
     }))
     host.transports = links.map(({ transport }) => transport)
@@ -170,31 +145,45 @@ export class Simulation {
       links,
       silentLinkMs: config.times.initdeadMs,
       diagnose: () => 'simulated',
-      onEvent: (event) => this.events.push({ atMs: this.nowMs, node, event }),
+      onEvent: (event) => {
+        this.events.push({ atMs: this.nowMs, node, event })
+        observer?.event?.(node, event)
+      },
       onMessage: (payload) => host.messages.push(payload),
       onReply: (id, refusal) => host.answer(id, refusal),
-      onHalt: () => this.#down(host),
+      onHalt: () => this.#down(host, 'stopped'),
       onFatal: () => {
         // The guardian cuts the addresses when the process lets go of it.
         for (const resource of host.resources.values()) resource.isolated = true
-        this.#down(host)
+        this.#down(host, 'fatal')
       },
     })
     host.view = () => core.view()
+    observer?.started?.(node)
     host.loop.start()
     const { run } = host
     for (const target of this.#options.targets ?? []) this.#ping(host, target, run)
   }
 
   #makeCore(node: string, config: CoreConfig): Core {
-    const { trace, copies, liveness, wrap } = this.#options
-    const made = createCore(config, liveness.create(), trace && ((step) => trace(node, step)))
+    const { trace, copies, liveness, observer, crashAmid, wrap } = this.#options
+    const heard = (step: TableStep) => {
+      trace?.(node, step)
+      observer?.step?.(node, step)
+    }
+    const made = createCore(config, liveness.create(), trace || observer?.step ? heard : undefined)
     const core = wrap ? wrap(node, made, config) : made
-    if (!copies) return core
+    if (!copies && !observer && !crashAmid) return core
     return {
-      step: (input) => structuredClone(core.step(structuredClone(input))),
-      view: () => structuredClone(core.view()),
-      isNew: (mark) => core.isNew(structuredClone(mark)),
+      step: (input) => {
+        observer?.input?.(node, input)
+        let effects: readonly Effect[] = core.step(copies ? structuredClone(input) : input)
+        if (copies) effects = structuredClone(effects)
+        observer?.effects?.(node, input, effects)
+        return [...(crashAmid?.(node, effects) ?? effects)]
+      },
+      view: () => (copies ? structuredClone(core.view()) : core.view()),
+      isNew: (mark) => core.isNew(copies ? structuredClone(mark) : mark),
     }
   }
 
@@ -210,7 +199,7 @@ export class Simulation {
       handover,
       resources: resources.map((resource, index) => ({
         name: resource,
-        times: { ...times, intervalMs: options.monitorMs ?? times.intervalMs },
+        times: { ...times, ...options.limits, intervalMs: options.monitorMs ?? times.intervalMs },
         operations:
           index === 0 && cuttable
             ? ['prepare', 'start', 'stop', 'status', 'announce', 'isolate', 'restore']
@@ -244,43 +233,91 @@ export class Simulation {
     }
   }
 
+  /** The part of it that a reload may change. */
+  reconfiguration(node: string): Reconfiguration {
+    const { times, deadpingMs, keyId, autoFailback, onIsolated, restartWindowMs, holdDownMs, groups } =
+      this.config(node)
+    return { times, deadpingMs, keyId, autoFailback, onIsolated, restartWindowMs, holdDownMs, groups }
+  }
+
   #ping(host: SimulatedHost, target: string, run: number): void {
     if (host.run !== run) return
     if (host.targetsUp.get(target)) host.enter(() => host.loop?.observe({ target, reachable: true }))
     this.schedule.at(this.nowMs + this.#options.liveness.times.keepaliveMs, () => this.#ping(host, target, run))
   }
 
-  #down(host: SimulatedHost): void {
+  #down(host: SimulatedHost, ending: Ending): void {
+    if (!host.loop) return
     for (const transport of host.transports) transport.close().catch(() => {})
     host.gone()
+    this.#options.observer?.gone?.(host.name, ending)
   }
 
   /** The whole host dies: process and resources. */
   crash(node: string): void {
     const host = this.#host(node)
-    for (const resource of host.resources.values()) resource.running = false
-    this.#down(host)
+    this.#down(host, 'crash')
+    for (const resource of host.resources.values()) resource.reset()
   }
 
   /** Only the process dies; the guardian removes what can be cut off, everything else runs on. */
   kill(node: string): void {
     const host = this.#host(node)
+    this.#down(host, 'kill')
     for (const { resources } of this.#options.groups) {
       const address = host.resources.get(resources[0] as string)
       if (address) address.running = false
     }
-    this.#down(host)
   }
 
-  /** Stops the process without ending it, as SIGSTOP does; what it has started goes on. */
-  freeze(node: string): void {
-    const host = this.#host(node)
-    if (host.loop) host.frozenAtMs ??= this.nowMs
+  /** Ends the process of a node, if it runs, and starts it again after a while. */
+  bounce(node: string, afterMs = 0): void {
+    this.crash(node)
+    this.schedule.at(this.nowMs + afterMs, () => this.isRunning(node) || this.start(node))
+  }
+
+  /**
+   * Stops the process without ending it: alone, as SIGSTOP does (what it has started goes on), or with its whole host, which
+   * is `suspended` (its monotonic clock stands still, its boot clock goes on) or `halted` as a virtual machine (both stand).
+   */
+  freeze(node: string, pause: Pause = 'stopped'): void {
+    this.#host(node).freeze(pause)
   }
 
   /** Lets a frozen process go on: it finds out that it stood still. */
   thaw(node: string): void {
     this.#host(node).thaw()
+  }
+
+  /** In one of its next turns, after so many effects, the process stands still for so long; what the turn still does comes late. */
+  stall(node: string, forMs: number, afterEffects = 0, over: () => void = () => {}): void {
+    this.#host(node).planStall(afterEffects, forMs, over)
+  }
+
+  /** The clocks of a node run fast by a ratio (0.01: one percent), or slow. */
+  drift(node: string, ratio: number): void {
+    this.#host(node).clock.drift(ratio)
+    this.#host(node).rearm()
+  }
+
+  /** Sets the wall clock of a node. */
+  stepWall(node: string, ms: number): void {
+    this.#host(node).clock.stepWall(ms)
+  }
+
+  /** The timers of a node fire up to so much late. */
+  lateTimers(node: string, upToMs: number): void {
+    this.#host(node).timerLagMs = upToMs
+  }
+
+  /** In which order a node that stood still goes on: with its sockets, or with its timers, which is the harder case and the default. */
+  wakeOrder(node: string, first: 'sockets' | 'timers'): void {
+    this.#host(node).socketsFirst = first === 'sockets'
+  }
+
+  /** What becomes of a node's state file from now on; undefined: it is written well. */
+  stateFault(node: string, fault: StateFault | undefined): void {
+    this.#host(node).stateFault = fault
   }
 
   /** Nothing passes between the nodes on a link, or on every link. */
@@ -301,6 +338,22 @@ export class Simulation {
   partitionOneway(from: string, link?: string): void {
     for (const name of link === undefined ? this.links : [link])
       this.network.conditions(from, this.#peerOf(from), name).cut = true
+    this.#options.observer?.linked?.()
+  }
+
+  /** What is sent on a link, or on all, waits; `release` lets it pass, in its order. */
+  hold(link?: string): void {
+    this.#each(link, (conditions) => {
+      conditions.held = true
+    })
+  }
+
+  /** Ends every holding of a link, or of all. */
+  release(link?: string): void {
+    this.#each(link, (conditions) => {
+      conditions.held = false
+    })
+    this.network.release()
   }
 
   #each(link: string | undefined, change: (conditions: ReturnType<SimulatedNetwork['conditions']>) => void): void {
@@ -309,11 +362,24 @@ export class Simulation {
       change(this.network.conditions(a, b, name))
       change(this.network.conditions(b, a, name))
     }
+    this.#options.observer?.linked?.()
   }
 
   /** Whether a ping target answers a node. */
   setTarget(node: string, target: string, answers: boolean): void {
     this.#host(node).targetsUp.set(target, answers)
+  }
+
+  /** Wakes a node's loop now, as a timer or a signal would. */
+  wake(node: string): void {
+    const host = this.#host(node)
+    host.enter(() => host.loop?.wake())
+  }
+
+  /** An arbiter of a node reports on a target, truly or not. */
+  observe(node: string, target: string, reachable: boolean): void {
+    const host = this.#host(node)
+    host.enter(() => host.loop?.observe({ target, reachable }))
   }
 
   /** A resource of a node, to see what it does and to make it fail. */

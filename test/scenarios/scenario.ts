@@ -6,7 +6,8 @@ import type { Duration } from '../../src/roles/duration.ts'
 import { durationMs } from '../../src/roles/duration.ts'
 import type { Operation } from '../../src/roles/resource-agent.ts'
 import { simulatedRing } from '../../src/testing/simulated-ring.ts'
-import { type SimulatedGroup, Simulation, type SimulationOptions } from '../../src/testing/simulation.ts'
+import { Simulation } from '../../src/testing/simulation.ts'
+import type { SimulatedGroup, SimulationOptions } from '../../src/testing/simulation-options.ts'
 import { createCodec } from '../../src/wire/codec.ts'
 import { message } from '../../src/wire/message.ts'
 
@@ -175,7 +176,7 @@ export class ScenarioPlayer {
       this.#sim.command(node, { name: 'stop' }, (refusal) => this.#answered(`stop ${node}`, refusal)),
     /** `reload NODE [autoFailback=on] [without=GROUP] [holdDown=5s]`. */
     reload: ([node = ''], options) => {
-      const config = this.#sim.config(node)
+      const config = this.#sim.reconfiguration(node)
       const failback = options.get('autoFailback')
       this.#sim.command(
         node,

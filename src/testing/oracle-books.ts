@@ -1,0 +1,133 @@
+import type { EventName, EventPayloads } from '../core/events.ts'
+import type { NodeFacts } from './oracle-node.ts'
+
+/** What the books ask beyond the node itself. */
+export interface Circumstances {
+  readonly nowMs: number
+  readonly keepaliveMs: number
+  readonly togetherMs: number
+  readonly serving: ReadonlyMap<string, readonly string[]>
+  other(node: string): NodeFacts
+  resources(group: string): readonly string[]
+  isCuttable(group: string): boolean
+}
+
+type Books = {
+  readonly [Name in EventName]?: (facts: NodeFacts, payload: EventPayloads[Name], all: Circumstances) => void
+}
+
+/** What an event changes in the books. Opening and closing stand beside each other. */
+export const bookkeeping: Books = {
+  'peer:alive': (facts, payload, all) => {
+    const { how } = payload
+    facts.liveness = 'alive'
+    facts.returnedMs = all.nowMs
+    if (how !== 'returned') facts.peerNewMs = all.nowMs
+  },
+  'peer:late': (facts) => {
+    facts.liveness = 'late'
+  },
+  'peer:dead': (facts) => {
+    facts.liveness = 'dead'
+    facts.arrivedFloor = facts.arrivedHighest
+  },
+  'peer:left': (facts) => {
+    facts.liveness = 'left'
+  },
+  // Should they come after all, nobody waits for them any more.
+  'messages:lost': (facts, { from, to }) => {
+    for (let seq = Math.max(from, to - 250); seq <= to; seq++) facts.arrivedSeqs.add(seq)
+  },
+  'group:starting': (facts, payload, all) => {
+    const { group: name, epoch, reason } = payload
+    const group = facts.group(name)
+    group.epoch = epoch
+    group.reason = reason
+    group.takenMs = all.nowMs
+    group.seenEpoch = Math.max(group.seenEpoch, epoch)
+    group.usedEpoch = Math.max(group.usedEpoch, epoch)
+    group.mustCut = false
+    facts.open.set(`starting ${name}`, all.nowMs)
+  },
+  'group:acquired': (facts, payload) => {
+    const { group: name, epoch } = payload
+    facts.open.delete(`starting ${name}`)
+    const group = facts.group(name)
+    if (group.owes.delete('acquired')) facts.kept++
+    // A contest may have raised it.
+    group.epoch = Math.max(group.epoch, epoch)
+    group.usedEpoch = Math.max(group.usedEpoch, epoch)
+    group.seenEpoch = Math.max(group.seenEpoch, epoch)
+  },
+  'group:stopping': (facts, payload, all) => {
+    const { group } = payload
+    facts.open.delete(`starting ${group}`)
+    facts.group(group).owes.clear()
+    facts.open.set(`stopping ${group}`, all.nowMs)
+  },
+  'group:released': (facts, payload) => {
+    facts.open.delete(`stopping ${payload.group}`)
+  },
+  'group:failed': (facts, payload, all) => {
+    const { group } = payload
+    facts.open.delete(`starting ${group}`)
+    facts.group(group).failedAtMs = all.nowMs
+  },
+  'group:stuck': (facts, payload, all) => {
+    const { group } = payload
+    facts.open.delete(`starting ${group}`)
+    facts.open.set(`stopping ${group}`, all.nowMs)
+  },
+  'group:probation': (facts, payload) => {
+    facts.group(payload.group).owes.clear()
+  },
+  contested: (facts, payload, all) => {
+    const { group: name, winner } = payload
+    const group = facts.group(name)
+    if (group.owes.delete('contested')) facts.kept++
+    group.contestedMs = all.nowMs
+    const serving = all.serving.get(name) ?? []
+    const ms = all.keepaliveMs
+    if (winner !== facts.name) group.mustCut = group.touched.has(all.resources(name)[0] ?? '') && all.isCuttable(name)
+    else if (group.state === 'active' && serving.includes(facts.name)) {
+      group.owes.set('acquired', all.nowMs + 2 * ms)
+      group.owes.set('announce', all.nowMs + 2 * ms)
+    }
+    const other = all.other(facts.name).group(name)
+    if (serving.length === 2 && all.togetherMs > 2 * ms && all.nowMs - other.contestedMs > 4 * ms)
+      other.owes.set('contested', all.nowMs + 2 * ms)
+  },
+  'move:offered': (facts, payload, all) => {
+    facts.open.set(`move ${payload.groups}`, all.nowMs)
+  },
+  'move:done': (facts, payload) => {
+    facts.open.delete(`move ${payload.groups}`)
+  },
+  'move:failed': (facts, payload) => {
+    facts.open.delete(`move ${payload.groups}`)
+  },
+  'ping:down': (facts, payload, all) => {
+    facts.open.set(`ping ${payload.target}`, all.nowMs)
+  },
+  'ping:up': (facts, payload) => {
+    facts.open.delete(`ping ${payload.target}`)
+  },
+  'link:down': (facts, payload, all) => {
+    facts.open.set(`link ${payload.link}`, all.nowMs)
+  },
+  'link:up': (facts, payload) => {
+    facts.open.delete(`link ${payload.link}`)
+  },
+  isolated: (facts, _, all) => {
+    facts.open.set('isolated', all.nowMs)
+  },
+  connected: (facts) => {
+    facts.open.delete('isolated')
+  },
+  'config:differs': (facts, _, all) => {
+    facts.open.set('config', all.nowMs)
+  },
+  'config:agrees': (facts) => {
+    facts.open.delete('config')
+  },
+}
