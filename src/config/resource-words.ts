@@ -1,4 +1,6 @@
 import { ipFamily } from '../platform/ip.ts'
+import { drbd } from '../resources/drbd.ts'
+import { fs } from '../resources/fs.ts'
 import { parseIpaddr } from '../resources/ipaddr.ts'
 import { nginx } from '../resources/nginx.ts'
 import { script } from '../resources/script.ts'
@@ -85,7 +87,30 @@ const webServer: Builtin = (args) => {
   }
 }
 
-const builtins: Readonly<Record<string, Builtin>> = { IPaddr: address, IPaddr2: address, nginx: webServer }
+const fileSystem: Builtin = (args) => {
+  const [device, directory, type, mountOptions] = args
+  if (device === undefined || directory === undefined || type === undefined || args.length > 4)
+    throw badValue("write 'Filesystem::DEVICE::DIRECTORY::TYPE[::OPTIONS]', as 'Filesystem::/dev/drbd0::/data::ext4'")
+  // Heartbeat's script takes -LLABEL and -UUUID, as mount does.
+  const what = device.replace(/^-L/, 'LABEL=').replace(/^-U/, 'UUID=')
+  return {
+    plugin: fs(what, directory, type, mountOptions === undefined ? {} : { mountOptions }),
+    became: `fs ${what} on ${directory}, ${type}`,
+  }
+}
+
+const mirroredDisk: Builtin = (args) => {
+  if (args.length !== 1) throw badValue("write 'drbddisk::RESOURCE', as 'drbddisk::r0'")
+  return { plugin: drbd(args[0]!), became: `drbd ${args[0]}, primary on the owner` }
+}
+
+const builtins: Readonly<Record<string, Builtin>> = {
+  IPaddr: address,
+  IPaddr2: address,
+  nginx: webServer,
+  Filesystem: fileSystem,
+  drbddisk: mirroredDisk,
+}
 
 /**
  * Makes the resource of a word as `haresources` has it. A built-in name gives way to a script of the same name in

@@ -1,7 +1,7 @@
 import { pollUntil } from '../platform/poll.ts'
 import { lastLines, type RunResult, runProgram } from '../platform/process.ts'
 import { checkScript } from '../platform/script-file.ts'
-import { HotStandbyError } from '../roles/error.ts'
+import { HotStandbyError, type HotStandbyErrorCode } from '../roles/error.ts'
 import type {
   OperationContext,
   ResourceAgent,
@@ -43,6 +43,17 @@ const lsbStates: Readonly<Record<number, ScriptState>> = {
   1: { state: 'dead', reason: 'it is dead, and its pid file exists (exit code 1)' },
   2: { state: 'dead', reason: 'it is dead, and its lock file exists (exit code 2)' },
   3: { state: 'stopped', reason: 'it is not running (exit code 3)' },
+}
+
+/** Exit codes of every other action (Linux Standard Base 5.0, "Init Script Actions"). */
+const lsbCodes: Readonly<Record<number, readonly [meaning: string, code: HotStandbyErrorCode]>> = {
+  1: ['it failed', 'HS_RESOURCE'],
+  2: ['its arguments are wrong', 'HS_CONFIG'],
+  3: ['it does not know this action', 'HS_RESOURCE'],
+  4: ['it lacks a permission', 'HS_HOST'],
+  5: ['its program is not installed', 'HS_HOST'],
+  6: ['its program is not configured', 'HS_HOST'],
+  7: ['its program is not running', 'HS_RESOURCE'],
 }
 
 /** How long after an exit code of 0 `status` may still tell the old state: daemons take a moment to come and to go. */
@@ -201,7 +212,10 @@ class ScriptAgent implements ResourceAgent {
 
   #failure(verb: string, { exitCode, signal, stdout, stderr }: RunResult): HotStandbyError {
     const said = lastLines(stderr) || lastLines(stdout) || 'it printed nothing'
-    const how = exitCode === null ? `was ended by ${signal}` : `ended with exit code ${exitCode}`
-    return new HotStandbyError('HS_RESOURCE', `${this.#path} ${[...this.#args, verb].join(' ')} ${how}: ${said}`)
+    const known = this.#dialect === 'lsb' && exitCode !== null ? lsbCodes[exitCode] : undefined
+    const [meaning, code] = known ?? ['', 'HS_RESOURCE' as const]
+    const ended = `ended with exit code ${exitCode}${meaning === '' ? '' : ` (${meaning})`}`
+    const how = exitCode === null ? `was ended by ${signal}` : ended
+    return new HotStandbyError(code, `${this.#path} ${[...this.#args, verb].join(' ')} ${how}: ${said}`)
   }
 }

@@ -5,7 +5,7 @@ import { type Haresources, parseHaresources } from '../../src/config/haresources
 import type { FindScript, FoundScript } from '../../src/config/resource-words.ts'
 
 const scripts: Readonly<Record<string, FoundScript>> = {
-  Filesystem: { path: '/etc/ha.d/resource.d/Filesystem', dialect: 'heartbeat', executable: true },
+  Raid1: { path: '/etc/ha.d/resource.d/Raid1', dialect: 'heartbeat', executable: true },
   httpd: { path: '/etc/init.d/httpd', dialect: 'lsb', executable: true },
   broken: { path: '/etc/init.d/broken', dialect: 'lsb', executable: false },
 }
@@ -62,21 +62,21 @@ describe('haresources', () => {
   }
 
   it('makes one group of every line, several per node', () => {
-    const found = parse('master 10.0.0.1\nmaster 10.0.0.2/24 httpd\nslave Filesystem::/dev/sda1::/data::ext4')
+    const found = parse('master 10.0.0.1\nmaster 10.0.0.2/24 httpd\nslave Raid1::/dev/sda1::/data::ext4')
     assert.deepEqual(found.issues, [])
     assert.deepEqual(shape(found), [
       'master 10.0.0.1 vip:10.0.0.1',
       'master 10.0.0.2 vip:10.0.0.2/24 script:httpd',
-      'slave Filesystem-/dev/sda1-/data-ext4 script:Filesystem::/dev/sda1::/data::ext4',
+      'slave Raid1-/dev/sda1-/data-ext4 script:Raid1::/dev/sda1::/data::ext4',
     ])
   })
 
   it('tells an init script from a resource script, and passes the arguments', () => {
-    const { words } = parse('master Filesystem::/dev/sda1::/data httpd')
+    const { words } = parse('master Raid1::/dev/sda1::/data httpd')
     assert.deepEqual(
       words.map(({ became }) => became),
       [
-        'script /etc/ha.d/resource.d/Filesystem /dev/sda1 /data (Heartbeat resource script)',
+        'script /etc/ha.d/resource.d/Raid1 /dev/sda1 /data (Heartbeat resource script)',
         'script /etc/init.d/httpd (init script)',
       ],
     )
@@ -96,6 +96,22 @@ describe('haresources', () => {
         'vip fd00::11/64 on the device whose network holds it',
         'nginx, hot (stays up on both nodes), configuration /x.conf',
       ],
+    )
+  })
+
+  it('reads the stack of a mirrored disk as Heartbeat has it', () => {
+    const { words, groups, issues } = parse(
+      'master drbddisk::r0 Filesystem::/dev/drbd0::/data::ext4::noatime,nodev Filesystem::-Lmail::/mail::xfs 10.0.0.1',
+    )
+    assert.deepEqual(issues, [])
+    assert.deepEqual(words.map(({ became }) => became).slice(0, 3), [
+      'drbd r0, primary on the owner',
+      'fs /dev/drbd0 on /data, ext4',
+      'fs LABEL=mail on /mail, xfs',
+    ])
+    assert.deepEqual(
+      groups[0]!.resources.map(({ name }) => name),
+      ['drbd:r0', 'fs:/data', 'fs:/mail', 'vip:10.0.0.1'],
     )
   })
 
@@ -160,6 +176,9 @@ describe('haresources', () => {
     ['a bad address', 'master 10.0.0.1/33/eth0', /^haresources:1: .*33/],
     ['an address script without address', 'master IPaddr', /^haresources:1: the address is missing/],
     ['a path as a script', 'master ../../bin/sh', /^haresources:1: '\.\.\/\.\.\/bin\/sh' is no resource/],
+    ['a mount without its type', 'master Filesystem::/dev/sda1::/data', /^haresources:1: write 'Filesystem::DEVICE::/],
+    ['a mount on a relative path', 'master Filesystem::/dev/sda1::data::ext4', /^haresources:1: .*no absolute path/],
+    ['a mirrored disk without its name', 'master drbddisk', /^haresources:1: write 'drbddisk::RESOURCE'/],
     ['a relative configuration', 'master nginx::nginx.conf', /^haresources:1: .*'nginx\.conf'/],
     [
       'two configurations',

@@ -111,6 +111,27 @@ test('LSB exit codes of status', async (t) => {
   }
 })
 
+test('LSB exit codes of start, each with its words and its code; a Heartbeat script has none', async (t) => {
+  const cases: readonly (readonly [exit: number, code: string, says: RegExp])[] = [
+    [1, 'HS_RESOURCE', /ended with exit code 1 \(it failed\)/],
+    [2, 'HS_CONFIG', /\(its arguments are wrong\)/],
+    [3, 'HS_RESOURCE', /\(it does not know this action\)/],
+    [4, 'HS_HOST', /\(it lacks a permission\)/],
+    [5, 'HS_HOST', /\(its program is not installed\)/],
+    [6, 'HS_HOST', /\(its program is not configured\)/],
+    [7, 'HS_RESOURCE', /\(its program is not running\)/],
+    [150, 'HS_RESOURCE', /ended with exit code 150: /],
+  ]
+  const directory = temporaryDirectory(t)
+  for (const [exit, code, says] of cases) {
+    const path = writeScript(directory, `lsb-${exit}`, `[ "$1" = start ] && exit ${exit}\nexit 3`)
+    const start = (dialect: 'lsb' | 'heartbeat') =>
+      script(path, { dialect }).create(agentContext(directory)).start(within())
+    await assert.rejects(start('lsb'), { code, message: says })
+    await assert.rejects(start('heartbeat'), { code: 'HS_RESOURCE' })
+  }
+})
+
 test('a hanging status ends with its signal', async (t) => {
   const directory = temporaryDirectory(t)
   const agent = await opened(writeScript(directory, 'hang', 'sleep 60'), directory)
