@@ -1,7 +1,8 @@
 import { type Message, text } from '../wire/message.ts'
 import { type DaemonWord, daemonClaims, daemonWord, rscHold, takenByDaemon } from './daemon.ts'
-import type { DialoguePort } from './dialogue-port.ts'
-import { reasonOf } from './dialogue-words.ts'
+import type { DialoguePort, Move } from './dialogue-port.ts'
+import type { DialogueEvent } from './dialogue-table.ts'
+import { holdOfMove, reasonOf } from './dialogue-words.ts'
 import type { Reason } from './events.ts'
 import { claims, type GroupClaim, type RscHold } from './report.ts'
 
@@ -16,6 +17,8 @@ export class DaemonPeer {
   /** What it was last told that we hold; undefined while that changes. */
   #told: RscHold | undefined
   #restarting = false
+  /** An offer of ours that was dropped for one of the daemon's, on its way at the same moment. */
+  #crossed: Move | undefined
 
   constructor(port: DialoguePort) {
     this.#port = port
@@ -43,14 +46,29 @@ export class DaemonPeer {
     })
   }
 
+  /** Our offer was dropped, for its own where `on` says so. */
+  dropped(move: Move | undefined, on: DialogueEvent): void {
+    this.#crossed = on === 'me' && this.present && move?.giving ? { ...move, commandId: undefined } : undefined
+  }
+
+  /** It has taken our offer before it made its own, which it then ignores: it waits for what we offered, for an hour. */
+  tookOurs(hold: string | undefined): boolean {
+    const { self, groups } = this.#port.config()
+    return this.#crossed !== undefined && hold === holdOfMove(self, groups, this.#crossed.groups)
+  }
+
+  get crossed(): Move | undefined {
+    return this.#crossed
+  }
+
   /** It is about to restart: nothing is to be said to it. */
   get restarting(): boolean {
     return this.#restarting
   }
 
-  /** It is asked for a move only while both are stable: it ignores the request otherwise, and complains. */
-  get listens(): boolean {
-    return this.#word?.stable === true && this.#told !== undefined
+  /** A daemon is asked for a move only while both are stable: it ignores the request otherwise, and complains. */
+  get peerListens(): boolean {
+    return !this.present || (this.#word?.stable === true && this.#told !== undefined)
   }
 
   /** It has reported what it holds. */

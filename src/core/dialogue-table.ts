@@ -51,6 +51,7 @@ export type DialogueGuard =
   | 'peerJoins'
   | 'namesOurMove'
   | 'peerGoesFirst'
+  | 'offersCrossed'
   | 'weGoFirst'
   | 'givenUp'
   | 'reportedGivenUp'
@@ -66,7 +67,8 @@ export const dialogueGuards: Readonly<Record<DialogueGuard, string>> = {
   canGive: 'we serve at least one of the groups',
   peerJoins: 'the answer names the groups that we offered, and the peer serves them before we stop',
   namesOurMove: 'the answer names the groups that we offered',
-  peerGoesFirst: 'we could accept, and the peer comes first in the order of the nodes’ names',
+  peerGoesFirst: 'we could accept, and the peer is a daemon or comes first in the order of the nodes’ names',
+  offersCrossed: 'the daemon answers the offer that we have dropped for its own',
   weGoFirst: 'the peer is of our kind, and we come first in the order of the nodes’ names',
   givenUp: 'the peer claims none of the groups any more',
   reportedGivenUp:
@@ -91,6 +93,7 @@ export type DialogueAction =
   | 'announce'
   | 'refuse'
   | 'yieldGroups'
+  | 'resumeOffer'
   | 'sayDone'
   | 'grantGroups'
   | 'moveDone'
@@ -179,6 +182,14 @@ export const dialogueTable: readonly DialogueRow[] = [
     why: 'the peer takes them: stop here first',
   },
   {
+    from: ['accepting'],
+    on: 'other',
+    when: 'offersCrossed',
+    to: 'handing',
+    do: ['resumeOffer', 'yieldGroups'],
+    why: 'the daemon had taken our offer first, and ignores its own: it must not wait for ours in vain',
+  },
+  {
     from: [...talking, 'leaving'],
     on: 'other',
     to: 'same',
@@ -253,7 +264,7 @@ export const dialogueTable: readonly DialogueRow[] = [
     when: 'peerGoesFirst',
     to: 'accepting',
     do: ['moveFailed', 'accept'],
-    why: 'both offer at once: the one that comes first by name goes on',
+    why: 'both offer at once: a daemon, or the one that comes first by name, goes on',
   },
   {
     from: ['offering'],

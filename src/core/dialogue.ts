@@ -121,7 +121,7 @@ export class Dialogue {
 
   /** Gives groups to the peer, on a command or by itself; false when that cannot begin now. */
   offer(groups: readonly string[], reason: Reason, commandId?: number): boolean {
-    if (this.#phase !== 'settled' || groups.length === 0 || !this.#peerListens) return false
+    if (this.#phase !== 'settled' || groups.length === 0 || !this.#daemon.peerListens) return false
     this.#move = planMove(this.#port, groups, reason, commandId)
     this.post('give')
     return true
@@ -157,7 +157,7 @@ export class Dialogue {
 
   /** Asks the peer to give groups which are served here already; false when it does not listen just now. */
   askFor(groups: readonly string[]): boolean {
-    const listens = this.#phase === 'settled' && this.#peerListens
+    const listens = this.#phase === 'settled' && this.#daemon.peerListens
     if (listens) this.#wish.ask(groups)
     return listens
   }
@@ -235,18 +235,13 @@ export class Dialogue {
 
   /** Why no planned move can begin now, if so. */
   #obstacle(): Refusal | undefined {
-    return this.#legacy.obstacle ?? obstacle(this.#port, this.#phase, this.#wish.pending, this.#peerListens)
+    return this.#legacy.obstacle ?? obstacle(this.#port, this.#phase, this.#wish.pending, this.#daemon.peerListens)
   }
 
   /** What `done` says of its sender: a daemon that was given groups says it too when it has not reported them yet. */
   #mergeClaims(incoming: Message, named: readonly string[]): void {
-    const known = this.#port.peer().groups
     const told = toldClaims(incoming) ?? (this.#phase === 'handed' ? this.#daemon.taken(named) : undefined)
-    this.#port.setClaims(claimsAfterDone(known, told, this.#phase === 'accepting' ? named : []))
-  }
-
-  get #peerListens(): boolean {
-    return !this.#daemon.present || this.#daemon.listens
+    this.#port.setClaims(claimsAfterDone(this.#port.peer().groups, told, this.#phase === 'accepting' ? named : []))
   }
 
   #tellDaemon(): void {
@@ -324,7 +319,8 @@ export class Dialogue {
     canGive: () => givable(this.#port, this.#incoming?.groups ?? []).length > 0,
     peerJoins: () => this.#move?.overlaps === true && this.#incoming?.overlaps === true && this.#guards.namesOurMove(),
     namesOurMove: () => this.#move?.groups.every((group) => this.#incoming?.groups.includes(group)) ?? false,
-    peerGoesFirst: () => this.#peer < this.#self && this.#acceptable,
+    peerGoesFirst: () => (this.#daemon.present || this.#peer < this.#self) && this.#acceptable,
+    offersCrossed: () => this.#daemon.tookOurs(this.#incoming?.hold),
     weGoFirst: () => this.#self < this.#peer && this.#port.peer().kind === 'hot-standby',
     reportedGivenUp: () => this.#port.peer().kind === 'hot-standby' && this.#guards.givenUp(),
     givenUp: () => this.#move?.groups.every((group) => !claims(this.#peerClaim(group)?.state ?? 'unknown')) ?? false,
@@ -389,6 +385,9 @@ export class Dialogue {
       if (move.giving) this.#expireIn(this.#limitOfMove('startMs'))
       else this.#report()
     },
+    resumeOffer: () => {
+      this.#move = this.#daemon.crossed
+    },
     grantGroups: () => {
       const { groups, reason } = this.#move as Move
       for (const group of groups) this.#port.grant(group, reason)
@@ -411,6 +410,7 @@ export class Dialogue {
     },
     moveFailed: (on) => {
       const move = this.#move
+      this.#daemon.dropped(move, on)
       this.#move = undefined
       if (move?.giving) this.#failMove(move, causeOf(this.#port, this.#phase, on, this.#incoming?.info))
       this.#port.reconcile()

@@ -57,7 +57,7 @@ describe('scenarios', () => {
   it('take every row of both tables', () => {
     assert.ok(!failed, 'a scenario failed')
     for (const name of ['dialogue', 'ownership'] as const) {
-      const dead = tables[name].rows.filter((_, index) => !taken[name].has(index))
+      const dead = tables[name].rows.filter(({ when }, index) => !taken[name].has(index) && !daemonOnly.has(when))
       assert.deepEqual(
         dead.map(({ from, on, why }) => `${from.join(' ')} × ${on}: ${why}`),
         [],
@@ -70,6 +70,9 @@ describe('scenarios', () => {
     if (rewrite) console.log(`${files.length} scenarios written; read the difference`)
   })
 })
+
+/** Nodes of ours never do this to each other; test/unit/daemon.test.ts plays it. */
+const daemonOnly: ReadonlySet<string | undefined> = new Set(['offersCrossed'])
 
 function isIdle(table: 'dialogue' | 'ownership', from: string, on: string): boolean {
   const idle: readonly { readonly from: readonly string[]; readonly on: readonly string[] }[] = tables[table].idle

@@ -119,6 +119,27 @@ describe('the conversation with a daemon', () => {
     assert.ok(slave.serves('mail') && slave.serves('web'))
   })
 
+  it('drops its own offer for the daemon’s', () => {
+    const master = new Conversation(pairOf('master', [mail, web]))
+    master.meets('local')
+    assert.deepEqual(master.commands('standby'), ['ask_resources local me'])
+    assert.deepEqual(master.asks('me', 'local'), ['ask_resources local other'])
+    assert.match(master.replies()[0] ?? '', /gives groups itself at this moment/)
+    assert.deepEqual(master.asks('done', 'local'), ['ask_resources local done', 'resource all 1'])
+    assert.ok(master.serves('mail') && master.serves('web'))
+  })
+
+  it('gives after all when the daemon had taken the offer first: it would wait for an hour', () => {
+    const slave = new Conversation(pairOf('slave', [mail, web]))
+    slave.meets('local')
+    slave.commands('standby')
+    slave.asks('me', 'all')
+    const said = slave.asks('other', 'local')
+    assert.deepEqual(said, ['resource none 0 standby', 'ask_resources local done'])
+    assert.deepEqual(slave.asks('done', 'local'), ['resource none 1'])
+    assert.equal(slave.serves('web'), false)
+  })
+
   it('signs with the key of the daemon’s last datagram', () => {
     const slave = new Conversation(pairOf('slave'))
     slave.meets('local')

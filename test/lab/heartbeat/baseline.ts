@@ -20,6 +20,17 @@ const LEGACY = [
 /** A beat came after warntime. */
 const LATE = 'WARN: Late heartbeat: Node NODE: interval N ms'
 
+/** Two that were both active hear each other again. */
+const MERGE = [
+  DEAD,
+  ...UNFENCED,
+  LOST,
+  'CRIT: Cluster node NODE returning after partition.',
+  'WARN: Deadtime value may be too small.',
+  'CRIT: Late heartbeat: Node NODE: interval N ms (> deadtime)',
+  'WARN: Shutdown delayed until current resource activity finishes.',
+]
+
 /**
  * What two real daemons complain about in the laboratory, by themselves, scenario by scenario, as `complaintsOf` writes
  * it. Made by playing the `…-daemons` scenarios, in which heartbeat 3.0.6 of Debian 12 runs on both hosts; they fail
@@ -51,14 +62,13 @@ export const BASELINE: Readonly<Record<string, readonly string[]>> = {
     'CRIT: Late heartbeat: Node N.N.N.N: interval N ms (> deadtime)',
     LOST,
   ],
-  merge: [
-    DEAD,
-    ...UNFENCED,
-    LOST,
-    'CRIT: Cluster node NODE returning after partition.',
-    'WARN: Deadtime value may be too small.',
-    'CRIT: Late heartbeat: Node NODE: interval N ms (> deadtime)',
-    'WARN: Shutdown delayed until current resource activity finishes.',
+  merge: MERGE,
+  keys: [
+    ...MERGE,
+    'ERROR: authtoken does not match, authtoken=HASH, authstr=HASH',
+    'ERROR: netstring authentication failed, s=###',
+    'ERROR: MSG: Dumping message with N fields',
+    'ERROR: MSG[N] : FIELD',
   ],
   'serial-beside': [LOST, READ_INTERRUPTED],
 }

@@ -19,6 +19,7 @@ const normalise = (text: string): string =>
     .replaceAll(/\b(?:master|slave)\b/g, 'NODE')
     .replaceAll(/\b[0-9a-f]{32,}\b/g, 'HASH')
     .replaceAll(/\b0x[0-9a-f]+\b/g, 'N')
+    .replaceAll(/(?<=ERROR: MSG\[)\d+\] : \[.*/g, 'N] : FIELD')
     .replaceAll(/(?<=Dispatch function for ).*(?= was delayed)/g, 'WORK')
     .replaceAll(/\d+/g, 'N')
     .replaceAll(/\s+/g, ' ')
