@@ -182,6 +182,7 @@ export const resourceTypes: Readonly<Record<string, TypeSchema<ResourcePlugin>>>
         kind: ['heartbeat', 'lsb'],
         doc: 'How it says whether it runs: by what it prints, or by its exit code.',
       },
+      env: { kind: 'map', doc: 'Added to its environment: `env.NAME = VALUE`.' },
       ...times,
     },
     make: (_name, { path, ...options }: Checked) => script(path, options),
@@ -312,6 +313,7 @@ export const respawnKeys: Keys = {
   user: { kind: 'text', doc: "User to run as; default the process's own." },
   command: { kind: 'text', required: true, doc: 'Full path.' },
   args: { kind: 'list', doc: 'Arguments.' },
+  env: { kind: 'map', doc: 'Added to its environment: `env.NAME = VALUE`.' },
 }
 
 /** `[recorder]`. */

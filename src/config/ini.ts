@@ -364,7 +364,7 @@ class IniReader {
   }
 
   #respawn(section: IniSection): RespawnOptions {
-    const { user, command, args } = this.#values(section, respawnKeys)
+    const { user, command, args, env } = this.#values(section, respawnKeys)
     if (command !== undefined) {
       attempt(this.#issues, this.#where(section, 'command'), () => fullPath([String(command)]))
     }
@@ -372,6 +372,7 @@ class IniReader {
       user: user as string | undefined,
       command: String(command),
       args: (args ?? []) as readonly string[],
+      ...(env === undefined ? {} : { env: env as Readonly<Record<string, string>> }),
     }
   }
 

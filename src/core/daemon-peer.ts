@@ -19,6 +19,7 @@ export class DaemonPeer {
   #restarting = false
   /** An offer of ours that was dropped for one of the daemon's, on its way at the same moment. */
   #crossed: Move | undefined
+  #wasOurs = false
 
   constructor(port: DialoguePort) {
     this.#port = port
@@ -26,6 +27,12 @@ export class DaemonPeer {
 
   get present(): boolean {
     return this.#port.peer().kind === 'heartbeat'
+  }
+
+  /** A node of ours that is spoken to as a daemon is from here on, over a slow line alone, has yet to hear our word. */
+  #meet(): void {
+    if (this.present && this.#wasOurs) this.#told = undefined
+    this.#wasOurs = this.#port.peer().kind === 'hot-standby'
   }
 
   /** It begins anew, or is gone. */
@@ -74,8 +81,10 @@ export class DaemonPeer {
   /** It has reported what it holds. */
   report(incoming: Message): void {
     if (text(incoming, 'info') === 'mach_down') return
-    const { groups: before } = this.#port.peer()
+    // Kept of a node of ours too: over a slow line alone it will be spoken to as a daemon is, and it does not report twice.
     this.#word = daemonWord(this.#word, incoming)
+    if (!this.present) return
+    const { groups: before } = this.#port.peer()
     this.#port.setClaims(daemonClaims(this.#port.config(), incoming, before, (group) => this.#port.claim(group)))
   }
 
@@ -90,7 +99,8 @@ export class DaemonPeer {
   }
 
   /** It hears of our groups when they have come to rest, and only what it has not heard: it may answer each report. */
-  get owedReport(): boolean {
+  owesReport(): boolean {
+    this.#meet()
     return (
       this.present && !this.#restarting && this.#port.peerAlive() && this.#port.steady() && this.#told !== this.hold()
     )

@@ -89,7 +89,7 @@ export class Dialogue {
     if (this.#legacy.receive(type, incoming)) return
     const event = dialogueEventOf(type, incoming)
     if (event === undefined) return
-    if (type === 'resource' && !stale && this.#daemon.present) this.#daemon.report(incoming)
+    if (type === 'resource' && !stale) this.#daemon.report(incoming)
     const info = text(incoming, 'info') ?? ''
     const named = namedGroups(this.#config, incoming, event, this.#move?.giving ?? false)
     if (event === 'done' && !stale) this.#mergeClaims(incoming, named)
@@ -245,7 +245,7 @@ export class Dialogue {
   }
 
   #tellDaemon(): void {
-    if (this.#phase === 'settled' && !this.#legacy.on && this.#daemon.owedReport) this.#report()
+    if (this.#phase === 'settled' && !this.#legacy.on && this.#daemon.owesReport()) this.#report()
   }
 
   /** What the peer says of itself may begin the conversation about groups. */
