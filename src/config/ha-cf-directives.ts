@@ -216,7 +216,7 @@ export const directives: readonly Directive[] = [
     (draft, words) => {
       draft.autoFailback = autoFailback(words)
     },
-    'Whether groups return to their preferred node by themselves. Missing means `legacy`, read as `on` between two of ours, with a warning.',
+    'Whether groups return to their preferred node by themselves. Missing means `legacy`: spoken with a daemon, read as `on` between two of ours, with a warning.',
   ),
   honoured(
     'nice_failback',

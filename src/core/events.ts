@@ -58,7 +58,7 @@ export interface EventPayloads {
   }
   /** The peer said good-bye with everything released: its silence is no suspicion. */
   'peer:left': { readonly peer: string }
-  /** The two nodes are configured differently (groups, preferred nodes, times): no automatic failback until they agree. */
+  /** The two nodes are configured differently (groups, preferred nodes, times): no automatic failback until two of ours agree. */
   'config:differs': { readonly peer: string; readonly ours: string; readonly theirs: string }
   /** They agree again. */
   'config:agrees': { readonly peer: string }

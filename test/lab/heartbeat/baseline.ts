@@ -53,6 +53,7 @@ export const BASELINE: Readonly<Record<string, readonly string[]>> = {
   'legacy-by-hand': [...LEGACY, LOST],
   'legacy-groups': [...LEGACY, DEAD, ...UNFENCED, LOST],
   reload: [LOST],
+  'media-netstring': [DEAD, ...UNFENCED, LOST],
   'media-serial': [DEAD, ...UNFENCED, LOST, READ_INTERRUPTED],
   'start-both': [LOST],
   late: [LATE],

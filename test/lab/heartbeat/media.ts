@@ -2,7 +2,9 @@ import { PAIRING_LIMITS, type Pairing } from './pairing.ts'
 import { pairwise } from './pairwise.ts'
 import { declare, type Telling } from './telling.ts'
 
-const { planned, takeover } = PAIRING_LIMITS
+const { takeover } = PAIRING_LIMITS
+/** A message takes up to 100 ms over a serial line, and a move takes several. */
+const planned = PAIRING_LIMITS.planned + 1000
 
 const stories = {
   async crash(pairing: Pairing) {
@@ -41,6 +43,14 @@ declare([
       await stories.hand(pairing)
       return stories.crash(pairing)
     },
+  },
+  {
+    name: 'media-netstring',
+    row: 'msgfmt netstring: the master crashes and returns',
+    up: true,
+    failback: [true],
+    settings: { format: 'netstring' },
+    tell: stories.crash,
   },
   ...rows.map(({ story, ...settings }, index): Telling => {
     const { authentication, medium, format, links } = settings

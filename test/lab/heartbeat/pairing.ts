@@ -307,7 +307,9 @@ export class Pairing implements AsyncDisposable {
     }
     const serving = node === 'master' ? ['local', 'all'] : ['all', 'foreign']
     const words = ['none', 'local', 'foreign', 'all']
-    return words.filter((word) => serving.includes(word) === (holders.master === node))
+    const right = words.filter((word) => serving.includes(word) === (holders.master === node))
+    // With msgfmt netstring a daemon never hears that its own mach_down has ended.
+    return this.settings.format === 'netstring' ? [...right, 'transition'] : right
   }
 
   async #oursAgrees(node: NodeName, holders: Holders, withinMs: number): Promise<void> {
@@ -339,9 +341,12 @@ export class Pairing implements AsyncDisposable {
 
   async #identify(node: NodeName): Promise<string> {
     const { received, sent } = await datagramsOf(this.world.host(node))
-    assert.ok(received > 0 && sent > 0, `the daemon on ${node} has received ${received} datagrams and sent ${sent}`)
+    const line = this.#line?.cable
+    const [lineIn = 0, lineOut = 0] = [line?.sent(otherOf(node)), line?.sent(node)]
+    assert.ok(received + lineIn > 0 && sent + lineOut > 0, `nothing has come from the daemon on ${node}, or to it`)
     const version = await this.daemon(node).version()
-    return `heartbeat ${version} on ${node}, pid ${this.#pids.get(node)?.join(', ')}: ${received} datagrams in, ${sent} out`
+    const serial = line ? `, ${lineIn} bytes in over the serial line, ${lineOut} out` : ''
+    return `heartbeat ${version} on ${node}, pid ${this.#pids.get(node)?.join(', ')}: ${received} datagrams in, ${sent} out${serial}`
   }
 
   async #startNginx(node: NodeName): Promise<void> {

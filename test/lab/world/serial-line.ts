@@ -37,10 +37,7 @@ export class SerialLine implements AsyncDisposable {
   /** Plugs the adapter of a host in: its device is there. */
   async plug(end: End): Promise<void> {
     const terminal = await this.cable.plug(end)
-    const host = this.#hosts.host(end)
-    await host.run(['ln', '-sfn', terminal, SERIAL_DEVICE])
-    // A real one that nobody has open sends nothing back.
-    await host.run(['stty', '-F', SERIAL_DEVICE, 'raw', '-echo'])
+    await this.#hosts.host(end).run(['ln', '-sfn', terminal, SERIAL_DEVICE])
   }
 
   /** Pulls the adapter out of a host: who has the device open gets a hang-up. */
