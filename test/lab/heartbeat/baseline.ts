@@ -45,6 +45,7 @@ export const BASELINE: Readonly<Record<string, readonly string[]>> = {
   'crash-slave': [DEAD, ...UNFENCED, LOST],
   standby: [LOST],
   takeover: [LOST],
+  lossy: [LOST],
   serial: [DEAD, ...UNFENCED, LOST, READ_INTERRUPTED],
   'groups-by-hand': [LOST],
   'groups-crash': [DEAD, ...UNFENCED, LOST],

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { type Play, scenario } from '../scenario.ts'
+import type { NodeName } from '../stage.ts'
+import { waitFor } from '../wait-for.ts'
+import { datagramsOf } from '../world/heartbeat.ts'
+import type { Program } from '../world/program.ts'
+import type { World } from '../world.ts'
+import { type Kinds, NODES, otherOf, PAIRING_LIMITS, Pairing } from './pairing.ts'
+
+/** Share of the packets that is lost on the heartbeat line in each direction, percent. */
+const LOSS = 20
+/** From one message of each application to its next. */
+const EVERY_MS = 250
+/** Events of our own that say nothing of a loss but that beats are late. */
+const QUIET: readonly string[] = ['peer:late', 'peer:stall', 'local:stall', 'phase', 'group:announced']
+
+const APPLICATION = fileURLToPath(new URL('../application.host.ts', import.meta.url))
+const CLIENT = fileURLToPath(new URL('../daemon-client.py', import.meta.url))
+const TSX = import.meta.resolve('tsx')
+
+/** The applications at both ends, which count what they send and write what they get. */
+class Applications {
+  readonly #programs: Readonly<Record<NodeName, Program>>
+  #sent = 0
+
+  private constructor(programs: Readonly<Record<NodeName, Program>>) {
+    this.#programs = programs
+  }
+
+  static async signOn(world: World, kinds: Kinds): Promise<Applications> {
+    const at = async (node: NodeName): Promise<Program> => {
+      if (kinds[node] === 'ours') return world.pair(node)
+      const client = await world.host(node).start(['/usr/bin/python3', '-u', CLIENT, otherOf(node)])
+      await waitFor(() => client.events.length > 0, { what: `the client of the daemon on ${node}`, withinMs: 40_000 })
+      return client
+    }
+    const [master, slave] = [await at('master'), await at('slave')]
+    return new Applications({ master, slave })
+  }
+
+  /** Both send the next number. */
+  send(): void {
+    for (const node of NODES) this.#programs[node].write(String(this.#sent))
+    this.#sent++
+  }
+
+  /** Everything that was sent has arrived once and in order at both, and was acknowledged where our node has sent it. */
+  async assertComplete(kinds: Kinds): Promise<number> {
+    const all = Array.from({ length: this.#sent }, (_, number) => String(number))
+    for (const node of NODES) {
+      const got = () => this.#told(node, 'message')
+      await waitFor(() => got().length >= all.length, {
+        what: `all messages have arrived at the ${node}`,
+        withinMs: 30_000,
+        everyMs: 100,
+        seen: () => all.filter((number) => !got().includes(number)),
+      })
+      assert.deepEqual(got(), all, `what arrived at the ${node}`)
+      assert.deepEqual(this.#told(node, 'refused'), [], `what the ${node} could not send`)
+      if (kinds[node] === 'ours') {
+        const acknowledged = () => this.#told(node, 'acknowledged').length
+        const what = `all messages of the ${node} are acknowledged`
+        await waitFor(() => acknowledged() === all.length, { what, withinMs: 30_000, everyMs: 100, seen: acknowledged })
+      }
+    }
+    return all.length
+  }
+
+  #told(node: NodeName, what: string): readonly string[] {
+    return this.#programs[node].events.flatMap(({ event }) => (typeof event[what] === 'string' ? event[what] : []))
+  }
+}
+
+/** Our nodes run as applications, not as the command: they have something to say to each other. */
+const startAll = async (world: World, pairing: Pairing): Promise<void> => {
+  await Promise.all(
+    NODES.map(async (node) => {
+      if (pairing.kinds[node] === 'daemon') return pairing.start(node)
+      await world.startPair(node, [process.execPath, '--import', TSX, APPLICATION, node])
+    }),
+  )
+}
+
+const eventsOf = (world: World, kinds: Kinds): readonly string[] =>
+  NODES.filter((node) => kinds[node] === 'ours').flatMap((node) =>
+    world.pair(node).events.flatMap(({ event: { name } }) => {
+      return typeof name === 'string' && !QUIET.includes(name) ? `${node} ${name}` : []
+    }),
+  )
+
+const playOf =
+  (kinds: Kinds, minutes: number): Play =>
+  async (world) => {
+    const pairing = await Pairing.set(world, 'lossy', { kinds, autoFailback: true })
+    for (const node of NODES)
+      await pairing.stage.rewrite(node, 'ha.cf', (text) => {
+        const lines = text.split('\n').filter((line) => !/^(?:deadtime|warntime) /.test(line))
+        return [...lines, 'deadtime 5', 'warntime 4', 'apiauth hot-standby uid=root', ''].join('\n')
+      })
+    await pairing.act('both start', () => startAll(world, pairing), ['master'], 20_000)
+    const applications = await Applications.signOn(world, kinds)
+    const before = eventsOf(world, kinds).length
+    const counted = await Promise.all(NODES.map((node) => datagramsOf(world.host(node))))
+
+    const sinceMs = pairing.stage.client.mark()
+    await world.lose('slave', 'eth1', LOSS)
+    for (const untilMs = performance.now() + minutes * 60_000; performance.now() < untilMs; ) {
+      applications.send()
+      await sleep(EVERY_MS)
+    }
+    const count = await applications.assertComplete(kinds)
+    const report = await pairing.stage.client.report(sinceMs)
+    await world.mend('slave', 'eth1')
+
+    assert.deepEqual(eventsOf(world, kinds).slice(before), [], 'what our nodes told while packets were lost')
+    for (const [index, node] of NODES.entries()) {
+      const { sent } = await datagramsOf(world.host(node))
+      const perSecond = (sent - (counted[index]?.sent ?? 0)) / (minutes * 60)
+      // Five beats and four messages a second, as many acknowledgements, and what is asked for and sent again.
+      pairing.stage.figure(`${count} messages from the ${node}; packets it sent in a second`, perSecond, 25)
+    }
+    pairing.stage.note(`${minutes} min with ${LOSS} % lost each way`, report, PAIRING_LIMITS.noGap)
+    return pairing.end('master')
+  }
+
+const pairings = {
+  daemons: { master: 'daemon', slave: 'daemon' },
+  'our-slave': { master: 'daemon', slave: 'ours' },
+  'our-master': { master: 'ours', slave: 'daemon' },
+  ours: { master: 'ours', slave: 'ours' },
+} as const satisfies Record<string, Kinds>
+
+for (const minutes of [1, 10])
+  for (const [suffix, kinds] of Object.entries(pairings))
+    scenario(
+      `lossy-${minutes}-min-${suffix}`,
+      {
+        row: `${minutes} minutes with ${LOSS} % of the packets lost: every message arrives once and in order, nobody dies (${suffix})`,
+        limitMs: minutes * 60_000 + 120_000,
+      },
+      playOf(kinds, minutes),
+    )
