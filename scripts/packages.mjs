@@ -25,6 +25,7 @@ const PROBES = {
   'resource-agents': ['ocf-tester', '-h', /ocf-tester/],
   'drbd-utils': ['drbdadm', '--version', /DRBDADM_VERSION/],
   curl: ['curl', '--version', /curl/],
+  tcpdump: ['tcpdump', '--version', /tcpdump/],
   heartbeat: ['/usr/libexec/heartbeat/heartbeat', '-V', /^3\./m],
 }
 
@@ -53,6 +54,8 @@ export const LISTS = {
   ],
   /** To run a real heartbeat daemon against a node of ours. */
   heartbeat: ['heartbeat', 'resource-agents', ...SERIAL],
+  /** To record what is said on a line. */
+  capture: ['tcpdump'],
 }
 
 /** Debian asks this program whether a service may be started; 101 means no. */

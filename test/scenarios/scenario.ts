@@ -42,6 +42,9 @@ export function formatScenario(stanzas: readonly Stanza[]): string {
 /** Told only on demand: they say how, the others what. */
 const quiet: readonly EventName[] = ['phase', 'group:announced', 'link:up']
 
+/** Whether an event is told only on demand. */
+export const isQuiet = (name: EventName): boolean => quiet.includes(name)
+
 /** Payload entries that say nothing a reader needs. */
 const untold: readonly string[] = ['peer', 'rttMs', 'lossRatio', 'generation', 'kind', 'ours', 'theirs']
 
@@ -370,7 +373,8 @@ function split(line: string): string[] {
   return (line.match(/(?:[^\s"]|"[^"]*")+/g) ?? []).map((word) => word.replaceAll('"', ''))
 }
 
-function formatEvent({ name, payload }: CoreEvent): string {
+/** An event as the files write it. */
+export function formatEvent({ name, payload }: CoreEvent): string {
   const parts = Object.entries(payload)
     .filter(([key, value]) => !untold.includes(key) && value !== null && `${key} ${value}` !== 'stallCreditMs 0')
     .map(([key, value]) => {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { type Play, scenario } from '../scenario.ts'
 import type { NodeName } from '../stage.ts'
 import type { World } from '../world.ts'
-import { otherOf, PAIRING_LIMITS, Pairing } from './pairing.ts'
+import { PAIRING_LIMITS, Pairing } from './pairing.ts'
+import { otherOf } from './settings.ts'
 
 const { noGap } = PAIRING_LIMITS
 
