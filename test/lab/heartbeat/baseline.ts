@@ -46,6 +46,7 @@ export const BASELINE: Readonly<Record<string, readonly string[]>> = {
   standby: [LOST],
   takeover: [LOST],
   lossy: [LOST],
+  migration: [DEAD, LOST],
   serial: [DEAD, ...UNFENCED, LOST, READ_INTERRUPTED],
   'groups-by-hand': [LOST],
   'groups-crash': [DEAD, ...UNFENCED, LOST],

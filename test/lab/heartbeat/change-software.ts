@@ -51,8 +51,9 @@ const playOf =
     const restarts = log.split(`Heartbeat restart on node ${node}`).length - 1
     assert.equal(restarts, 3, 'restarts that the peer has seen')
     assert.doesNotMatch(log, /replay|changed its uuid/)
-    pairing.stage.figure(`generations ${generations.join(' → ')}: restarts seen by the peer`, restarts, 3)
-    return pairing.end('master')
+    const outcome = await pairing.end('master')
+    const remark = `generations ${generations.join(' → ')}, one uuid; its peer saw ${restarts} restarts and no replay`
+    return { ...outcome, remarks: [remark, ...outcome.remarks] }
   }
 
 for (const method of ['file', 'time'] as const)

@@ -14,6 +14,8 @@ import { type Kinds, NODES, otherOf } from './settings.ts'
 const LOSS = 20
 /** From one message of each application to its next. */
 const EVERY_MS = 250
+/** Five beats and four messages a second, as many acknowledgements, and what is asked for and sent again: more is a storm. */
+const STORM = 25
 /** Nothing is lost on the service line, so a pause is this machine's; a death would last longer than this. */
 const UNSERVED_MS = 2500
 /** Events of our own that say nothing of a loss but that beats are late. */
@@ -54,13 +56,16 @@ class Applications {
     const all = Array.from({ length: this.#sent }, (_, number) => String(number))
     for (const node of NODES) {
       const got = () => this.#told(node, 'message')
-      await waitFor(() => got().length >= all.length, {
-        what: `all messages have arrived at the ${node}`,
+      await waitFor(() => got().at(-1) === all.at(-1), {
+        what: `the last message has arrived at the ${node}`,
         withinMs: 30_000,
         everyMs: 100,
         seen: () => all.filter((number) => !got().includes(number)),
       })
-      assert.deepEqual(got(), all, `what arrived at the ${node}`)
+      // Between two daemons the library drops what is overtaken by the very first message that it sees.
+      const first = kinds[otherOf(node)] === 'daemon' && kinds[node] === 'daemon' ? all.indexOf(got()[0] ?? '') : 0
+      assert.ok(first >= 0 && first < 10, `${first} messages are missing at the beginning, at the ${node}`)
+      assert.deepEqual(got(), all.slice(first), `what arrived at the ${node}`)
       assert.deepEqual(this.#told(node, 'refused'), [], `what the ${node} could not send`)
       if (kinds[node] === 'ours') {
         const acknowledged = () => this.#told(node, 'acknowledged').length
@@ -118,11 +123,12 @@ const playOf =
     await world.mend('slave', 'eth1')
 
     assert.deepEqual(eventsOf(world, kinds).slice(before), [], 'what our nodes told while packets were lost')
+    const remarks: string[] = []
     for (const [index, node] of NODES.entries()) {
       const { sent } = await datagramsOf(world.host(node))
-      const perSecond = (sent - (counted[index]?.sent ?? 0)) / (minutes * 60)
-      // Five beats and four messages a second, as many acknowledgements, and what is asked for and sent again.
-      pairing.stage.figure(`${count} messages from the ${node}; packets it sent in a second`, perSecond, 25)
+      const perSecond = Math.round((sent - (counted[index]?.sent ?? 0)) / (minutes * 60))
+      remarks.push(`${count} messages from the ${node}, and ${perSecond} packets in a second`)
+      assert.ok(perSecond <= STORM, `${remarks.at(-1)}: at most ${STORM} are allowed`)
     }
     assert.deepEqual(
       report.servedBy.map(({ by }) => by),
@@ -130,7 +136,8 @@ const playOf =
       'who served while packets were lost',
     )
     pairing.stage.note(`${minutes} min with ${LOSS} % lost each way`, report, UNSERVED_MS)
-    return pairing.end('master')
+    const outcome = await pairing.end('master')
+    return { ...outcome, remarks: [...remarks, ...outcome.remarks] }
   }
 
 const pairings = {
