@@ -1,9 +1,9 @@
-import { openKeyRing } from '../../src/authenticators/keyring.ts'
+import { openSigningRing } from '../../src/authenticators/keyring.ts'
 import { parseAuthkeys } from '../../src/config/authkeys.ts'
 import type { Scope } from '../../src/core/types.ts'
 import { deadtime } from '../../src/liveness/deadtime.ts'
 import type { Duration } from '../../src/roles/duration.ts'
-import type { KeyRing } from '../../src/roles/key-ring.ts'
+import type { SigningRing } from '../../src/roles/key-ring.ts'
 import { type SimulatedGroup, Simulation } from '../../src/testing/simulation.ts'
 import { hexOf, type Message, text } from '../../src/wire/message.ts'
 import { DatagramText, openDatagram } from './datagram-text.ts'
@@ -46,11 +46,11 @@ export function formatConversation({ head, lines }: Conversation): string {
 }
 
 /** The keys of a conversation: `key ID METHOD KEY` is a line of `authkeys`. */
-export function ringOf(conversation: Pick<Conversation, 'head'>): KeyRing {
+export function ringOf(conversation: Pick<Conversation, 'head'>): SigningRing {
   const line = setting(conversation, 'key').join(' ')
   const { plugin, issues } = parseAuthkeys(`auth ${line.split(' ')[0]}\n${line}\n`, 'key')
   if (!plugin) throw new Error(issues.map(({ message }) => message).join('; '))
-  return openKeyRing(plugin, () => {
+  return openSigningRing(plugin, () => {
     throw new Error('no key file here')
   })
 }
@@ -75,7 +75,7 @@ export class ConversationPlayer {
   readonly #conversation: Conversation
   readonly #node: string
   readonly #pair: Simulation
-  readonly #ring: KeyRing
+  readonly #ring: SigningRing
   readonly #said: Line[] = []
   #lastBeat = ''
   #highestSeq = 0

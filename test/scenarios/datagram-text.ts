@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { KeyRing } from '../../src/roles/key-ring.ts'
+import type { SigningRing } from '../../src/roles/key-ring.ts'
 import { encodeClassic } from '../../src/wire/classic.ts'
 import { createCodec } from '../../src/wire/codec.ts'
 import type { Field, FieldType, Message } from '../../src/wire/message.ts'
@@ -13,10 +13,10 @@ const STEADY: readonly string[] = ['src', 'srcuuid', 'dest', 'destuuid', 'hg', '
  * that this form cannot express stands there in hexadecimal.
  */
 export class DatagramText {
-  readonly #ring: KeyRing
+  readonly #ring: SigningRing
   readonly #last = new Map<string, Field>()
 
-  constructor(ring: KeyRing) {
+  constructor(ring: SigningRing) {
     this.#ring = ring
   }
 
@@ -85,14 +85,14 @@ export class DatagramText {
 }
 
 /** The redundant signature inside covers what stands before it: the daemon adds it last. */
-const authOf = (ring: KeyRing, before: Message): Field => ({
+const authOf = (ring: SigningRing, before: Message): Field => ({
   name: 'auth',
   type: 0,
   value: ring.sign(encodeClassic(before)),
 })
 
 /** The message in a datagram, if its signature is right. */
-export function openDatagram(ring: KeyRing, datagram: Uint8Array): Message {
+export function openDatagram(ring: SigningRing, datagram: Uint8Array): Message {
   const opened = createCodec({ ring, framing: 'datagram' }).open(datagram)
   if (!opened.ok) throw new Error(`a datagram of the conversation is not believed: ${opened.reason}`)
   return opened.message

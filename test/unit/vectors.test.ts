@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { openKeyRing } from '../../src/authenticators/keyring.ts'
+import { openSigningRing } from '../../src/authenticators/keyring.ts'
 import { parseAuthkeys } from '../../src/config/authkeys.ts'
 import { createCore } from '../../src/core/step.ts'
 import type { CoreConfig, Effect, Happening } from '../../src/core/types.ts'
@@ -24,7 +24,7 @@ const read = (file: string): readonly (Message | undefined)[] =>
   (JSON.parse(readFileSync(join(folder, file), 'utf8')) as Vector[]).map(({ hex, method, authIndex, key }) => {
     const { plugin } = parseAuthkeys(`auth ${authIndex}\n${authIndex} ${method} ${key}\n`, 'authkeys')
     assert.ok(plugin)
-    const ring = openKeyRing(plugin, () => assert.fail('no key file'))
+    const ring = openSigningRing(plugin, () => assert.fail('no key file'))
     const opened = createCodec({ ring, framing: 'datagram' }).open(Buffer.from(hex, 'hex'))
     return opened.ok ? opened.message : undefined
   })
