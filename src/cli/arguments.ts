@@ -38,6 +38,7 @@ const commands: Readonly<Record<string, { readonly flags: readonly Flag[]; reado
   record: { flags: ['dir', 'node', 'control'], operands: true },
   replay: { flags: ['json', 'all'], operands: true },
   why: { flags: ['dir', 'node', 'control', 'json'], operands: true },
+  maintenance: { flags: ['dir', 'node', 'control'], operands: true },
   events: { flags: ['dir', 'node', 'control', 'json'], operands: false },
   cleanup: { flags: ['dir', 'node', 'state'], operands: false },
   keygen: { flags: [], operands: true },

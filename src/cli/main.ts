@@ -25,7 +25,7 @@ function controlPath(args: Arguments): string {
   return defaultControlPath(cluster.name, cluster.node)
 }
 
-const scopeOf = ({ operands }: Arguments): string | readonly string[] => {
+const scopeOf = (operands: readonly string[]): string | readonly string[] => {
   const [first = 'all', ...more] = operands
   return more.length === 0 && ['all', 'local', 'foreign'].includes(first) ? first : [first, ...more]
 }
@@ -39,11 +39,18 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | n
     return 0
   },
   async standby(args) {
-    await ask(args, (client) => client.standby(scopeOf(args)))
+    await ask(args, (client) => client.standby(scopeOf(args.operands)))
     return 0
   },
   async takeover(args) {
-    await ask(args, (client) => client.takeover(scopeOf(args)))
+    await ask(args, (client) => client.takeover(scopeOf(args.operands)))
+    return 0
+  },
+  async maintenance(args) {
+    const [word, ...groups] = args.operands
+    if (word !== 'on' && word !== 'off')
+      throw new UsageError(`maintenance on [GROUP...] or maintenance off [GROUP...]; found '${word ?? ''}'`)
+    await ask(args, (client) => client.maintenance(word === 'on', scopeOf(groups)))
     return 0
   },
   record: (args) => record(args, () => ask(args, (client) => client.recording())),

@@ -38,7 +38,7 @@ export function statusText(snapshot: Snapshot): string {
       snapshot.groups.map((group) => [
         group.name,
         group.servedBy ?? 'nobody known',
-        group.state,
+        group.maintenance ? `${group.state}, MAINTENANCE` : group.state,
         peer.groups[group.name]?.state ?? '-',
         String(group.epoch),
         group.preferred,

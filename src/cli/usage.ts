@@ -11,6 +11,8 @@ export const usage = `hot-standby: a high-availability pair of two hosts
       gives groups to the peer; ends when the peer has confirmed that it serves them
   hot-standby takeover [all|local|foreign|GROUP...]
       takes groups from the peer; ends when they are served here
+  hot-standby maintenance on|off [all|local|foreign|GROUP...]
+      watches groups and touches nothing: no start, no stop, no move, on both nodes; off: looks at them and mends
   hot-standby events [--json]
       prints every event of the running member until it ends
   hot-standby record [FILE]

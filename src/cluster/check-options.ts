@@ -23,6 +23,7 @@ const knownOptions: Readonly<Record<keyof ClusterOptions, true>> = {
   autoFailback: true,
   onIsolated: true,
   deadping: true,
+  restarts: true,
   restartWindow: true,
   holdDown: true,
   stateDirectory: true,
@@ -191,7 +192,16 @@ function checkArbiters(arbiters: unknown, report: Report): void {
   }
 }
 
-const knownOfGroup = { name: true, preferred: true, key: true, resources: true, handover: true }
+const knownOfGroup = {
+  name: true,
+  preferred: true,
+  key: true,
+  resources: true,
+  handover: true,
+  restarts: true,
+  restartWindow: true,
+  holdDown: true,
+}
 const handovers: readonly unknown[] = [undefined, 'break-before-make', 'make-before-break']
 
 function checkGroups(groups: unknown, nodes: readonly string[] | undefined, report: Report): void {
@@ -207,6 +217,7 @@ function checkGroups(groups: unknown, nodes: readonly string[] | undefined, repo
     }
     checkNames(group, knownOfGroup, `${where}.`, report)
     const { name, preferred, key, resources: own, handover } = group
+    checkFailureOptions(group, `${where}.`, report)
     if (!handovers.includes(handover))
       report(`${where}.handover`, `${shown(handover)} is neither 'break-before-make' nor 'make-before-break'`)
     // The name travels as a word of the `hsgrp` field.
@@ -234,6 +245,14 @@ function checkGroups(groups: unknown, nodes: readonly string[] | undefined, repo
       resources.add(resource.name)
     }
   }
+}
+
+/** What a cluster and each of its groups may say about failures. */
+function checkFailureOptions(options: Record<string, unknown>, prefix: string, report: Report): void {
+  const { restarts } = options
+  for (const name of ['restartWindow', 'holdDown'] as const) readDuration(options[name], `${prefix}${name}`, report)
+  if (restarts !== undefined && !(Number.isInteger(restarts) && (restarts as number) >= 0))
+    report(`${prefix}restarts`, `${shown(restarts)} is no whole number from 0 on`)
 }
 
 function checkRespawn(respawn: unknown, report: Report): void {
@@ -271,7 +290,7 @@ function checkRecorder({ recorder }: Record<string, unknown>, report: Report): v
 
 function checkPlainOptions(options: Record<string, unknown>, report: Report): void {
   const { autoFailback, onIsolated, stateDirectory, logger, onFatal } = options
-  for (const where of ['restartWindow', 'holdDown'] as const) readDuration(options[where], where, report)
+  checkFailureOptions(options, '', report)
   if (autoFailback !== undefined && typeof autoFailback !== 'boolean' && autoFailback !== 'legacy')
     report('autoFailback', `${shown(autoFailback)} is neither true nor false nor 'legacy'`)
   if (onIsolated !== undefined && onIsolated !== 'stop' && onIsolated !== 'continue')

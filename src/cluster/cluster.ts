@@ -10,7 +10,7 @@ import { GuardedEmitter, stateError } from './emitter.ts'
 import { cleanUp, Engine, refusalError } from './engine.ts'
 import type { ClusterEvents, NamedEvent } from './events.ts'
 import { lineBudget, payloadRefusal } from './line-budget.ts'
-import type { ClusterOptions } from './options.ts'
+import type { ClusterOptions, GroupOptions } from './options.ts'
 import { type Resolved, resolveOptions } from './resolve.ts'
 import { type Snapshot, takeSnapshot } from './snapshot.ts'
 
@@ -56,6 +56,7 @@ interface Waiting {
 export class Cluster implements AsyncDisposable {
   readonly #emitter: GuardedEmitter
   readonly #waiting = new Map<number, Waiting>()
+  #options: ClusterOptions
   #resolved: Resolved
   #engine: Engine | undefined
   #life: Life = 'new'
@@ -70,6 +71,7 @@ export class Cluster implements AsyncDisposable {
    */
   constructor(options: ClusterOptions) {
     this.#resolved = resolveOptions(options)
+    this.#options = { ...options }
     this.#emitter = new GuardedEmitter((name, error) => {
       // A listener of `problem` that fails itself would tell itself for ever: that one is only logged.
       const message = `a listener of '${name}' failed: ${messageOf(error)}`
@@ -224,14 +226,32 @@ export class Cluster implements AsyncDisposable {
     return this.#move('takeover', scope, options)
   }
 
+  /**
+   * Maintenance of groups: they are watched and nothing is touched: no start, no stop, no move, on both nodes. The peer is told. What
+   * fails is an event; when maintenance ends, it is looked at and mended. `stop()` still stops everything. See `docs/groups.md`.
+   * Rejects with `HS_MOVE` for a group that does not exist.
+   */
+  maintenance(on: boolean, scope: Scope = 'all', { signal }: CallOptions = {}): Promise<void> {
+    if (typeof on !== 'boolean') {
+      const message = `maintenance: '${String(on)}' is neither true nor false`
+      return Promise.reject(new HotStandbyError('HS_MOVE', message))
+    }
+    return this.#scoped({ name: 'maintenance', on, scope }, signal)
+  }
+
   #move(name: 'standby' | 'takeover', scope: Scope, { signal }: CallOptions): Promise<void> {
+    return this.#scoped({ name, scope }, signal)
+  }
+
+  #scoped(command: Extract<Command, { scope: Scope }>, signal: AbortSignal | undefined): Promise<void> {
+    const { name, scope } = command
     // A bare group name is a likely slip, and no type check keeps a user of JavaScript from it.
     const named = Array.isArray(scope) && scope.every((group) => typeof group === 'string')
     if (!named && scope !== 'all' && scope !== 'local' && scope !== 'foreign') {
       const message = `${name}: '${String(scope)}' is neither 'all', 'local', 'foreign' nor a list of group names`
       return Promise.reject(new HotStandbyError('HS_MOVE', message))
     }
-    return this.#command({ name, scope }, signal)
+    return this.#command(command, signal)
   }
 
   /**
@@ -264,7 +284,8 @@ export class Cluster implements AsyncDisposable {
 
   /**
    * Takes changed options while everything runs on: keys, times, groups and resources, failback and hold-down. Groups that are
-   * new join, groups that are gone are given up; a running resource keeps the options it was started with.
+   * new join, groups that are gone are given up; in a group that runs, new resources start in their place and those that are gone
+   * stop. A resource that stays keeps the options it was started with: give it another name to change them.
    * Rejects with `HS_CONFIG`, and changes nothing, when the options are wrong or change what needs a restart (names, links).
    */
   async reload(options: ClusterOptions): Promise<void> {
@@ -291,6 +312,7 @@ export class Cluster implements AsyncDisposable {
     }
     const config = await engine.reload(next)
     this.#resolved = next
+    this.#options = options
     await this.#command({ name: 'configure', config })
   }
 
@@ -303,6 +325,14 @@ export class Cluster implements AsyncDisposable {
     if (recording === undefined)
       throw stateError('nothing is recorded: it was not started, or recorder.memoryBytes is 0')
     return recording
+  }
+
+  /**
+   * Other groups and resources while everything else stays: {@link Cluster.reload} with these. Call it on both nodes. In a group that
+   * runs here, what is new starts in its place, what is gone stops, and what stays is not touched.
+   */
+  async setGroups(groups: readonly GroupOptions[]): Promise<void> {
+    await this.reload({ ...this.#options, groups })
   }
 
   /** Everything this node knows, as plain frozen data. */

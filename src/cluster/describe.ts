@@ -73,12 +73,19 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
   'resource:failed': [
     'error',
     ({ resource, reason, action }) =>
-      `${resource} failed: ${reason}; ${{ restart: 'restarting it here', move: 'the peer is to take its group', retry: 'trying again' }[action]}`,
+      `${resource} failed: ${reason}; ${{ restart: 'restarting it here', move: 'the peer is to take its group', retry: 'trying again', none: 'in maintenance, nothing is touched' }[action]}`,
   ],
   'resource:restarted': ['info', ({ resource, tookMs }) => `${resource} runs again (${ms(tookMs)})`],
   'move:offered': ['info', ({ groups, to, reason }) => `offered ${groups.join(', ')} to ${to}: ${reasons[reason]}`],
   'move:done': ['info', ({ groups, to, tookMs }) => `${groups.join(', ')} moved to ${to} (${ms(tookMs)})`],
   'move:failed': ['warn', ({ groups, to, why }) => `${groups.join(', ')} did not move to ${to}: ${why}`],
+  maintenance: [
+    'warn',
+    ({ groups, on, by }) =>
+      on
+        ? `${groups.join(', ')} in maintenance (${by}): watched, and nothing is touched`
+        : `maintenance of ${groups.join(', ')} is over (${by})`,
+  ],
   'ping:up': ['info', ({ target }) => `ping target ${target} answers`],
   'ping:down': ['warn', ({ target, silentMs }) => `ping target ${target} is silent for ${ms(silentMs)}`],
   connectivity: [

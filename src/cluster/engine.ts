@@ -13,6 +13,7 @@ import { deviceTowards } from '../platform/route.ts'
 import { readSecretFile } from '../platform/secret-file.ts'
 import { openStateDirectory, type StateDirectory } from '../platform/state.ts'
 import type { Arbiter } from '../roles/arbiter.ts'
+import { durationMs } from '../roles/duration.ts'
 import { HotStandbyError, isHotStandbyError, messageOf } from '../roles/error.ts'
 import type { KeyRing } from '../roles/key-ring.ts'
 import type { ResourceAgent, ResourcePlugin } from '../roles/resource-agent.ts'
@@ -290,7 +291,7 @@ export class Engine {
       deadpingMs: Math.max(0, ...options.arbiters.map((arbiter) => arbiter.deadpingMs ?? options.deadpingMs)),
       keyId: this.#ring.active,
       held: this.#ring.held,
-      groups: options.groups.map(groupConfig),
+      groups: options.groups.map((group) => groupConfig(group, options.restarts)),
       autoFailback: options.autoFailback ?? false,
       onIsolated,
       restartWindowMs: options.restartWindowMs,
@@ -391,17 +392,22 @@ function openKeys({ authenticator, name: cluster, node: self, peer }: Resolved):
   return openKeyRing(authenticator, readSecretFile, { cluster, self, peer })
 }
 
-function groupConfig({ name, preferred, key, resources, handover }: Resolved['groups'][number]): GroupConfig {
+function groupConfig(group: Resolved['groups'][number], restarts: number | undefined): GroupConfig {
+  const { name, preferred, key, resources, handover, restartWindow, holdDown } = group
   return {
     name,
     preferred,
     key,
     ...(handover === 'make-before-break' ? { handover } : {}),
+    restarts: group.restarts ?? restarts,
+    restartWindowMs: restartWindow && durationMs(restartWindow, 'restartWindow'),
+    holdDownMs: holdDown && durationMs(holdDown, 'holdDown'),
     resources: resources.map((resource) => ({
       name: resource.name,
       times: resource.times,
       operations: resource.operations,
       exclusive: resource.exclusive ?? 'data',
+      restarts: resource.restarts,
     })),
   }
 }

@@ -28,6 +28,12 @@ export interface GroupOptions {
    * @defaultValue `'break-before-make'`
    */
   readonly handover?: 'break-before-make' | 'make-before-break' | undefined
+  /** How often a resource of it is restarted in place within `restartWindow` before it moves. @defaultValue that of the cluster */
+  readonly restarts?: number | undefined
+  /** @defaultValue that of the cluster */
+  readonly restartWindow?: Duration | undefined
+  /** @defaultValue that of the cluster */
+  readonly holdDown?: Duration | undefined
 }
 
 /** A program kept alive beside the pair (Heartbeat's `respawn`). */
@@ -109,7 +115,13 @@ export interface ClusterOptions {
    * @defaultValue the smallest time that cannot overlap a takeover: see `docs/arbiters/icmp-ping.md`
    */
   readonly deadping?: Duration | undefined
-  /** A resource that fails once is restarted in place; when it fails again within this window its group moves. @defaultValue `'60s'` */
+  /**
+   * A resource that fails is restarted in place; the failure after so many within `restartWindow` moves its group. From the second
+   * restart on there is a pause before it: 1 s, 2 s, 4 s, at most 30 s. 0: a failure moves the group at once.
+   * @defaultValue 1
+   */
+  readonly restarts?: number | undefined
+  /** The window in which failures of one resource are counted together. @defaultValue `'60s'` */
   readonly restartWindow?: Duration | undefined
   /** After a group moved because it failed here, this node does not take it back by itself for this long. @defaultValue `'60s'` */
   readonly holdDown?: Duration | undefined

@@ -93,6 +93,7 @@ function emptyView(resolved: Resolved): CoreView {
       epoch: 0,
       reason: 'unowned',
       sinceMs: 0,
+      maintenance: false,
     })),
   }
 }

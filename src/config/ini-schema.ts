@@ -1,7 +1,9 @@
 import { icmpPing } from '../arbiters/icmp-ping.ts'
 import { pingGroup } from '../arbiters/ping-group.ts'
+import { check } from '../resources/check.ts'
 import { drbd } from '../resources/drbd.ts'
 import { fs } from '../resources/fs.ts'
+import { hook } from '../resources/hook.ts'
 import { nginx } from '../resources/nginx.ts'
 import { ocf } from '../resources/ocf.ts'
 import { route } from '../resources/route.ts'
@@ -174,6 +176,31 @@ export const resourceTypes: Readonly<Record<string, TypeSchema<ResourcePlugin>>>
     },
     make: (_name, { destination, ...options }: Checked) => route(destination, options),
   },
+  check: {
+    keys: {
+      http: { kind: 'text', doc: 'Page that must answer with 200–399. One of `http`, `tcp` and `command` is given.' },
+      host: { kind: 'text', doc: '`Host` header for `http`.' },
+      tcp: { kind: 'text', doc: 'Port that must accept a connection: `127.0.0.1:5432`.' },
+      command: { kind: 'list', doc: 'Program (full path) and arguments; well is exit code 0.' },
+      interval: { kind: 'duration', doc: 'Pause between two looks; default 2s.' },
+      timeout: { kind: 'duration', doc: 'Limit of a look; default 1s.' },
+      rise: { kind: 'integer', doc: 'Good looks in a row that make it well again; default 2.' },
+      fall: { kind: 'integer', doc: 'Bad looks in a row that make it sick; default 3.' },
+      standby: { kind: 'boolean', doc: 'Whether the standby looks too; default true.' },
+      startTimeout: { kind: 'duration', doc: 'How long a start waits for the service; default 10s.' },
+    },
+    make: (name, options: Checked) => check(name, options),
+  },
+  hook: {
+    keys: {
+      start: { kind: 'list', doc: 'Program (full path) and arguments, run when the start comes to its place.' },
+      stop: { kind: 'list', doc: 'The same for the stop.' },
+      required: { kind: 'boolean', doc: 'Whether the group does not start where `start` fails; default true.' },
+      startTimeout: { kind: 'duration', doc: 'Limit of `start`; default 10s.' },
+      stopTimeout: { kind: 'duration', doc: 'Limit of `stop`; default 10s.' },
+    },
+    make: (name, options: Checked) => hook(name, options),
+  },
   script: {
     keys: {
       path: { kind: 'text', required: true, doc: 'Full path of the script.' },
@@ -233,6 +260,19 @@ export const resourceTypes: Readonly<Record<string, TypeSchema<ResourcePlugin>>>
   },
 }
 
+/** What the pair and each of its groups may say about failures. */
+const failureKeys: Keys = {
+  restarts: { kind: 'integer', doc: 'How often a failed resource is restarted in place within the window; default 1.' },
+  restartWindow: {
+    kind: 'duration',
+    doc: 'A resource that fails oftener within it moves with its group; default 60s.',
+  },
+  holdDown: {
+    kind: 'duration',
+    doc: 'How long a node that lost a group by a failure does not take it back; default 60s.',
+  },
+}
+
 /** The lines before the first section. */
 export const topKeys: Keys = {
   name: {
@@ -251,11 +291,7 @@ export const topKeys: Keys = {
     kind: 'duration',
     doc: 'Silence after which a ping target counts as unreachable; default the smallest time that cannot overlap a takeover.',
   },
-  restartWindow: { kind: 'duration', doc: 'A resource that fails twice within it moves with its group; default 60s.' },
-  holdDown: {
-    kind: 'duration',
-    doc: 'How long a node that lost a group by a failure does not take it back; default 60s.',
-  },
+  ...failureKeys,
   stateDirectory: { kind: 'text', doc: 'Where this node keeps its generation, epochs and what it added to the host.' },
 }
 
@@ -306,6 +342,7 @@ export const groupKeys: Keys = {
     kind: ['break-before-make', 'make-before-break'],
     doc: 'How it changes hands by agreement; `make-before-break` for groups of addresses alone; default `break-before-make`.',
   },
+  ...failureKeys,
 }
 
 /** `[respawn.NAME]`. */

@@ -16,6 +16,8 @@ export interface ControlClient {
   takeover(scope: string | readonly string[]): Promise<void>
   /** What its flight recorder holds: text for `replay()`. */
   recording(): Promise<string>
+  /** As `Cluster.maintenance`. */
+  maintenance(on: boolean, scope: string | readonly string[]): Promise<void>
   /** Hears every event from now on; resolves when the connection has ended. */
   events(onEvent: (event: NamedEvent) => void): Promise<void>
   /** Ends the connection; idempotent. */
@@ -75,6 +77,7 @@ export async function connectControl(path: string): Promise<ControlClient> {
       parts.delete(id)
       return text
     },
+    maintenance: async (on, scope) => void (await ask({ call: 'maintenance', on, scope })),
     async events(listener) {
       onEvent = listener
       await ask({ call: 'events' })

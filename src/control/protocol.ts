@@ -8,6 +8,12 @@ export type Request =
   | { readonly id: number; readonly call: 'standby' | 'takeover'; readonly scope: string | readonly string[] }
   /** What the flight recorder holds, in parts: `{ id, part }` in order, then the result. */
   | { readonly id: number; readonly call: 'record' }
+  | {
+      readonly id: number
+      readonly call: 'maintenance'
+      readonly on: boolean
+      readonly scope: string | readonly string[]
+    }
   /** From now on every event is sent as `{ event }`. */
   | { readonly id: number; readonly call: 'events' }
 

@@ -150,7 +150,9 @@ async function perform(
     )
     return answer({ id, result: null })
   }
-  await cluster[call](request.scope as Parameters<Cluster['standby']>[0])
+  const scope = request.scope as Parameters<Cluster['standby']>[0]
+  if (call === 'maintenance') await cluster.maintenance(request.on, scope)
+  else await cluster[call](scope)
   answer({ id, result: null })
 }
 
@@ -178,17 +180,25 @@ function drained(socket: Socket): Promise<void> {
   })
 }
 
-const calls: readonly string[] = ['status', 'standby', 'takeover', 'record', 'events'] satisfies Request['call'][]
+const calls: readonly string[] = [
+  'status',
+  'standby',
+  'takeover',
+  'maintenance',
+  'record',
+  'events',
+] satisfies Request['call'][]
 const words: readonly string[] = ['all', 'local', 'foreign']
 
 function parse(line: string): Request | undefined {
   try {
-    const value = JSON.parse(line) as { id?: unknown; call?: unknown; scope?: unknown } | null
+    const value = JSON.parse(line) as { id?: unknown; call?: unknown; scope?: unknown; on?: unknown } | null
     if (typeof value?.id !== 'number' || typeof value.call !== 'string' || !calls.includes(value.call)) return undefined
     const { scope } = value
     const named = Array.isArray(scope) && scope.length > 0 && scope.every((name) => typeof name === 'string')
-    const moves = value.call === 'standby' || value.call === 'takeover'
-    if (moves && !named && !words.includes(scope as string)) return undefined
+    const isScoped = value.call === 'standby' || value.call === 'takeover' || value.call === 'maintenance'
+    if (value.call === 'maintenance' && typeof value.on !== 'boolean') return undefined
+    if (isScoped && !named && !words.includes(scope as string)) return undefined
     return value as Request
   } catch {
     return undefined

@@ -32,6 +32,8 @@ export interface Question {
   readonly changingHands: boolean
   /** The group is served by both for a moment, as agreed: make before break. */
   readonly handingOver: boolean
+  /** Maintenance: it is watched, and nothing of it is touched. */
+  readonly maintained: boolean
   /** For how long a failed group may be tried again; negative before. */
   readonly retryDueForMs: number
   /** A resource of it would not stop here. */
@@ -60,7 +62,9 @@ export function guaranteeClass(targets: number): GuaranteeClass {
 const patience = 3
 
 function mayTake(question: Question): boolean {
-  return !question.isolated && !question.leaving && !question.changingHands && !question.justWoke
+  return (
+    !question.maintained && !question.isolated && !question.leaving && !question.changingHands && !question.justWoke
+  )
 }
 
 /** Whether what the peer has said of the group is true now, and not from before its silence or our own stall. */
@@ -71,7 +75,8 @@ function isCurrent({ peerBeats, peerHeardUsSinceWake }: Question): boolean {
 function ourTurn(question: Question): boolean {
   const { preferredHere, peerClaim, peerFreeForMs, keepaliveMs } = question
   if (!isCurrent(question)) return false
-  const peerCannot = peerClaim === undefined || peerClaim.state === 'failed'
+  // A peer that does not name the group may be about to learn of it, as this node just did.
+  const peerCannot = peerClaim?.state === 'failed'
   return preferredHere || peerCannot || peerFreeForMs >= patience * keepaliveMs
 }
 
@@ -105,7 +110,7 @@ export const guards: Readonly<
   Record<Guard, { readonly says: string; readonly holds: (question: Question) => boolean }>
 > = {
   mayTake: {
-    says: 'not isolated, not leaving, not changing hands by agreement, not just woken from a long stall',
+    says: 'not in maintenance, not isolated, not leaving, not changing hands by agreement, not just woken from a long stall',
     holds: mayTake,
   },
   mayTakeNow: {
@@ -126,8 +131,8 @@ export const guards: Readonly<
   },
   outranked: { says: 'the peer ranks higher', holds: (question) => !rank(question).goesOn },
   policyStops: {
-    says: "isolated and onIsolated is 'stop'",
-    holds: (question) => question.isolated && question.onIsolated === 'stop',
+    says: "isolated, onIsolated is 'stop', and no maintenance",
+    holds: (question) => question.isolated && question.onIsolated === 'stop' && !question.maintained,
   },
   peerAnsweredSinceWake: {
     says: 'the peer has answered since the stall',
@@ -138,6 +143,7 @@ export const guards: Readonly<
     holds: (question) => !question.targetAnsweredSinceWake && question.onIsolated === 'stop',
   },
   newlyContested: { says: 'it was not told yet', holds: (question) => !question.contestKnown },
+  maintained: { says: 'in maintenance', holds: (question) => question.maintained },
   halfStopped: { says: 'a resource of it would not stop here', holds: (question) => question.halfStopped },
   unfit: { says: 'it failed here', holds: (question) => question.unfit },
 }
@@ -153,5 +159,6 @@ export type Guard =
   | 'peerAnsweredSinceWake'
   | 'nobodyAnswers'
   | 'newlyContested'
+  | 'maintained'
   | 'halfStopped'
   | 'unfit'

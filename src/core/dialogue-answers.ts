@@ -1,15 +1,32 @@
+import type { Message } from '../wire/message.ts'
 import type { DialoguePort, Move } from './dialogue-port.ts'
 import type { DialogueEvent } from './dialogue-table.ts'
-import { overlapping } from './dialogue-words.ts'
+import { claimsAfterDone, overlapping, toldClaims } from './dialogue-words.ts'
 import type { NodePhase, Reason } from './events.ts'
-import { claims } from './report.ts'
+import { claims, type GroupClaim } from './report.ts'
 import type { Refusal } from './types.ts'
 
 // What the dialogue answers when it is asked for a move, and why it does not begin one. Nothing here changes anything.
 
 /** Those of the groups that could be given to the peer. */
 export function givable(port: DialoguePort, groups: readonly string[]): string[] {
-  return groups.filter((group) => port.claim(group)?.state === 'active')
+  return groups.filter((group) => port.claim(group)?.state === 'active' && !port.isMaintained(group))
+}
+
+/** Why these groups do not move, when some of them are in maintenance. */
+export function whyMaintained(port: DialoguePort, groups: readonly string[]): string | undefined {
+  const maintained = groups.filter((group) => port.isMaintained(group))
+  return maintained.length === 0 ? undefined : `${maintained.join(', ')} is in maintenance; end that first`
+}
+
+/** Why these groups, of which we hold some, cannot be given to the peer, if so. */
+export function whyNotGive(port: DialoguePort, groups: readonly string[], held: readonly string[]): string | undefined {
+  const { self, peer } = port.config()
+  if (held.length === 0) return `${self} holds none of: ${groups.join(', ')}`
+  const unfit = held.filter((group) => port.peer().groups?.get(group)?.state === 'failed')
+  const maintained = whyMaintained(port, held)
+  if (maintained !== undefined) return maintained
+  return unfit.length === 0 ? undefined : `${peer} reports that it cannot start: ${unfit.join(', ')}`
 }
 
 /** Why these groups cannot be taken from the peer that offers them, if so. */
@@ -18,6 +35,8 @@ export function whyNotAccept(port: DialoguePort, groups: readonly string[]): str
   if (groups.length === 0 && port.peer().kind === 'hot-standby') return 'it names no group that both nodes know'
   const held = groups.filter((group) => port.holds(group))
   if (held.length > 0) return `${held.join(', ')} is claimed here already`
+  const maintained = whyMaintained(port, groups)
+  if (maintained !== undefined) return maintained
   const unfit = groups.filter((group) => port.claim(group)?.state === 'failed')
   if (unfit.length > 0) return `${unfit.join(', ')} cannot start here`
   return undefined
@@ -61,6 +80,18 @@ export function planMove(port: DialoguePort, groups: readonly string[], reason: 
   const now = first.length > 0 ? first : groups
   const rest = groups.filter((group) => !now.includes(group))
   return { groups: now, reason, beganMs: port.monoMs(), giving: true, commandId, overlaps: first.length > 0, rest }
+}
+
+/** What `done` says of its sender: a daemon that was given groups says it too when it has not reported them yet. */
+export function claimsOfDone(
+  port: DialoguePort,
+  phase: NodePhase,
+  incoming: Message,
+  named: readonly string[],
+  daemon: { taken(named: readonly string[]): ReadonlyMap<string, GroupClaim> },
+): Map<string, GroupClaim> {
+  const told = toldClaims(incoming) ?? (phase === 'handed' ? daemon.taken(named) : undefined)
+  return claimsAfterDone(port.peer().groups, told, phase === 'accepting' ? named : [])
 }
 
 /** Why a plan came to nothing, from what has just happened; `info` is what the peer says. */

@@ -25,12 +25,14 @@ export interface DialoguePort {
   stuckResources(): readonly string[]
   grant(group: string, reason: Reason): void
   give(group: string, how: 'yield' | 'leave', reason: Reason): void
+  /** Maintenance: the group does not move. */
+  isMaintained(group: string): boolean
   /** A command clears hold-downs. */
   pardon(groups: readonly string[]): void
   reconcile(): void
   setClaims(groups: ReadonlyMap<string, GroupClaim>): void
-  /** Tells the network again that this node serves them. */
-  announce(groups: readonly string[]): void
+  /** Tells the network again, and repeatedly, that this node serves them; or no more, while the peer does. */
+  announce(groups: readonly string[], goesOn: boolean): void
   onSettled(): void
   onGone(): void
   /** Both nodes are well enough for a group to go home: agree, hear each other, reach as many ping targets, since 2 keepalives. */

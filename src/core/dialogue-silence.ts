@@ -25,7 +25,7 @@ export const dialogueIdle: readonly {
     because: 'it is from before the peer’s death or good-bye, and late',
   },
   {
-    from: ['lending', 'joining', 'joined'],
+    from: ['lending', 'lingering', 'joining', 'joined'],
     on: ['done'],
     because: 'what counts here is the report of the groups, which came before it or follows',
   },
@@ -52,7 +52,7 @@ export const dialogueIdle: readonly {
 ]
 
 /** Phases that end with a limit when the peer does not answer. */
-const waiting: readonly NodePhase[] = ['offering', 'lending', 'handed', 'accepting', 'joining', 'joined']
+const waiting: readonly NodePhase[] = ['offering', 'lending', 'lingering', 'handed', 'accepting', 'joining', 'joined']
 
 /** Pairs that cannot occur, each with the reason: what raises the event does so in the other phases only. */
 export const dialogueImpossible: readonly {
@@ -78,9 +78,9 @@ export const dialogueImpossible: readonly {
     because: 'the command is refused with the reason before',
   },
   {
-    from: nodePhases.filter((phase) => phase !== 'handing' && phase !== 'lending'),
+    from: nodePhases.filter((phase) => !['lending', 'lingering', 'handing'].includes(phase)),
     on: ['released'],
-    because: 'it is the end of the phase `handing`, or of `lending`',
+    because: 'it is the end of the phase `handing`, or of the two before it',
   },
   {
     from: nodePhases.filter((phase) => phase !== 'taking' && phase !== 'joining'),

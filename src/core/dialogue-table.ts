@@ -33,6 +33,7 @@ export const nodePhases: readonly NodePhase[] = [
   'settled',
   'offering',
   'lending',
+  'lingering',
   'handing',
   'handed',
   'accepting',
@@ -88,7 +89,9 @@ export type DialogueAction =
   | 'ask'
   | 'accept'
   | 'join'
+  | 'hush'
   | 'lend'
+  | 'linger'
   | 'awaitRelease'
   | 'announce'
   | 'refuse'
@@ -122,6 +125,7 @@ export const talking = [
   'settled',
   'offering',
   'lending',
+  'lingering',
   'handing',
   'handed',
   'accepting',
@@ -170,7 +174,7 @@ export const dialogueTable: readonly DialogueRow[] = [
     on: 'other',
     when: 'peerJoins',
     to: 'lending',
-    do: ['lend'],
+    do: ['hush', 'lend'],
     why: 'the peer starts them beside us: go on serving until it does',
   },
   {
@@ -202,21 +206,28 @@ export const dialogueTable: readonly DialogueRow[] = [
     from: ['lending'],
     on: 'report',
     when: 'peerServesIt',
-    to: 'handing',
-    do: ['yieldGroups'],
-    why: 'the peer serves them and has announced them: now stop here',
+    to: 'lingering',
+    do: ['linger'],
+    why: 'the peer serves them and announces them: answer on until its announcement has arrived everywhere',
   },
   {
-    from: ['lending'],
+    from: ['lending', 'lingering'],
     on: 'report',
     when: 'peerCannot',
     to: 'settled',
     do: ['moveFailed'],
-    why: 'the peer could not start them: go on here',
+    why: 'the peer could not start them, or lost them again: go on here',
+  },
+  {
+    from: ['lingering'],
+    on: 'expired',
+    to: 'handing',
+    do: ['yieldGroups'],
+    why: 'every neighbour knows: now stop here',
   },
   { from: ['lending'], on: 'expired', to: 'settled', do: ['moveFailed'], why: 'the peer did not start them in time' },
   {
-    from: ['lending'],
+    from: ['lending', 'lingering'],
     on: 'released',
     to: 'handed',
     do: ['sayDone'],
@@ -365,7 +376,7 @@ export const dialogueTable: readonly DialogueRow[] = [
     why: 'the offer had ended before our answer came: the rules for two active nodes decide',
   },
   {
-    from: ['greeting', 'settled', 'lending', 'handing', 'handed', 'taking', 'joining', 'joined'],
+    from: ['greeting', 'settled', 'lending', 'lingering', 'handing', 'handed', 'taking', 'joining', 'joined'],
     on: 'refuse',
     to: 'same',
     do: ['wishFailed'],
@@ -373,7 +384,7 @@ export const dialogueTable: readonly DialogueRow[] = [
   },
 
   {
-    from: ['lending'],
+    from: ['lending', 'lingering'],
     on: 'stalled',
     to: 'settled',
     do: ['moveFailed'],

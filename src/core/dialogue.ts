@@ -3,18 +3,19 @@ import { DaemonPeer } from './daemon-peer.ts'
 import {
   anyHeld,
   causeOf,
+  claimsOfDone,
   givable,
   isSettledHere,
   obstacle,
   peerServesAll,
   planMove,
   whyNotAccept,
+  whyNotGive,
   whyRefuse,
 } from './dialogue-answers.ts'
 import type { DialoguePort, Incoming, Move } from './dialogue-port.ts'
 import { type DialogueAction, type DialogueEvent, type DialogueGuard, dialogueTable } from './dialogue-table.ts'
 import {
-  claimsAfterDone,
   claimsOf,
   dialogueEventOf,
   holdOfMove,
@@ -26,7 +27,6 @@ import {
   overlapping,
   overlapWord,
   reportFields,
-  toldClaims,
 } from './dialogue-words.ts'
 import type { NodePhase, Reason } from './events.ts'
 import { Legacy } from './legacy.ts'
@@ -37,20 +37,22 @@ import { Wish } from './wish.ts'
 
 /** A daemon gives up a request that nobody answers after 10 s; a peer of ours answers at once. */
 const offerMs = 10_000
+/** How long the giver answers on beside the taker, which announces when it serves and again after 100 ms. */
+const lingerMs = 250
 /** How long this node goes on beating after its good-bye when the peer does not say that it serves. */
 const goodbyeMs = 2000
 
 const rowsOf = indexTable(dialogueTable)
 
 /** Phases in which a move is agreed and not over. */
-const decided: readonly NodePhase[] = ['lending', 'handing', 'handed', 'accepting', 'joining', 'joined']
+const decided: readonly NodePhase[] = ['lending', 'lingering', 'handing', 'handed', 'accepting', 'joining', 'joined']
 
-/** Performs the dialogue table: the conversation with the peer, and the automatic moves that begin in it. */
+/** Performs the dialogue table: the conversation with the peer, and the automatic moves. */
 export class Dialogue {
   readonly #port: DialoguePort
+  readonly #wish: Wish
   #phase: NodePhase = 'listening'
   #move: Move | undefined
-  readonly #wish: Wish
   #incoming: Incoming | undefined
   #stopCommands: number[] = []
   #startingSent = false
@@ -92,7 +94,8 @@ export class Dialogue {
     if (type === 'resource' && !stale) this.#daemon.report(incoming)
     const info = text(incoming, 'info') ?? ''
     const named = namedGroups(this.#config, incoming, event, this.#move?.giving ?? false)
-    if (event === 'done' && !stale) this.#mergeClaims(incoming, named)
+    if (event === 'done' && !stale)
+      this.#port.setClaims(claimsOfDone(this.#port, this.#phase, incoming, named, this.#daemon))
     const groups = event === 'me' ? this.#daemon.offered(named) : named
     this.#incoming = {
       groups,
@@ -120,7 +123,8 @@ export class Dialogue {
   }
 
   /** Gives groups to the peer, on a command or by itself; false when that cannot begin now. */
-  offer(groups: readonly string[], reason: Reason, commandId?: number): boolean {
+  offer(wanted: readonly string[], reason: Reason, commandId?: number): boolean {
+    const groups = wanted.filter((group) => !this.#port.isMaintained(group))
     if (this.#phase !== 'settled' || groups.length === 0 || !this.#daemon.peerListens) return false
     this.#move = planMove(this.#port, groups, reason, commandId)
     this.post('give')
@@ -133,10 +137,8 @@ export class Dialogue {
     const obstacle = this.#obstacle() ?? (isRefusal(groups) ? groups : undefined)
     if (obstacle || isRefusal(groups)) return this.#port.reply(id, obstacle)
     const held = groups.filter((group) => this.#port.holds(group))
-    const unfit = held.filter((group) => this.#peerClaim(group)?.state === 'failed')
-    const refuse = (message: string) => this.#port.reply(id, { code: 'HS_MOVE', message })
-    if (held.length === 0) return refuse(`${this.#self} holds none of: ${groups.join(', ')}`)
-    if (unfit.length > 0) return refuse(`${this.#peer} reports that it cannot start: ${unfit.join(', ')}`)
+    const message = whyNotGive(this.#port, groups, held)
+    if (message !== undefined) return this.#port.reply(id, { code: 'HS_MOVE', message })
     this.offer(held, 'command', id)
   }
 
@@ -179,7 +181,8 @@ export class Dialogue {
   groupsChanged(): void {
     const move = this.#move
     const among = (...phases: NodePhase[]) => move !== undefined && phases.includes(this.#phase)
-    if (among('handing', 'lending') && move?.groups.every((group) => !this.#port.holds(group))) this.post('released')
+    if (among('lending', 'lingering', 'handing') && move?.groups.every((group) => !this.#port.holds(group)))
+      this.post('released')
     const isHere = (group: string) => isSettledHere(this.#port, group)
     if (among('taking', 'joining') && move?.groups.every(isHere)) this.post('taken')
     this.#wish.judge()
@@ -238,12 +241,6 @@ export class Dialogue {
     return this.#legacy.obstacle ?? obstacle(this.#port, this.#phase, this.#wish.pending, this.#daemon.peerListens)
   }
 
-  /** What `done` says of its sender: a daemon that was given groups says it too when it has not reported them yet. */
-  #mergeClaims(incoming: Message, named: readonly string[]): void {
-    const told = toldClaims(incoming) ?? (this.#phase === 'handed' ? this.#daemon.taken(named) : undefined)
-    this.#port.setClaims(claimsAfterDone(this.#port.peer().groups, told, this.#phase === 'accepting' ? named : []))
-  }
-
   #tellDaemon(): void {
     if (this.#phase === 'settled' && !this.#legacy.on && this.#daemon.owesReport()) this.#report()
   }
@@ -300,9 +297,9 @@ export class Dialogue {
   }
 
   #offerMove(): void {
-    const { groups, reason } = this.#move as Move
-    this.#port.event('move:offered', { groups, to: this.#peer, reason })
-    this.#ask('me', this.#move as Move)
+    const move = this.#move as Move
+    this.#port.event('move:offered', { groups: move.groups, to: this.#peer, reason: move.reason })
+    this.#ask('me', move)
     this.#expireIn(offerMs)
   }
 
@@ -356,14 +353,15 @@ export class Dialogue {
       this.#expireIn(2 * this.#limitOfMove('stopMs'))
     },
     join: () => {
-      const { groups, reason } = this.#answer(true)
+      this.#answer(true)
       this.#expireIn(2 * this.#limitOfMove('startMs'))
-      for (const group of groups) this.#port.grant(group, reason)
-      this.groupsChanged()
+      this.#actions.grantGroups('me')
     },
     lend: () => this.#expireIn(this.#limitOfMove('startMs')),
+    hush: () => this.#port.announce((this.#move as Move).groups, false),
+    linger: () => this.#expireIn(lingerMs),
     awaitRelease: () => this.#expireIn(2 * this.#limitOfMove('stopMs')),
-    announce: () => this.#port.announce((this.#move as Move).groups),
+    announce: () => this.#port.announce((this.#move as Move).groups, true),
     refuse: (on) => {
       // A daemon gives up by itself and knows no such message.
       if (this.#port.peer().kind === 'hot-standby')
@@ -412,6 +410,7 @@ export class Dialogue {
       const move = this.#move
       this.#daemon.dropped(move, on)
       this.#move = undefined
+      if (move?.overlaps) this.#port.announce(move.groups, true)
       if (move?.giving) this.#failMove(move, causeOf(this.#port, this.#phase, on, this.#incoming?.info))
       this.#port.reconcile()
     },

@@ -8,6 +8,7 @@ export type NodePhase =
   | 'settled'
   | 'offering'
   | 'lending'
+  | 'lingering'
   | 'handing'
   | 'handed'
   | 'accepting'
@@ -111,7 +112,7 @@ export interface EventPayloads {
     readonly group: string
     readonly resource: string
     readonly reason: string
-    readonly action: 'restart' | 'move' | 'retry'
+    readonly action: 'restart' | 'move' | 'retry' | 'none'
   }
   /** A failed resource runs again, in place. */
   'resource:restarted': { readonly group: string; readonly resource: string; readonly tookMs: number }
@@ -121,6 +122,8 @@ export interface EventPayloads {
   'move:done': { readonly groups: readonly string[]; readonly to: string; readonly tookMs: number }
   /** A planned move did not happen, or not as planned. */
   'move:failed': { readonly groups: readonly string[]; readonly to: string; readonly why: string }
+  /** Maintenance of groups began or ended, by the word of an operator at `by`: they are watched, and nothing is touched. */
+  maintenance: { readonly groups: readonly string[]; readonly on: boolean; readonly by: string }
   /** A ping target answers. */
   'ping:up': { readonly target: string }
   /** A ping target no longer answers: it was silent for deadping, or refused. */

@@ -1,6 +1,9 @@
 import type { OperationResult } from '../roles/host.ts'
 import type { Operation } from '../roles/resource-agent.ts'
 import type { Agenda } from './agenda.ts'
+import { Announcements } from './announcements.ts'
+import { Failures, restartPauseMs } from './failures.ts'
+import { cancelGraceMs, changes, isCuttable, isolateMs, limitOf, stopTries } from './group-limits.ts'
 import type { CoreConfig, Emit, EmitEvent, GroupConfig, ResourceConfig } from './types.ts'
 
 /** What a group tells the ownership table about the end of what it was asked. */
@@ -26,27 +29,9 @@ export interface GroupPort {
   nextOpId(): number
   /** The peer is there and could take the group. */
   peerCouldTake(): boolean
+  /** Maintenance: what fails is told, and nothing is touched. */
+  isMaintained(): boolean
   onOutcome(outcome: GroupOutcome, detail: string): void
-}
-
-/** Announcements after a takeover, in milliseconds after it; then one a minute for the neighbours that slept. */
-const announceAfterMs = [100, 500, 1000, 2000, 5000, 10_000] as const
-const announceEveryMs = 60_000
-
-/** How long the end of a cancelled operation is waited for before the next one on the same resource. */
-const cancelGraceMs = 2000
-const isolateMs = 2000
-const stopTries = 2
-
-/** Operations that change something: two of them on one resource must never overlap. */
-const changes: Readonly<Record<Operation, boolean>> = {
-  prepare: false,
-  start: true,
-  stop: true,
-  status: false,
-  announce: false,
-  isolate: true,
-  restore: true,
 }
 
 interface Running {
@@ -72,20 +57,53 @@ export class Group {
   /** Grows with every new job; what an abandoned job was about to do next is then not done. */
   #job = 0
   #serving = false
-  readonly #lastFailureMs = new Map<string, number>()
+  readonly #failures = new Failures()
+  readonly #announcements: Announcements
+  /** What is known to have failed while nothing may be touched: told once. */
+  readonly #toldFailed = new Set<string>()
 
   constructor(port: GroupPort, config: GroupConfig) {
     this.#port = port
     this.#config = config
+    this.#announcements = new Announcements(port, config.name)
   }
 
   get config(): GroupConfig {
     return this.#config
   }
 
-  /** New resources count from the next start on; what runs is stopped as it was started. */
+  /** While it serves, what is configured no more stops and what is new starts, each in its place; what stays runs on. */
   configure(config: GroupConfig): void {
     this.#config = config
+    if (this.#serving) this.#adapt()
+  }
+
+  /** Maintenance has ended: look at everything now, and do what was left undone. */
+  resume(): void {
+    this.#toldFailed.clear()
+    this.#adapt()
+    for (const resource of this.#serving ? this.#touched.values() : []) this.#check(resource)
+  }
+
+  #adapt(): void {
+    const { resources } = this.#config
+    const isWanted = ({ name }: ResourceConfig) => resources.some((resource) => resource.name === name)
+    const gone = [...this.#touched.values()].filter((resource) => !isWanted(resource))
+    const isNew = resources.some(({ name }) => !this.#touched.has(name))
+    if ((gone.length === 0 && !isNew) || this.#port.isMaintained()) return
+    const job = this.#newJob()
+    this.#whenIdle(job, () => this.#restart(gone, job, () => this.#serve()))
+  }
+
+  /** Stops these, in reverse, then starts everything that does not run. */
+  #restart(resources: readonly ResourceConfig[], job: number, done: () => void): void {
+    this.#stopThese(resources, job, (stuck) => {
+      if (stuck !== null) return this.#outcome('stop-failed', stuck)
+      this.#startMissing(job, (failure) => {
+        if (failure !== null) return this.#outcome('broken', failure)
+        done()
+      })
+    })
   }
 
   /** The group is no longer ours to care for: nothing of it is under way afterwards. */
@@ -104,7 +122,7 @@ export class Group {
     this.#epoch = epoch
     this.#startAnew(job, (failure) => {
       if (failure === null) return this.#serveThen('started')
-      this.#stopFrom(0, job, (stuck) =>
+      this.#stopAll(job, (stuck) =>
         stuck === null ? this.#outcome('start-failed', failure) : this.#outcome('stop-failed', stuck),
       )
     })
@@ -123,7 +141,7 @@ export class Group {
     const job = this.#newJob()
     const inOrder = () =>
       this.#whenIdle(job, () =>
-        this.#stopFrom(0, job, (stuck) =>
+        this.#stopAll(job, (stuck) =>
           stuck === null ? this.#outcome('stopped', '') : this.#outcome('stop-failed', stuck),
         ),
       )
@@ -176,7 +194,7 @@ export class Group {
     const job = this.#newJob()
     const resources = this.#config.resources.filter((resource) => resource.operations.includes('prepare'))
     this.#whenIdle(job, () =>
-      this.#stopFrom(0, job, (stuck) => {
+      this.#stopAll(job, (stuck) => {
         if (stuck !== null) return this.#outcome('unprepared', stuck)
         this.#sequence(resources, 'prepare', job, (failure) =>
           failure === null ? this.#outcome('prepared', '') : this.#outcome('unprepared', failure),
@@ -195,24 +213,24 @@ export class Group {
 
   /** Says again, and on the usual schedule, who serves. */
   announceRepeatedly(): void {
-    const beganMs = this.#port.monoMs()
-    const plan = (round: number) => {
-      const atMs = beganMs + (announceAfterMs[round] ?? 0)
-      const nextMs = round < announceAfterMs.length ? atMs : this.#port.monoMs() + announceEveryMs
-      this.#port.agenda.set(`announce:${this.#config.name}`, nextMs, () => {
-        if (!this.#serving) return
-        this.announce()
-        plan(round + 1)
-      })
-    }
-    plan(0)
+    this.#announcements.begin(() => this.announce())
+  }
+
+  announceNoMore(): void {
+    this.#announcements.end()
   }
 
   /** From now on the resources are watched and announced. */
   #serve(): void {
     this.#serving = true
+    // Started at run time or again: the order of the stop is that of the configuration.
+    const rank = ({ name }: ResourceConfig) => this.#config.resources.findIndex((resource) => resource.name === name)
+    const touched = [...this.#touched.values()].sort((a, b) => rank(a) - rank(b))
+    this.#touched.clear()
+    for (const resource of touched) this.#touched.set(resource.name, resource)
     for (const resource of this.#touched.values()) this.#watch(resource)
     this.announceRepeatedly()
+    this.#adapt()
   }
 
   #serveThen(outcome: GroupOutcome): void {
@@ -261,7 +279,8 @@ export class Group {
     this.#serving = false
     for (const { name } of [...this.#config.resources, ...this.#touched.values()])
       this.#port.agenda.clear(`monitor:${name}`)
-    this.#port.agenda.clear(`announce:${this.#config.name}`)
+    this.#port.agenda.clear(`restart:${this.#config.name}`)
+    this.#announcements.end()
     for (const opId of this.#running.keys()) this.#cancel(opId, 'no longer wanted')
     return this.#job
   }
@@ -323,31 +342,32 @@ export class Group {
   /** Starts everything; before that it stops what an earlier job left half done. */
   #startAnew(job: number, done: (failure: string | null) => void): void {
     this.#whenIdle(job, () =>
-      this.#stopFrom(0, job, (stuck) => {
+      this.#stopAll(job, (stuck) => {
         if (stuck !== null) return this.#outcome('stop-failed', stuck)
-        this.#startFrom(0, job, done)
+        this.#startMissing(job, done)
       }),
     )
   }
 
-  #startFrom(first: number, job: number, done: (failure: string | null) => void): void {
-    const resources = this.#config.resources.slice(first)
-    const next = (index: number): void => {
-      const resource = resources[index]
-      if (!resource) return done(null)
-      this.#touched.set(resource.name, resource)
-      this.#perform(resource, 'start', resource.times.startMs, (result) => {
-        if (job !== this.#job) return
-        if (result.ok) next(index + 1)
-        else done(`${resource.name}: ${result.reason}`)
-      })
-    }
-    next(0)
+  /** Starts, in their order, what is configured and was not started. */
+  #startMissing(job: number, done: (failure: string | null) => void): void {
+    const resource = this.#config.resources.find(({ name }) => !this.#touched.has(name))
+    if (!resource) return done(null)
+    this.#touched.set(resource.name, resource)
+    this.#perform(resource, 'start', resource.times.startMs, (result) => {
+      if (job !== this.#job) return
+      if (result.ok) this.#startMissing(job, done)
+      else done(`${resource.name}: ${result.reason}`)
+    })
   }
 
   /** Stops in reverse what was started, down to the one at `first`; answers with the one that would not stop. */
-  #stopFrom(first: number, job: number, done: (stuck: string | null) => void): void {
-    const resources = [...this.#touched.values()].slice(first).reverse()
+  #stopAll(job: number, done: (stuck: string | null) => void): void {
+    this.#stopThese([...this.#touched.values()], job, done)
+  }
+
+  #stopThese(list: readonly ResourceConfig[], job: number, done: (stuck: string | null) => void): void {
+    const resources = [...list].reverse()
     const next = (index: number, tries: number): void => {
       const resource = resources[index]
       if (!resource) return done(null)
@@ -380,7 +400,10 @@ export class Group {
     this.#perform(resource, 'status', resource.times.statusMs, (result) => {
       if (job !== this.#job || !this.#serving) return
       const state = result.ok ? (result.status?.state ?? 'running') : 'failed'
-      if (state === 'running') return this.#watch(resource)
+      if (state === 'running') {
+        this.#toldFailed.delete(resource.name)
+        return this.#watch(resource)
+      }
       const reason = !result.ok
         ? result.reason
         : result.status?.state === 'failed'
@@ -390,46 +413,32 @@ export class Group {
     })
   }
 
-  /** Once in a while a restart in place; when it fails again within the window, the group is broken here. */
+  /** A restart in place, as often as the window allows; then the group is broken here. In maintenance it is told, once. */
   #failed(resource: ResourceConfig, reason: string): void {
     const monoMs = this.#port.monoMs()
-    const group = this.#config.name
-    const lastMs = this.#lastFailureMs.get(resource.name)
-    this.#lastFailureMs.set(resource.name, monoMs)
-    const again = lastMs !== undefined && monoMs - lastMs < this.#port.config().restartWindowMs
-    const action = !again ? 'restart' : this.#port.peerCouldTake() ? 'move' : 'retry'
-    this.#port.event('resource:failed', { group, resource: resource.name, reason, action })
+    const { name: group, restarts: limit = 1, restartWindowMs = this.#port.config().restartWindowMs } = this.#config
+    const maintained = this.#port.isMaintained()
+    const count = maintained ? 0 : this.#failures.add(resource.name, monoMs, restartWindowMs)
+    const again = count > (resource.restarts ?? limit)
+    const action = maintained ? 'none' : !again ? 'restart' : this.#port.peerCouldTake() ? 'move' : 'retry'
+    if (!maintained || !this.#toldFailed.has(resource.name))
+      this.#port.event('resource:failed', { group, resource: resource.name, reason, action })
+    if (maintained) {
+      this.#toldFailed.add(resource.name)
+      return this.#watch(resource)
+    }
     const job = this.#newJob()
     if (again) return this.#outcome('broken', `${resource.name}: ${reason}`)
-    const first = [...this.#touched.keys()].indexOf(resource.name)
-    this.#whenIdle(job, () =>
-      this.#stopFrom(first, job, (stuck) => {
-        if (stuck !== null) return this.#outcome('stop-failed', stuck)
-        this.#startFrom(first, job, (failure) => {
-          if (failure !== null) return this.#outcome('broken', failure)
-          const tookMs = Math.round(this.#port.monoMs() - monoMs)
-          this.#port.event('resource:restarted', { group, resource: resource.name, tookMs })
-          this.#serve()
-        })
-      }),
-    )
+    const restart = () => {
+      const first = [...this.#touched.keys()].indexOf(resource.name)
+      this.#restart([...this.#touched.values()].slice(first), job, () => {
+        const tookMs = Math.round(this.#port.monoMs() - monoMs)
+        this.#port.event('resource:restarted', { group, resource: resource.name, tookMs })
+        this.#serve()
+      })
+    }
+    const pauseMs = restartPauseMs(count)
+    if (pauseMs === 0) return this.#whenIdle(job, restart)
+    this.#port.agenda.set(`restart:${group}`, monoMs + pauseMs, () => this.#whenIdle(job, restart))
   }
-}
-
-function isCuttable({ operations }: ResourceConfig): boolean {
-  return operations.includes('isolate')
-}
-
-function limitOf(resource: ResourceConfig, operation: Operation): number {
-  const { startMs, stopMs, statusMs } = resource.times
-  const limits: Readonly<Record<Operation, number>> = {
-    prepare: startMs,
-    start: startMs,
-    restore: startMs,
-    stop: stopMs,
-    isolate: isolateMs,
-    status: statusMs,
-    announce: statusMs,
-  }
-  return limits[operation]
 }

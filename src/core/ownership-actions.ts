@@ -42,6 +42,7 @@ export interface OwnershipPort {
   > & { readonly wePoorer: boolean; readonly peerPoorer: boolean }
   changingHands(group: string): boolean
   handingOver(group: string): boolean
+  isMaintained(group: string): boolean
   /** A group's state as the peer sees it has changed: tell it at once. */
   onChange(group: string): void
   /** The peer is there and could take the group. */
@@ -192,6 +193,10 @@ export const actions: Readonly<Record<OwnershipAction, (acting: Acting) => void>
     backOff(owned, port)
     retryLater(acting)
   },
+  resume: (acting) => {
+    if (acting.owned.group.serving) acting.owned.group.resume()
+    else actions.retryHere(acting)
+  },
   retryNow: ({ owned }) => {
     if (!owned.group.serving) owned.group.retry()
   },
@@ -229,7 +234,7 @@ function retryLater({ name, owned, port, post }: Acting): void {
 
 /** It failed here: the peer should have it, and this node does not count as fit before the hold-down is over. */
 function markUnfit(owned: Owned, port: OwnershipPort): void {
-  owned.unfitUntilMs = port.monoMs() + port.config().holdDownMs
+  owned.unfitUntilMs = port.monoMs() + (owned.group.config.holdDownMs ?? port.config().holdDownMs)
   backOff(owned, port)
 }
 

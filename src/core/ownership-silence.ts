@@ -34,7 +34,16 @@ export const ownershipIdle: readonly {
     on: ['isolated', 'stalled'],
     because: 'it does not run here, or is being stopped already',
   },
-  { from: ['starting', 'active', 'probation'], on: ['isolated'], because: 'the policy is to go on' },
+  {
+    from: ['starting', 'active', 'probation'],
+    on: ['isolated'],
+    because: 'the policy is to go on, or maintenance lets nothing be touched',
+  },
+  {
+    from: groupStates.filter((state) => state !== 'active'),
+    on: ['resumed'],
+    because: 'nothing runs that would have to be mended; the peer’s situation is told besides',
+  },
   { from: ['probation'], on: ['retry', 'cut-off'], because: 'first the peer must answer' },
 ]
 

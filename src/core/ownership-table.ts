@@ -9,6 +9,7 @@ export const ownershipEvents = [
   'peer-holds',
   'grant',
   'pardon',
+  'resumed',
   'yield',
   'leave',
   'isolated',
@@ -62,6 +63,7 @@ export type OwnershipAction =
   | 'offerAway'
   | 'retryHere'
   | 'retryNow'
+  | 'resume'
   | 'goSilent'
 
 export interface OwnershipRow {
@@ -173,6 +175,14 @@ export const ownershipTable: readonly OwnershipRow[] = [
     why: 'both are active, and we rank higher: say again who serves',
   },
   { from: ['active'], on: 'broken', to: 'active', do: ['offerAway'], why: 'a resource failed again: let the peer try' },
+  { from: ['active'], on: 'retry', when: 'maintained', to: 'same', do: [], why: 'maintenance: nothing is touched' },
+  {
+    from: ['active'],
+    on: 'resumed',
+    to: 'same',
+    do: ['resume'],
+    why: 'maintenance is over: look, and mend what failed',
+  },
   { from: ['active'], on: 'retry', to: 'active', do: ['retryHere'], why: 'the peer cannot take it: try again here' },
   {
     from: ['active'],
@@ -182,6 +192,14 @@ export const ownershipTable: readonly OwnershipRow[] = [
     why: 'an operator wants it here: do not wait for the next try',
   },
   { from: ['active'], on: 'restored', to: 'active', do: ['forgive', 'reacquire'], why: 'it serves again' },
+  {
+    from: ['active'],
+    on: 'stalled',
+    when: 'maintained',
+    to: 'same',
+    do: [],
+    why: 'maintenance: the peer does not take over, so nothing is cut off',
+  },
   {
     from: ['active'],
     on: 'stalled',

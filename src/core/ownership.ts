@@ -36,6 +36,7 @@ export class Ownership {
         config: () => port.config(),
         nextOpId: () => port.nextOpId(),
         peerCouldTake: () => port.peerCouldTake(config.name),
+        isMaintained: () => port.isMaintained(config.name),
         onOutcome: (outcome, detail) =>
           this.post(config.name, outcome, detail, outcome === 'cut-failed' ? 'stalled' : undefined),
       },
@@ -136,6 +137,17 @@ export class Ownership {
     for (const owned of this.#owned.values()) owned.returnable = true
   }
 
+  /** Maintenance of these groups has ended. */
+  resume(names: readonly string[]): void {
+    for (const name of names) {
+      const owned = this.#owned.get(name)
+      // Only now is it there to be taken: the preferred node comes first, as at a start.
+      if (owned) owned.freeSinceMs = undefined
+      this.post(name, 'resumed', '')
+    }
+    this.reconcile()
+  }
+
   /** A command clears hold-downs. */
   pardon(names: readonly string[]): void {
     for (const name of names) this.post(name, 'pardon', '')
@@ -160,11 +172,12 @@ export class Ownership {
     }
   }
 
-  /** Every address of these groups again: the node that served them as well has stopped. */
-  announce(names: readonly string[]): void {
+  /** Every address of these groups again; or no more, so that the neighbours stay with the node that takes them. */
+  announce(names: readonly string[], goesOn: boolean): void {
     for (const name of names) {
       const group = this.#owned.get(name)?.group
-      if (group?.serving) group.announceRepeatedly()
+      if (!goesOn) group?.announceNoMore()
+      else if (group?.serving) group.announceRepeatedly()
     }
   }
 
@@ -249,6 +262,7 @@ export class Ownership {
       leaving: now.leaving,
       changingHands: this.#port.changingHands(name),
       handingOver: this.#port.handingOver(name),
+      maintained: this.#port.isMaintained(name),
       retryDueForMs: nowMs - owned.retryAtMs,
       halfStopped: owned.group.stuck !== undefined,
       unfit: nowMs < owned.unfitUntilMs,

@@ -1,15 +1,17 @@
 import type { LivenessDetector } from '../roles/liveness-detector.ts'
 import type { Instant } from '../roles/time.ts'
-import { hexOf, type Message } from '../wire/message.ts'
+import { hexOf, type Message, text } from '../wire/message.ts'
 import { Agenda } from './agenda.ts'
 import { Agreement } from './agreement.ts'
 import { guaranteeClass } from './authority.ts'
 import { Connectivity } from './connectivity.ts'
 import { Dialogue } from './dialogue.ts'
+import { inScope, isRefusal } from './dialogue-words.ts'
 import { DropCounter } from './drop-counter.ts'
 import type { CoreEvent, EventName, EventPayloads } from './events.ts'
 import { Freshness } from './freshness.ts'
 import { Keys } from './keys.ts'
+import { Maintenance } from './maintenance.ts'
 import { Membership } from './membership.ts'
 import { Messenger } from './messenger.ts'
 import { Ownership } from './ownership.ts'
@@ -187,6 +189,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     }),
     changingHands: (group) => dialogue.changingHands(group),
     handingOver: (group) => dialogue.handingOver(group),
+    isMaintained: (group) => maintenance.isOn(group),
     onChange() {
       // A daemon is told at the points of its own protocol only; ours hears at once.
       if (membership.peer.kind !== 'heartbeat' && !silent) beat()
@@ -225,11 +228,12 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     returnable: (group) => ownership.returnable(group),
     stuckResources: () => ownership.stuckResources,
     grant: (group, reason) => ownership.grant(group, reason),
+    isMaintained: (group) => maintenance.isOn(group),
     give: (group, how, reason) => ownership.give(group, how, reason),
     pardon: (groups) => ownership.pardon(groups),
     reconcile: () => ownership.reconcile(),
     setClaims: (groups) => membership.claims(groups),
-    announce: (groups) => ownership.announce(groups),
+    announce: (groups, goesOn) => ownership.announce(groups, goesOn),
     onSettled: () => connectivity.greet(),
     onGone() {
       messenger.stopAsking()
@@ -252,6 +256,16 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       messenger.application.fail(`${config.self} has stopped`)
       effect({ type: 'halt' })
       halted = true
+    },
+  })
+
+  const maintenance: Maintenance = new Maintenance({
+    self: config.self,
+    peer: config.peer,
+    event,
+    onChange(groups, on) {
+      beat()
+      if (!on) ownership.resume(groups)
     },
   })
 
@@ -278,6 +292,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       hsstall: String(Math.round(longestStallMs)),
       hscfg: agreement.digest,
       hskeys: keys.advertisement,
+      hsmaint: maintenance.format(),
     })
     longestStallMs = 0
   }
@@ -317,6 +332,8 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     const { type, restarted } = received
     if (restarted) freshness.reset()
     const stale = freshness.isStale(message, type, seq ?? 0)
+    // Before anything else of it is believed: what is in maintenance must not be taken because it looks free.
+    if (type === 'status' && !stale) maintenance.hear(text(message, 'hsmaint') ?? '')
     membership.heard(message, type, restarted, messenger.peerGeneration, stale)
     messenger.application.flush()
     if (stale && freshness.onlyTells(type)) return
@@ -361,6 +378,11 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   } = {
     standby: (id, { scope }) => dialogue.standby(id, scope),
     takeover: (id, { scope }) => dialogue.takeover(id, scope),
+    maintenance(id, { on, scope }) {
+      const groups = inScope(config, scope)
+      if (!isRefusal(groups)) maintenance.set(groups, on)
+      effect({ type: 'reply', id, refusal: isRefusal(groups) ? groups : undefined })
+    },
     stop: (id) => dialogue.stop(id),
     send(id, { payload }) {
       if (membership.peerAlive) return messenger.application.send(id, payload)
@@ -441,7 +463,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
         groups: config.groups.map(({ name, preferred }) => {
           const { state, epoch } = ownership.claim(name) ?? { state: 'unknown' as const, epoch: 0 }
           const { reason, sinceMs } = ownership.view(name) ?? { reason: 'unowned' as const, sinceMs: at.monoMs }
-          return { name, state, epoch, reason, sinceMs, preferred }
+          return { name, state, epoch, reason, sinceMs, preferred, maintenance: maintenance.isOn(name) }
         }),
       }
     },

@@ -14,6 +14,8 @@ export interface ResourceConfig {
   readonly operations: readonly Operation[]
   /** `address`: cutting the group's addresses off makes it harmless. `data`: only its own stop or isolation does. */
   readonly exclusive: 'address' | 'data'
+  /** Instead of that of the group. */
+  readonly restarts?: number | undefined
 }
 
 /** A group as the core knows it: its resources in the order of their start. */
@@ -25,6 +27,11 @@ export interface GroupConfig {
   readonly resources: readonly ResourceConfig[]
   /** How it changes hands by agreement; left out: it stops here before it starts there. */
   readonly handover?: 'make-before-break' | undefined
+  /** How often a resource is restarted in place within the window before the group moves; left out: once. */
+  readonly restarts?: number | undefined
+  /** Instead of those of the node. */
+  readonly restartWindowMs?: number | undefined
+  readonly holdDownMs?: number | undefined
 }
 
 /** What the core is built from. Plain data; times in milliseconds. */
@@ -82,6 +89,7 @@ export interface Mark {
 /** What the application asks of a running node. */
 export type Command =
   | { readonly name: 'standby' | 'takeover'; readonly scope: Scope }
+  | { readonly name: 'maintenance'; readonly on: boolean; readonly scope: Scope }
   | { readonly name: 'stop' }
   | { readonly name: 'send'; readonly payload: Uint8Array }
   | { readonly name: 'configure'; readonly config: Reconfiguration }

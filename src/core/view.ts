@@ -20,5 +20,7 @@ export interface CoreView {
     readonly reason: Reason
     readonly sinceMs: number
     readonly preferred: string
+    /** It is watched, and nothing of it is touched. */
+    readonly maintenance: boolean
   }[]
 }

@@ -14,6 +14,7 @@ export interface WishPort {
   send(fields: Record<string, string>): void
   claim(group: string): GroupClaim | undefined
   serves(group: string): boolean
+  isMaintained(group: string): boolean
   grant(group: string, reason: Reason): void
   reply(id: number, refusal?: Refusal): void
 }
@@ -39,6 +40,9 @@ export class Wish {
 
   /** Why these groups cannot be wished for at this moment, if so. */
   obstacle(groups: readonly string[]): Refusal | undefined {
+    const maintained = groups.filter((group) => this.#port.isMaintained(group))
+    if (maintained.length > 0)
+      return { code: 'HS_MOVE', message: `${maintained.join(', ')} is in maintenance; end that first` }
     const leaving = groups.filter((group) => isGoing(this.#port.claim(group)?.state))
     if (leaving.length === 0) return undefined
     const message = `${leaving.join(', ')} is just being given up, or asked about, here; try again when that has ended`

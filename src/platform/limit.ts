@@ -16,3 +16,16 @@ export async function withinLimit<T>(work: Promise<T>, limitMs: number): Promise
     clearTimeout(timer)
   }
 }
+
+/**
+ * Waits for `work`, or until the signal aborts; what was begun goes on.
+ * @throws {HotStandbyError} `HS_TIMEOUT` with `message` when the signal aborts first.
+ */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, message: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(new HotStandbyError('HS_TIMEOUT', message, { cause: signal.reason }))
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
+  })
+}

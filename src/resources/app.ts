@@ -1,3 +1,4 @@
+import { unlessAborted } from '../platform/limit.ts'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
 import type {
   Operation,
@@ -154,13 +155,4 @@ function asStatus(value: unknown): ResourceStatus {
     state: 'failed',
     reason: `status() returned ${JSON.stringify(value)}; right is { state: 'running' | 'stopped' | 'failed' }`,
   }
-}
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, message: string): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(new HotStandbyError('HS_TIMEOUT', message, { cause: signal.reason }))
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort, { once: true })
-  })
 }

@@ -94,6 +94,11 @@ export interface ResourcePlugin {
    * @defaultValue `false`
    */
   readonly overlaps?: boolean | undefined
+  /**
+   * How often it is restarted in place within the window before its group moves. 0 where a restart heals nothing.
+   * @defaultValue that of the group
+   */
+  readonly restarts?: number | undefined
   /** Which optional operations the agent has, so that the core never asks for one that is missing. */
   readonly operations: readonly Operation[]
   /** Makes the agent; touches nothing of the host. */

@@ -15,6 +15,8 @@ export interface SimulatedGroup {
   readonly cuttable?: boolean | undefined
   /** How it changes hands by agreement. @defaultValue it stops here before it starts there */
   readonly handover?: 'make-before-break' | undefined
+  /** Restarts in place within the window before it moves. @defaultValue 1 */
+  readonly restarts?: number | undefined
 }
 
 /** What a simulation is made of. */

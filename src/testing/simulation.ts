@@ -2,7 +2,15 @@ import { Loop } from '../cluster/loop.ts'
 import type { CoreEvent } from '../core/events.ts'
 import { type Core, type CoreView, createCore } from '../core/step.ts'
 import type { TableStep } from '../core/table.ts'
-import type { Command, CoreConfig, Effect, GroupConfig, Reconfiguration, Refusal } from '../core/types.ts'
+import type {
+  Command,
+  CoreConfig,
+  Effect,
+  GroupConfig,
+  Reconfiguration,
+  Refusal,
+  ResourceConfig,
+} from '../core/types.ts'
 import type { ResourceTimes } from '../roles/resource-agent.ts'
 import { createCodec } from '../wire/codec.ts'
 import { Schedule, seededRandom } from './schedule.ts'
@@ -193,20 +201,15 @@ export class Simulation {
     const peer = this.#peerOf(node)
     const options = this.#options
     const { times: liveness } = options.liveness
-    const groups: GroupConfig[] = options.groups.map(({ name, preferred, resources, cuttable = true, handover }) => ({
-      name,
-      preferred,
-      handover,
-      resources: resources.map((resource, index) => ({
-        name: resource,
-        times: { ...times, ...options.limits, intervalMs: options.monitorMs ?? times.intervalMs },
-        operations:
-          index === 0 && cuttable
-            ? ['prepare', 'start', 'stop', 'status', 'announce', 'isolate', 'restore']
-            : ['prepare', 'start', 'stop', 'status'],
-        exclusive: 'address',
-      })),
-    }))
+    const groups: GroupConfig[] = options.groups.map(
+      ({ name, preferred, resources, cuttable = true, handover, restarts }) => ({
+        name,
+        preferred,
+        handover,
+        restarts,
+        resources: resources.map((resource, index) => this.resourceConfig(resource, index === 0 && cuttable)),
+      }),
+    )
     return {
       self: node,
       peer,
@@ -230,6 +233,20 @@ export class Simulation {
       restartWindowMs: options.restartWindowMs ?? 60_000,
       holdDownMs: options.holdDownMs ?? 60_000,
       ...options.override?.(node),
+    }
+  }
+
+  /** A resource as the core knows it; every host has one of that name from then on. `isCuttable`: as an address is. */
+  resourceConfig(name: string, isCuttable = false): ResourceConfig {
+    for (const { resources } of this.#hosts.values())
+      if (!resources.has(name)) resources.set(name, new SimulatedResource(name))
+    return {
+      name,
+      times: { ...times, ...this.#options.limits, intervalMs: this.#options.monitorMs ?? times.intervalMs },
+      operations: isCuttable
+        ? ['prepare', 'start', 'stop', 'status', 'announce', 'isolate', 'restore']
+        : ['prepare', 'start', 'stop', 'status'],
+      exclusive: 'address',
     }
   }
 

@@ -9,6 +9,8 @@ export interface ScenarioText {
   readonly setting?: string
   /** It belongs to the subset that CI plays. */
   readonly ci?: boolean
+  /** Left out when no scenario is named: it takes long. */
+  readonly onlyByName?: boolean
 }
 
 /** One thing that was done, and what the client saw of it. */

@@ -89,6 +89,7 @@ export class Stage {
       await nginxConfig(world.host(node), { listen: '0.0.0.0:80' })
       for (const { name, text, mode } of configurationOf(node, all))
         await world.host(node).write(`${DIRECTORY}/${name}`, text, { mode })
+      if (all.nginx === 'outside') await world.host(node).run(['nginx'])
     }
     return new Stage(world, await world.startClient())
   }

@@ -116,7 +116,7 @@ export class ScenarioPlayer {
      * Further groups: `group` before it.
      */
     pair: (_, options) => this.#build(options),
-    /** `group NAME PREFERRED RESOURCE… [cuttable=no] [handover=make-before-break]`; before `pair`. Without any: `web`, preferring master, of vip and nginx. */
+    /** `group NAME PREFERRED RESOURCE… [cuttable=no] [handover=make-before-break] [restarts=3]`; before `pair`. Without any: `web`, preferring master, of vip and nginx. */
     group: ([name = '', preferred = '', ...resources], options) => {
       this.#declared.push({
         name,
@@ -124,6 +124,7 @@ export class ScenarioPlayer {
         resources,
         cuttable: options.get('cuttable') !== 'no',
         handover: options.get('handover') as 'make-before-break' | undefined,
+        restarts: options.has('restarts') ? Number(options.get('restarts')) : undefined,
       })
     },
     start: (nodes) => {
@@ -177,6 +178,33 @@ export class ScenarioPlayer {
     takeover: (words) => this.#move('takeover', words),
     stop: ([node = '']) =>
       this.#sim.command(node, { name: 'stop' }, (refusal) => this.#answered(`stop ${node}`, refusal)),
+    /** `maintenance NODE on|off [GROUP…]`. */
+    maintenance: ([node = '', word = '', ...groups]) => {
+      const scope = groups.length === 0 ? 'all' : groups
+      const label = ['maintenance', node, word, ...groups].join(' ')
+      this.#sim.command(node, { name: 'maintenance', on: word === 'on', scope }, (refusal) =>
+        this.#answered(label, refusal),
+      )
+    },
+    /** `resources NODE GROUP RESOURCE…`: the group has these from now on. */
+    resources: ([node = '', group = '', ...names]) => {
+      const config = this.#sim.config(node)
+      const groups = config.groups.map((entry) =>
+        entry.name === group ? { ...entry, resources: names.map((name) => this.#sim.resourceConfig(name)) } : entry,
+      )
+      this.#sim.command(node, { name: 'configure', config: { ...config, groups } }, (refusal) =>
+        this.#answered(`resources ${node} ${group} ${names.join(' ')}`, refusal),
+      )
+    },
+    /** `log NODE RESOURCE`: what was done to it since the last look. */
+    log: ([node = '', name = '']) => {
+      const { log } = this.#sim.resource(node, name)
+      const done = log.splice(0).filter(({ operation }) => operation === 'start' || operation === 'stop')
+      this.#say(
+        node,
+        `${name}: ${done.map(({ atMs, operation }) => `${operation} ${atMs.toFixed(0)}`).join(', ') || 'untouched'}`,
+      )
+    },
     /** `reload NODE [autoFailback=on] [without=GROUP] [holdDown=5s]`. */
     reload: ([node = ''], options) => {
       const config = this.#sim.reconfiguration(node)

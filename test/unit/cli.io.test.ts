@@ -58,7 +58,7 @@ describe('a command line', () => {
   const wrong: readonly (readonly [args: string[], message: RegExp])[] = [
     [
       [],
-      /no command given; there are: run, check, status, standby, takeover, record, replay, why, events, cleanup, keygen/,
+      /no command given; there are: run, check, status, standby, takeover, record, replay, why, maintenance, events, cleanup, keygen/,
     ],
     [['start'], /'start' is no command/],
     [['toString'], /'toString' is no command/],
@@ -82,7 +82,19 @@ describe('a command line', () => {
   it('that asks for help or the version gets it', async () => {
     const help = await hotStandby('run', '--help')
     assert.equal(help.code, 0)
-    const all = ['run', 'check', 'status', 'standby', 'takeover', 'events', 'record', 'replay', 'why', 'cleanup']
+    const all = [
+      'run',
+      'check',
+      'status',
+      'standby',
+      'takeover',
+      'maintenance',
+      'events',
+      'record',
+      'replay',
+      'why',
+      'cleanup',
+    ]
     for (const command of all) assert.match(help.out, new RegExp(`^ {2}hot-standby ${command}\\b`, 'm'))
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
     assert.deepEqual(await hotStandby('--version'), { code: 0, out: `${version}\n`, err: '' })
@@ -363,6 +375,12 @@ describe('two members', { timeout: 110_000 }, () => {
     assert.ok(two.serves && !one.serves, 'standby ends when the peer serves')
     assert.equal((await one.ask('takeover', 'jobs')).code, 0)
     assert.ok(one.serves && !two.serves)
+    assert.deepEqual(await two.ask('maintenance', 'on', 'jobs'), { code: 0, out: '', err: '' })
+    assert.match((await two.ask('status')).out, /^jobs +one +standby, MAINTENANCE +active /m)
+    const maintained = await one.ask('standby')
+    assert.deepEqual([maintained.code, maintained.err], [1, 'hot-standby: jobs is in maintenance; end that first\n'])
+    assert.equal((await one.ask('maintenance', 'off')).code, 0)
+    assert.equal((await one.ask('maintenance', 'perhaps')).code, 2)
     const refused = await one.ask('standby', 'nobody')
     assert.equal(refused.code, 1)
     assert.match(refused.err, /^hot-standby: no group is named nobody; there are: jobs\n$/)

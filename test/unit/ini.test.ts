@@ -164,6 +164,8 @@ describe('hot-standby.ini', () => {
       ['type = vip\naddress = 10.0.0.9/24, fd00::9/64\ndevice = eth0', 'vip:10.0.0.9/24,fd00::9/64'],
       ['type = nginx\nmode = cold', 'nginx'],
       ['type = route\ndestination = default\nvia = 192.0.2.1\nmetric = 5', 'route:0.0.0.0/0 metric 5'],
+      ['type = check\ntcp = 127.0.0.1:5432\nfall = 2\nstandby = false', 'check:r'],
+      ['type = hook\nstart = /bin/echo, it starts\nrequired = false', 'hook:r'],
       ['type = script\npath = /etc/init.d/x\ndialect = lsb', 'script:x'],
       ['type = systemd\nunit = app@1\nmode = hot\nreload = true', 'systemd:app@1.service'],
       [

@@ -10,7 +10,9 @@ export interface PairSettings {
   /** The gateway's address that is pinged: `192.168.2.1` lies behind the heartbeat line, `192.168.1.1` does not. */
   readonly ping: string
   readonly onIsolated: 'stop' | 'continue' | undefined
-  readonly nginx: 'cold' | 'hot'
+  /** `outside`: it runs on both hosts, and the pair has the address alone. */
+  readonly nginx: 'cold' | 'hot' | 'outside'
+  readonly handover: 'break-before-make' | 'make-before-break'
   readonly deadtimeMs: number
   readonly initdeadMs: number
 }
@@ -22,6 +24,7 @@ export const TUTORIAL: PairSettings = {
   ping: '192.168.2.1',
   onIsolated: undefined,
   nginx: 'cold',
+  handover: 'break-before-make',
   deadtimeMs: 1000,
   // Long, so that a busy machine which starts one node seconds after the other does not look like a node alone.
   initdeadMs: 10_000,
@@ -86,7 +89,8 @@ const ini = (settings: PairSettings): string =>
     '[group.web]',
     'preferred = master',
     `resources[] = ${FLOATING}/24/eth0`,
-    `resources[] = ${settings.nginx === 'hot' ? 'nginx::hot' : 'nginx'}`,
+    ...(settings.nginx === 'outside' ? [] : [`resources[] = ${settings.nginx === 'hot' ? 'nginx::hot' : 'nginx'}`]),
+    `handover = ${settings.handover}`,
     '',
   ].join('\n')
 

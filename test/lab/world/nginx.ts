@@ -17,6 +17,8 @@ export const nginxConfig = async (host: Host, options: NginxOptions): Promise<st
   const { listen, file = '/etc/nginx/nginx.conf', pidFile = '/run/nginx.pid' } = options
   await host.run(['install', '-d', '/var/log/nginx', '/var/lib/nginx', '/var/www'])
   await host.write('/var/www/index.html', `page of ${host.name}\n`)
+  // Something that takes long: 8 MB at 50 kB a second.
+  await host.run(['truncate', '-s', '8M', '/var/www/long'])
   await host.write(
     file,
     `user www-data;
@@ -35,6 +37,10 @@ http {
   server {
     listen ${listen};
     root /var/www;
+    keepalive_requests 1000000;
+    location /long {
+      limit_rate 50k;
+    }
   }
 }
 `,
