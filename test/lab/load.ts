@@ -82,6 +82,8 @@ const hold = (path: string, everyMs: number): { readonly broken: () => number; s
     let unanswered = 0
     const own = connect({ host: address, port, autoSelectFamily: false })
     socket = own
+    // A host that lost the address can send no more, and tells nobody: silence is all that the client has.
+    own.setTimeout(everyMs > 0 ? 0 : 1000, () => own.destroy())
     own.on('data', () => {
       unanswered = 0
     })

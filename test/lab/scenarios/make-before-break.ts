@@ -47,7 +47,8 @@ for (const { name, switches, requests, onlyByName } of PLAYS) {
       const needMs = ((requests + PER_SECOND) * 1000) / PER_SECOND
       await sleep(Math.max(1000, startMs + needMs - nowMs()))
       const summary = await load.stop()
-      const shown = (value: number) => (Number.isInteger(value) ? String(value) : value.toFixed(2))
+      const shown = (value: unknown) =>
+        typeof value === 'number' && !Number.isInteger(value) ? value.toFixed(2) : String(value)
       const lines = Object.entries(summary).map(([what, value]) => `${what} ${shown(value)}`)
       console.log(`       ${lines.join(', ')}`)
       assert.ok(summary.requests >= requests, `${summary.requests} requests were made`)

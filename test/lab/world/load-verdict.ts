@@ -28,6 +28,8 @@ export interface Verdict {
   /** Of those that were not slow. */
   readonly meanMs: number
   readonly p99Ms: number
+  /** The first of what failed otherwise: how, how long it lived, and how far away the nearest change was. */
+  readonly faults: readonly string[]
 }
 
 /** The monitor tells a change a moment after it was made; on a busy machine, a long moment. */
@@ -44,6 +46,7 @@ export function judge(requests: readonly ShortRequest[], changesMs: readonly num
     changesMs.some((atMs) => sentMs - slackMs <= atMs && atMs <= doneMs + slackMs)
   const refused = failed.filter(isNew)
   const inFlight = failed.filter((request) => !isNew(request) && crosses(request))
+  const others = failed.filter((request) => !isNew(request) && !crosses(request))
   const isSlow = (ms: number) => ms > repeatedMs
   const lifetimes = answered.map(({ sentMs, doneMs }) => doneMs - sentMs).sort((a, b) => a - b)
   const usual = lifetimes.filter((ms) => !isSlow(ms))
@@ -55,7 +58,11 @@ export function judge(requests: readonly ShortRequest[], changesMs: readonly num
     refused: refused.length,
     inFlight: inFlight.length,
     expectedInFlight: (requests.length / spanMs) * meanMs * changesMs.length,
-    otherwise: failed.length - refused.length - inFlight.length,
+    otherwise: others.length,
+    faults: [...refused, ...others].slice(0, 5).map(({ ending, sentMs, doneMs }) => {
+      const nearest = Math.min(...changesMs.map((atMs) => Math.abs(atMs - doneMs)))
+      return `${ending} after ${(doneMs - sentMs).toFixed(0)} ms, the nearest change ${nearest.toFixed(0)} ms away`
+    }),
     slow: lifetimes.length - usual.length,
     meanMs,
     p99Ms: lifetimes[Math.floor(lifetimes.length * 0.99)] ?? 0,
