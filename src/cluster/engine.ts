@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { openKeyRing } from '../authenticators/keyring.ts'
 import type { CoreEvent } from '../core/events.ts'
 import { type Core, createCore } from '../core/step.ts'
-import type { CoreConfig, GroupConfig, Reconfiguration, Refusal } from '../core/types.ts'
+import type { CoreConfig, Reconfiguration, Refusal } from '../core/types.ts'
 import { bootTimeMs, wallClockMs } from '../platform/clocks.ts'
 import { type HeartbeatFiles, type Identity, takeIdentity } from '../platform/identity.ts'
 import { addressesOf, deviceState } from '../platform/interfaces.ts'
@@ -13,7 +13,6 @@ import { deviceTowards } from '../platform/route.ts'
 import { readSecretFile } from '../platform/secret-file.ts'
 import { openStateDirectory, type StateDirectory } from '../platform/state.ts'
 import type { Arbiter } from '../roles/arbiter.ts'
-import { durationMs } from '../roles/duration.ts'
 import { HotStandbyError, isHotStandbyError, messageOf } from '../roles/error.ts'
 import type { KeyRing } from '../roles/key-ring.ts'
 import type { ResourceAgent, ResourcePlugin } from '../roles/resource-agent.ts'
@@ -23,6 +22,7 @@ import { classicCutter } from '../wire/classic-cutter.ts'
 import { sessionBytes } from '../wire/sealed.ts'
 import { abortable } from './abortable.ts'
 import { type FlightRecorder, openRecorder } from './flight-recorder.ts'
+import { groupConfig } from './group-config.ts'
 import { RealHost } from './host.ts'
 import { Loop } from './loop.ts'
 import { loopLinks, type OpenLink } from './open-link.ts'
@@ -390,26 +390,6 @@ export class Engine {
 
 function openKeys({ authenticator, name: cluster, node: self, peer }: Resolved): KeyRing {
   return openKeyRing(authenticator, readSecretFile, { cluster, self, peer })
-}
-
-function groupConfig(group: Resolved['groups'][number], restarts: number | undefined): GroupConfig {
-  const { name, preferred, key, resources, handover, restartWindow, holdDown } = group
-  return {
-    name,
-    preferred,
-    key,
-    ...(handover === 'make-before-break' ? { handover } : {}),
-    restarts: group.restarts ?? restarts,
-    restartWindowMs: restartWindow && durationMs(restartWindow, 'restartWindow'),
-    holdDownMs: holdDown && durationMs(holdDown, 'holdDown'),
-    resources: resources.map((resource) => ({
-      name: resource.name,
-      times: resource.times,
-      operations: resource.operations,
-      exclusive: resource.exclusive ?? 'data',
-      restarts: resource.restarts,
-    })),
-  }
 }
 
 /** The error that a refused command is rejected with. */

@@ -3,7 +3,6 @@ import type { Instant } from '../roles/time.ts'
 import { hexOf, type Message, text } from '../wire/message.ts'
 import { Agenda } from './agenda.ts'
 import { Agreement } from './agreement.ts'
-import { guaranteeClass } from './authority.ts'
 import { Connectivity } from './connectivity.ts'
 import { Dialogue } from './dialogue.ts'
 import { inScope, isRefusal } from './dialogue-words.ts'
@@ -19,7 +18,7 @@ import { formatGroups } from './report.ts'
 import { Sessions } from './sessions.ts'
 import type { Trace } from './table.ts'
 import type { Command, CoreConfig, Effect, Happening, Input, Mark, Reconfiguration } from './types.ts'
-import type { CoreView } from './view.ts'
+import { type CoreView, viewOf } from './view.ts'
 
 export type { CoreView } from './view.ts'
 
@@ -447,25 +446,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       return effects
     },
     isNew: (mark) => sessions.isNew(mark),
-    view() {
-      const { groups, ...peer } = membership.peer
-      return {
-        phase: dialogue.phase,
-        guarantee: guaranteeClass(config.targets.length),
-        isolated: connectivity.isolated,
-        peer: {
-          ...peer,
-          silentMs: Math.round(membership.silentMs),
-          groups: Object.fromEntries(groups ?? []),
-        },
-        links: membership.links,
-        targets: connectivity.targets,
-        groups: config.groups.map(({ name, preferred }) => {
-          const { state, epoch } = ownership.claim(name) ?? { state: 'unknown' as const, epoch: 0 }
-          const { reason, sinceMs } = ownership.view(name) ?? { reason: 'unowned' as const, sinceMs: at.monoMs }
-          return { name, state, epoch, reason, sinceMs, preferred, maintenance: maintenance.isOn(name) }
-        }),
-      }
-    },
+    view: () =>
+      viewOf({ config, monoMs: at.monoMs, phase: dialogue.phase, membership, connectivity, ownership, maintenance }),
   }
 }

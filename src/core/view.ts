@@ -1,6 +1,10 @@
-import type { GuaranteeClass } from './authority.ts'
+import { type GuaranteeClass, guaranteeClass } from './authority.ts'
+import type { Connectivity } from './connectivity.ts'
 import type { GroupState, NodePhase, Reason } from './events.ts'
-import type { LinkView, PeerView } from './membership.ts'
+import type { Maintenance } from './maintenance.ts'
+import type { LinkView, Membership, PeerView } from './membership.ts'
+import type { Ownership } from './ownership.ts'
+import type { CoreConfig } from './types.ts'
 
 /** What a node knows and does, as plain data. */
 export interface CoreView {
@@ -23,4 +27,37 @@ export interface CoreView {
     /** It is watched, and nothing of it is touched. */
     readonly maintenance: boolean
   }[]
+}
+
+/** Whom a view is asked of. */
+interface Viewed {
+  readonly config: CoreConfig
+  readonly monoMs: number
+  readonly phase: NodePhase
+  readonly membership: Membership
+  readonly connectivity: Connectivity
+  readonly ownership: Ownership
+  readonly maintenance: Maintenance
+}
+
+/** What a node knows at this moment. */
+export function viewOf({ config, monoMs, phase, membership, connectivity, ownership, maintenance }: Viewed): CoreView {
+  const { groups, ...peer } = membership.peer
+  return {
+    phase,
+    guarantee: guaranteeClass(config.targets.length),
+    isolated: connectivity.isolated,
+    peer: {
+      ...peer,
+      silentMs: Math.round(membership.silentMs),
+      groups: Object.fromEntries(groups ?? []),
+    },
+    links: membership.links,
+    targets: connectivity.targets,
+    groups: config.groups.map(({ name, preferred }) => {
+      const { state, epoch } = ownership.claim(name) ?? { state: 'unknown' as const, epoch: 0 }
+      const { reason, sinceMs } = ownership.view(name) ?? { reason: 'unowned' as const, sinceMs: monoMs }
+      return { name, state, epoch, reason, sinceMs, preferred, maintenance: maintenance.isOn(name) }
+    }),
+  }
 }

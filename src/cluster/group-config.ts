@@ -1,0 +1,24 @@
+import type { GroupConfig } from '../core/types.ts'
+import { durationMs } from '../roles/duration.ts'
+import type { Resolved } from './resolve.ts'
+
+/** A group as the core knows it. `restarts` is the pair's own, for groups that say nothing else. */
+export function groupConfig(group: Resolved['groups'][number], restarts: number | undefined): GroupConfig {
+  const { name, preferred, key, resources, handover, restartWindow, holdDown } = group
+  return {
+    name,
+    preferred,
+    key,
+    ...(handover === 'make-before-break' ? { handover } : {}),
+    restarts: group.restarts ?? restarts,
+    restartWindowMs: restartWindow && durationMs(restartWindow, 'restartWindow'),
+    holdDownMs: holdDown && durationMs(holdDown, 'holdDown'),
+    resources: resources.map((resource) => ({
+      name: resource.name,
+      times: resource.times,
+      operations: resource.operations,
+      exclusive: resource.exclusive ?? 'data',
+      restarts: resource.restarts,
+    })),
+  }
+}
