@@ -4,12 +4,18 @@ export type { TableStep } from '../core/table.ts'
 export type { Command, CoreConfig, GroupConfig, Reconfiguration, Refusal, ResourceConfig } from '../core/types.ts'
 export type { OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
 export type { KeyRefusal, KeyRefused, KeyRing, SealedHead, SealingRing, SigningRing } from '../roles/key-ring.ts'
+export { type ArbiterFixture, type ArbiterSuiteOptions, arbiterSuite } from './arbiter-suite.ts'
 export { type AuthenticatorSuiteOptions, authenticatorSuite } from './authenticator-suite.ts'
 export { type Fault, faults } from './faults.ts'
 export { type LivenessDetectorSuiteOptions, livenessDetectorSuite } from './liveness-detector-suite.ts'
 export { type Breach, Oracle, type OracleOptions } from './oracle.ts'
 export { type Check, oracleChecks, payloadOf, type Verdict } from './oracle-checks.ts'
-export { type ResourceAgentSuiteOptions, type ResourceFixture, resourceAgentSuite } from './resource-agent-suite.ts'
+export {
+  type ResourceAgentSuiteOptions,
+  type ResourceFixture,
+  type ResourceManifest,
+  resourceAgentSuite,
+} from './resource-agent-suite.ts'
 export { Schedule, seededRandom } from './schedule.ts'
 export { shrink } from './shrink.ts'
 export { type SimulatedBehaviour, SimulatedResource } from './simulated-agent.ts'

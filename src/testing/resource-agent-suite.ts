@@ -2,6 +2,7 @@ import { messageOf } from '../roles/error.ts'
 import { silentLogger } from '../roles/logger.ts'
 import type { OperationContext, ResourceAgent, ResourceContext, ResourcePlugin } from '../roles/resource-agent.ts'
 import { check, equal } from './assert.ts'
+import { pause } from './waiting.ts'
 
 /** One resource to be tried, made anew for every test, with nothing of it running. */
 export interface ResourceFixture {
@@ -19,12 +20,27 @@ export interface ResourceFixture {
   cleanup?(): void | Promise<void>
 }
 
+/**
+ * What can be tried with the fixtures of a resource. It decides which tests there are, so that none passes because nothing could be
+ * tried; that the fixtures can do exactly this is a test itself.
+ */
+export interface ResourceManifest {
+  /** It is seen from outside whether it serves (`serves`). */
+  readonly sees: boolean
+  /** It can be broken behind the agent's back (`break`). */
+  readonly breaks: boolean
+  /** Its next start can be made to hang (`hang`). */
+  readonly hangs: boolean
+}
+
 /** What {@link resourceAgentSuite} is given. */
 export interface ResourceAgentSuiteOptions {
   /** Registers one test: `test` of `node:test`, `it` of another runner. */
   test(name: string, run: () => Promise<void>): unknown
   /** A fresh resource that nothing has touched. */
   create(): ResourceFixture | Promise<ResourceFixture>
+  /** What can be tried; left out, everything is tried for which the fixture has a function. */
+  readonly manifest?: ResourceManifest | undefined
   /** Directory for the agent's own files. @defaultValue `'/tmp'` */
   readonly directory?: string | undefined
   /** Set for a resource that keeps running on a standby (a hot one): a stop is then seen in `status` only. */
@@ -118,6 +134,15 @@ export function resourceAgentSuite(options: ResourceAgentSuiteOptions): void {
     )
   })
 
+  if (options.manifest !== undefined) {
+    const { manifest } = options
+    trial('resource: the manifest says what can be tried', async ({ fixture }) => {
+      equal(fixture.serves !== undefined, manifest.sees, 'the fixture has serves() exactly when the manifest sees')
+      equal(fixture.break !== undefined, manifest.breaks, 'the fixture has break() exactly when the manifest breaks')
+      equal(fixture.hang !== undefined, manifest.hangs, 'the fixture has hang() exactly when the manifest hangs')
+    })
+  }
+
   trial('resource: stopped, running, stopped again', async ({ fixture, agent }) => {
     equal(await state(agent), 'stopped', 'status before the first start')
     await call(agent, 'start')
@@ -185,6 +210,57 @@ export function resourceAgentSuite(options: ResourceAgentSuiteOptions): void {
     },
   )
 
+  trial('resource: a start that is cut short at once leaves nothing that a stop does not take away', async (bench) => {
+    const { fixture, agent } = bench
+    const abort = new AbortController()
+    const started = outcome(agent.start({ epoch: 1, signal: abort.signal }))
+    abort.abort(new Error('no longer wanted'))
+    check((await within(started, 10_000)) !== late, 'start goes on 10 s after its signal was aborted')
+    await call(agent, 'stop')
+    equal(await state(agent), 'stopped', 'status after the stop')
+    if (!keepsRunning) await serves(fixture, false, 'after the stop')
+    await call(agent, 'start')
+    await serves(fixture, true, 'after the next start')
+    await call(agent, 'stop')
+  })
+
+  trial('resource: a stop that is cut short can be done again', async ({ fixture, agent }) => {
+    await call(agent, 'start')
+    const abort = new AbortController()
+    const stopped = outcome(agent.stop({ epoch: 1, signal: abort.signal }))
+    abort.abort(new Error('no longer wanted'))
+    check((await within(stopped, 10_000)) !== late, 'stop goes on 10 s after its signal was aborted')
+    await call(agent, 'stop')
+    equal(await state(agent), 'stopped', 'status after the second stop')
+    if (!keepsRunning) await serves(fixture, false, 'after the second stop')
+  })
+
+  trial('resource: the status may be asked by several at once, and beside an announcement', async ({ agent }) => {
+    await call(agent, 'start')
+    const asked = Promise.all([state(agent), state(agent), call(agent, 'announce'), state(agent)])
+    equal(
+      (await asked).filter((found) => typeof found === 'string'),
+      ['running', 'running', 'running'],
+      'all at once',
+    )
+    await call(agent, 'stop')
+  })
+
+  trial('resource: another epoch is no other resource', async ({ fixture, agent }) => {
+    const at = (epoch: number): OperationContext => ({ epoch, signal: new AbortController().signal })
+    await agent.start(at(3))
+    await agent.start(at(7))
+    equal((await agent.status(at(7))).state, 'running', 'status in the second epoch')
+    await agent.stop(at(8))
+    if (!keepsRunning) await serves(fixture, false, 'after the stop')
+  })
+
+  trial('resource: what is prepared while another node serves, and again, changes nothing', async ({ agent }) => {
+    if (!agent.prepare) return
+    for (let round = 0; round < 3; round++) await call(agent, 'prepare')
+    equal(await state(agent), 'stopped', 'status after three preparations')
+  })
+
   trial('resource: a start that hangs ends with its signal, and can be stopped', async ({ fixture, agent }) => {
     if (!fixture.hang) return
     await fixture.hang()
@@ -192,13 +268,8 @@ export function resourceAgentSuite(options: ResourceAgentSuiteOptions): void {
     const started = outcome(agent.start({ epoch: 1, signal: abort.signal }))
     await pause(50)
     abort.abort(new Error('the limit of the start is over'))
-    let limit: ReturnType<typeof setTimeout> | undefined
-    const late = new Promise<string>((resolve) => {
-      limit = setTimeout(() => resolve('still hanging'), 5000)
-    })
-    const result = await Promise.race([started, late])
-    clearTimeout(limit)
-    check(result !== 'still hanging', 'start goes on 5 s after its signal was aborted')
+    const result = await within(started, 5000)
+    check(result !== late, 'start goes on 5 s after its signal was aborted')
     check(result !== 'done', 'an aborted start must not succeed')
     await call(agent, 'stop')
     if (!keepsRunning) await serves(fixture, false, 'after the stop')
@@ -208,7 +279,9 @@ export function resourceAgentSuite(options: ResourceAgentSuiteOptions): void {
     if (!fixture.break) return
     await call(agent, 'start')
     await fixture.break()
-    check((await state(agent)) !== 'running', 'status says running though it was broken')
+    const found = await agent.status(circumstances())
+    check(found.state !== 'running', 'status says running though it was broken')
+    if (found.state === 'failed') check(found.reason.length > 0, 'a failed status without its reason')
     await call(agent, 'stop')
     await call(agent, 'start')
     equal(await state(agent), 'running', 'status after the restart')
@@ -224,8 +297,23 @@ export function resourceAgentSuite(options: ResourceAgentSuiteOptions): void {
     await call(agent, 'restore')
     await serves(fixture, true, 'after restore')
     await call(agent, 'isolate')
+    await call(agent, 'isolate')
+    await serves(fixture, false, 'after a second isolation')
     await call(agent, 'stop')
     equal(await state(agent), 'stopped', 'status after isolation and stop')
+    await call(agent, 'start')
+    await serves(fixture, true, 'after a start: the isolation has ended with the stop')
+    await call(agent, 'stop')
+  })
+
+  trial('resource: isolating what does not run is quick and harmless', async ({ fixture, agent }) => {
+    if (!agent.isolate) return
+    // The core gives a cut 2 s, and counts on it whatever the state.
+    const isolated = outcome(agent.isolate(circumstances()))
+    check((await within(isolated, 2000)) === 'done', 'isolate did not succeed within 2 s')
+    await serves(fixture, false, 'after the isolation')
+    await call(agent, 'stop')
+    equal(await state(agent), 'stopped', 'status after the stop')
   })
 
   trial('resource: announcing changes nothing', async ({ fixture, agent }) => {
@@ -271,6 +359,15 @@ function outcome(work: Promise<void>): Promise<string> {
   )
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+/** What {@link within} answers when the time is over. */
+const late = Symbol('late')
+
+async function within<T>(work: Promise<T>, limitMs: number): Promise<T | typeof late> {
+  let limit: ReturnType<typeof setTimeout> | undefined
+  const over = new Promise<typeof late>((resolve) => {
+    limit = setTimeout(() => resolve(late), limitMs)
+  })
+  const first = await Promise.race([work, over])
+  clearTimeout(limit)
+  return first
 }

@@ -1,6 +1,7 @@
 import { silentLogger } from '../roles/logger.ts'
 import type { Transport, TransportPlugin } from '../roles/transport.ts'
 import { check, equal, rejects } from './assert.ts'
+import { pause, until } from './waiting.ts'
 
 /** Two plug-ins whose links reach each other. */
 export interface TransportPair {
@@ -178,16 +179,6 @@ function sameBytes(end: End, frame: Uint8Array): void {
     received.every((byte, index) => byte === frame[index]),
     'the bytes received differ from those sent',
   )
-}
-
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
-
-async function until(condition: () => boolean, limitMs: number): Promise<void> {
-  const start = performance.now()
-  while (!condition()) {
-    check(performance.now() - start < limitMs, `not within ${limitMs} ms: ${condition}`)
-    await pause(2)
-  }
 }
 
 /** Waits until a value no longer changes. */

@@ -88,6 +88,7 @@ describe('fs(), with loop devices in a mount namespace', { skip: reason ?? false
   }
 
   resourceAgentSuite({
+    manifest: { sees: true, breaks: true, hangs: false },
     test: it,
     create: () => ({
       plugin: agents.plugin('fs', fs(device, data, 'ext4'), device, data, 'ext4', {}),

@@ -72,6 +72,7 @@ describe("nginx() as Debian's unit, inside a host with a real systemd", {
   for (const mode of ['cold', 'hot'] as const) {
     describe(`the suite, ${mode}`, () => {
       resourceAgentSuite({
+        manifest: { sees: true, breaks: true, hangs: false },
         test: it,
         keepsRunning: mode === 'hot',
         create: () => ({

@@ -38,6 +38,7 @@ describe("ocf(), with Debian's agents", { skip: reason ?? false, timeout: 120_00
 
   describe('the suite with Dummy', () => {
     resourceAgentSuite({
+      manifest: { sees: true, breaks: false, hangs: false },
       test: it,
       create() {
         let remove = (): void => {}

@@ -59,6 +59,7 @@ describe('route(), between two hosts', { skip: reason ?? false, timeout: 120_000
   }
 
   resourceAgentSuite({
+    manifest: { sees: true, breaks: true, hangs: false },
     test: it,
     create: () => ({
       plugin: agents.plugin('route', route('default', { via: gateway }), 'default', { via: gateway }),

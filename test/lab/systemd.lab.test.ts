@@ -95,6 +95,7 @@ describe('systemd(), inside a host with a real systemd', { skip: reason ?? false
   for (const unit of ['lab-exec', 'lab-forking']) {
     describe(`the suite with ${unit}`, () => {
       resourceAgentSuite({
+        manifest: { sees: true, breaks: true, hangs: false },
         test: it,
         create: () => ({
           plugin: agents.plugin('systemd', systemd(unit), unit, {}),
@@ -107,6 +108,7 @@ describe('systemd(), inside a host with a real systemd', { skip: reason ?? false
   }
   describe('the suite with a unit whose start hangs', () => {
     resourceAgentSuite({
+      manifest: { sees: true, breaks: false, hangs: true },
       // Only this test can be played with it: no other start comes to its end.
       test: (name, run) => (name.includes('a start that hangs') ? it(name, run) : undefined),
       create: () => ({

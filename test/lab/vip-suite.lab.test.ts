@@ -35,6 +35,7 @@ describe('vip(), in a network namespace of its own', { skip: reason ?? false, ti
     const device = macvlan ? macvlanOf([`${address}/32`], 'eth0').name : 'eth0'
     describe(macvlan ? 'with a device of its own' : 'on the device itself', () => {
       resourceAgentSuite({
+        manifest: { sees: true, breaks: true, hangs: false },
         test: it,
         create: () => ({
           plugin: agents.plugin('vip', vip(`${address}/24`, options), `${address}/24`, options),

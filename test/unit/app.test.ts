@@ -6,6 +6,7 @@ import { resourceAgentSuite } from '../../src/testing/resource-agent-suite.ts'
 import { agentContext } from '../support/agents.ts'
 
 resourceAgentSuite({
+  manifest: { sees: true, breaks: true, hangs: true },
   test,
   create() {
     let on = false

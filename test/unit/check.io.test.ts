@@ -36,6 +36,7 @@ const once = (signal = new AbortController().signal) => ({ epoch: 1, signal })
 const stateOf = async (agent: ResourceAgent): Promise<string> => (await agent.status(once())).state
 
 resourceAgentSuite({
+  manifest: { sees: false, breaks: true, hangs: true },
   test,
   keepsRunning: true,
   create() {

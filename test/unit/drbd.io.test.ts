@@ -41,6 +41,7 @@ function make(t: { after(run: () => unknown): void }, leftover: Record<string, u
 }
 
 resourceAgentSuite({
+  manifest: { sees: true, breaks: true, hangs: true },
   test,
   create() {
     let remove = (): void => {}

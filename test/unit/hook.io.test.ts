@@ -8,6 +8,7 @@ import { silentLogger } from '../../src/roles/logger.ts'
 import { resourceAgentSuite } from '../../src/testing/index.ts'
 
 resourceAgentSuite({
+  manifest: { sees: true, breaks: false, hangs: true },
   test,
   create() {
     let on = false

@@ -87,6 +87,7 @@ function agentOf(site: Site, options: NginxOptions, context = agentContext(site.
 
 for (const mode of ['cold', 'hot'] as const) {
   resourceAgentSuite({
+    manifest: { sees: true, breaks: true, hangs: false },
     test: (name, run) => test(`${mode} nginx: ${name}`, { skip }, run),
     keepsRunning: mode === 'hot',
     async create() {

@@ -43,6 +43,7 @@ function agentIn(directory: string, body: string, described = metadata): OcfOpti
 const make = (options: OcfOptions, context = agentContext('/tmp')) => ocf('ocf:test:lab', options).create(context)
 
 resourceAgentSuite({
+  manifest: { sees: true, breaks: true, hangs: true },
   test: (name, run) => test(`ocf: ${name}`, run),
   create() {
     let remove = (): void => {}

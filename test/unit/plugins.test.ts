@@ -4,15 +4,12 @@ import { describe, it } from 'node:test'
 import ts from 'typescript'
 import { parse, readSources, type Sources, walk } from '../support/sources.ts'
 
-/**
- * Rooms of the plug-ins. `suite`: the compliance suite of the role, published in `hot-standby/testing`; none where the role
- * has too little behaviour of its own for one.
- */
-const rooms: Readonly<Record<string, { readonly suite: string | undefined }>> = {
+/** Rooms of the plug-ins. `suite`: the compliance suite of the role, published in `hot-standby/testing`. */
+const rooms: Readonly<Record<string, { readonly suite: string }>> = {
   transports: { suite: 'transportSuite' },
   authenticators: { suite: 'authenticatorSuite' },
   liveness: { suite: 'livenessDetectorSuite' },
-  arbiters: { suite: undefined },
+  arbiters: { suite: 'arbiterSuite' },
   resources: { suite: 'resourceAgentSuite' },
 }
 
@@ -91,7 +88,7 @@ function offences(sources: Sources): string[] {
   for (const [path, text] of sources) {
     const [top, room = '', name] = path.split('/')
     const suite = rooms[room]?.suite
-    if (top !== 'src' || rooms[room] === undefined || name === undefined) continue
+    if (top !== 'src' || suite === undefined || name === undefined) continue
     const factories = factoriesOf(path, text)
     if (helpers[path] !== undefined) continue
     if (factories.length === 0) found.push(`${path}: makes no plug-in and is not in the table of helpers`)
@@ -102,7 +99,7 @@ function offences(sources: Sources): string[] {
     if (factories.length === 0) continue
     const page = `docs/${room}/${basename(path, '.ts')}.md`
     if (!sources.has(page)) found.push(`${path}: the page ${page} is missing`)
-    if (suite !== undefined && !tests.some(([file, body]) => runsSuite(file, body, suite, factories))) {
+    if (!tests.some(([file, body]) => runsSuite(file, body, suite, factories))) {
       found.push(`${path}: no test calls ${suite}() with ${factories.join(' or ')}()`)
     }
   }

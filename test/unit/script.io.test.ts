@@ -21,6 +21,7 @@ esac`
 
 for (const dialect of ['heartbeat', 'lsb'] as const) {
   resourceAgentSuite({
+    manifest: { sees: true, breaks: true, hangs: true },
     test: (name, run) => test(`${dialect} script: ${name}`, run),
     create() {
       let remove = (): void => {}
