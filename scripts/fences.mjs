@@ -1,6 +1,6 @@
 // Compiles every TypeScript example of the pages and of the doc comments, each on its own, against the sources.
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import ts from 'typescript'
 
 const root = join(import.meta.dirname, '..')
@@ -48,6 +48,20 @@ function fencesOf(path, wrong) {
   return fences
 }
 
+const named = /^\/\/ ([\w.-]+\.ts)\n/
+
+/** An example that begins with `// NAME.ts` is that file for the other examples of its folder: they import `./NAME.js`. */
+function virtualName({ path, line, code }) {
+  const name = named.exec(code)?.[1]
+  return name === undefined ? `${path}.${line}.example.ts` : join(dirname(path), name)
+}
+
+/** The examples of a page that have names: their code by file name. */
+export function namedFences(path) {
+  const fences = fencesOf(path, []).map(({ code }) => [named.exec(code)?.[1], `${code}\n`])
+  return new Map(fences.filter(([name]) => name !== undefined))
+}
+
 /** Compiles all examples. Returns how many there are and the problems as `file:line: message`. */
 export function compileFences() {
   const pages = [...readdirSync(root).filter((name) => name.endsWith('.md')), ...filesUnder('docs', '.md')]
@@ -55,7 +69,7 @@ export function compileFences() {
   const problems = []
   const fences = new Map()
   for (const path of paths) {
-    for (const fence of fencesOf(path, problems)) fences.set(join(root, `${path}.${fence.line}.example.ts`), fence)
+    for (const fence of fencesOf(path, problems)) fences.set(join(root, virtualName(fence)), fence)
   }
 
   const config = ts.getParsedCommandLineOfConfigFile(

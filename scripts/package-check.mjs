@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { npm } from './dependencies.mjs'
+import { namedFences } from './fences.mjs'
 
 const root = join(import.meta.dirname, '..')
 const bin = (name) => join(root, 'node_modules', name)
@@ -21,6 +22,19 @@ const consumerConfig = {
     typeRoots: [bin('@types')],
   },
   files: ['consumer.ts'],
+}
+
+/** The guide's agent, by somebody who has the package and nothing of this repository: compiled, and tried by the published suite. */
+function tryThirdPartyAgent(user, node) {
+  const { noEmit: _, ...compilerOptions } = consumerConfig.compilerOptions
+  const folder = join(user, 'agent')
+  mkdirSync(folder)
+  const files = namedFences('docs/write-your-own-agent.md')
+  for (const [name, code] of files) writeFileSync(join(folder, name), code)
+  const config = { compilerOptions: { ...compilerOptions, outDir: 'out' }, files: [...files.keys()] }
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
+  node([bin('typescript/bin/tsc'), '-p', folder], { cwd: folder })
+  node(['--test', 'out/link.test.js'], { cwd: folder })
 }
 
 const load = (how) => `
@@ -65,6 +79,7 @@ export function checkPackage(run) {
       "import { createRequire } from 'node:module'; const require = createRequire(process.cwd() + '/user.js')\n"
     node(['--input-type=module', '-e', head + imports], { cwd: user })
     run(join(user, 'node_modules/.bin/hot-standby'), ['--help'], { cwd: user })
+    tryThirdPartyAgent(user, node)
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }
