@@ -6,7 +6,11 @@ export function pause(ms: number): Promise<void> {
 }
 
 /** Waits until the condition holds; fails after `limitMs` naming `what`. */
-export async function until(condition: () => boolean, limitMs: number, what = String(condition)): Promise<void> {
+export async function until(
+  condition: () => boolean,
+  limitMs: number,
+  what: string = String(condition),
+): Promise<void> {
   const startMs = performance.now()
   while (!condition()) {
     check(performance.now() - startMs < limitMs, `not within ${limitMs} ms: ${what}`)
