@@ -6,7 +6,7 @@
  * - first line out: `{"loading":true}` when the first page has come
  * - in `{"stop":true}`, out `{"summary":{…}}` when every request is settled; then it ends
  */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { LoadSettings, LoadSummary } from './world/load-program.ts'
@@ -26,12 +26,15 @@ const ENTRY = new RegExp(`^\\[([-0-9T:.]+)\\] ?${address.replaceAll('.', '\\.')}
 
 /** Every change of the neighbour entry: when, and to which hardware address. */
 const changes: { readonly atMs: number; readonly mac: string }[] = []
+const shown = execFileSync('ip', ['neigh', 'show', address, 'dev', 'eth0'], { encoding: 'utf8' })
+let macNow = / lladdr ([0-9a-f:]+)/.exec(shown)?.[1]
 const watch = spawn('ip', ['-ts', 'monitor', 'neigh', 'dev', 'eth0'], { stdio: ['ignore', 'pipe', 'inherit'] })
 createInterface({ input: watch.stdout }).on('line', (line) => {
   const [, time = '', mac] = ENTRY.exec(line) ?? []
+  if (mac === undefined || mac === macNow) return
+  macNow = mac
   // The stamp is local time to the microsecond.
-  if (mac !== undefined && changes.at(-1)?.mac !== mac)
-    changes.push({ atMs: nowMs() - (Date.now() - Date.parse(time)), mac })
+  changes.push({ atMs: nowMs() - (Date.now() - Date.parse(time)), mac })
 })
 
 const short: ShortRequest[] = []
@@ -130,7 +133,7 @@ const finish = async (): Promise<void> => {
   for (const each of [...kept, ...long]) each.stop()
   watch.kill()
   const brokenOf = (held: typeof kept): number => held.reduce((sum, each) => sum + each.broken(), 0)
-  const changesMs = changes.slice(1).map(({ atMs }) => atMs)
+  const changesMs = changes.map(({ atMs }) => atMs)
   const summary: LoadSummary = {
     ...judge(short, changesMs),
     lastedMs,
