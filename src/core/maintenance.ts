@@ -1,10 +1,10 @@
-import type { EmitEvent } from './types.ts'
+import { inScope, isRefusal } from './dialogue-words.ts'
+import type { CoreConfig, EmitEvent, Refusal, Scope } from './types.ts'
 
 /** What maintenance needs and whom it tells. */
 export interface MaintenancePort {
-  readonly self: string
-  readonly peer: string
   readonly event: EmitEvent
+  config(): CoreConfig
   /** Maintenance of these groups began or ended. */
   onChange(groups: readonly string[], on: boolean): void
 }
@@ -32,10 +32,13 @@ export class Maintenance {
     return this.#marks.get(group)?.on ?? false
   }
 
-  /** The word of an operator here. */
-  set(groups: readonly string[], on: boolean): void {
+  /** The word of an operator here; answers why it means no group, if so. */
+  set(scope: Scope, on: boolean): Refusal | undefined {
+    const groups = inScope(this.#port.config(), scope)
+    if (isRefusal(groups)) return groups
     const stamp = Math.max(0, ...[...this.#marks.values()].map((mark) => mark.stamp)) + 1
-    this.#take(new Map(groups.map((group) => [group, { on, stamp }])), this.#port.self)
+    this.#take(new Map(groups.map((group) => [group, { on, stamp }])), this.#port.config().self)
+    return undefined
   }
 
   /** The marks as the peer tells them: `NAME:on:3 NAME:off:2`. What is malformed is not believed. */
@@ -48,7 +51,10 @@ export class Maintenance {
     }
     const isNewer = (mark: Mark, known: Mark = { on: false, stamp: 0 }) =>
       mark.stamp > known.stamp || (mark.stamp === known.stamp && mark.on && !known.on)
-    this.#take(new Map([...told].filter(([group, mark]) => isNewer(mark, this.#marks.get(group)))), this.#port.peer)
+    this.#take(
+      new Map([...told].filter(([group, mark]) => isNewer(mark, this.#marks.get(group)))),
+      this.#port.config().peer,
+    )
   }
 
   /** As `hear` takes it; undefined while nobody ever spoke of maintenance. */

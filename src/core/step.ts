@@ -5,7 +5,6 @@ import { Agenda } from './agenda.ts'
 import { Agreement } from './agreement.ts'
 import { Connectivity } from './connectivity.ts'
 import { Dialogue } from './dialogue.ts'
-import { inScope, isRefusal } from './dialogue-words.ts'
 import { DropCounter } from './drop-counter.ts'
 import type { CoreEvent, EventName, EventPayloads } from './events.ts'
 import { Freshness } from './freshness.ts'
@@ -259,8 +258,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   })
 
   const maintenance: Maintenance = new Maintenance({
-    self: config.self,
-    peer: config.peer,
+    config: getConfig,
     event,
     onChange(groups, on) {
       beat()
@@ -377,11 +375,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   } = {
     standby: (id, { scope }) => dialogue.standby(id, scope),
     takeover: (id, { scope }) => dialogue.takeover(id, scope),
-    maintenance(id, { on, scope }) {
-      const groups = inScope(config, scope)
-      if (!isRefusal(groups)) maintenance.set(groups, on)
-      effect({ type: 'reply', id, refusal: isRefusal(groups) ? groups : undefined })
-    },
+    maintenance: (id, { on, scope }) => effect({ type: 'reply', id, refusal: maintenance.set(scope, on) }),
     stop: (id) => dialogue.stop(id),
     send(id, { payload }) {
       if (membership.peerAlive) return messenger.application.send(id, payload)
