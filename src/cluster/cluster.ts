@@ -3,12 +3,12 @@ import type { CoreEvent } from '../core/events.ts'
 import type { Command, Scope } from '../core/types.ts'
 import { isoNow } from '../platform/clocks.ts'
 import { HotStandbyError, type Issue, messageOf } from '../roles/error.ts'
-import type { TransportPlugin } from '../roles/transport.ts'
 import { abortable } from './abortable.ts'
 import { describe, levelOf } from './describe.ts'
 import { GuardedEmitter, stateError } from './emitter.ts'
 import { cleanUp, Engine, refusalError } from './engine.ts'
 import type { ClusterEvents, NamedEvent } from './events.ts'
+import { refuseFixed } from './fixed-options.ts'
 import { lineBudget, payloadRefusal } from './line-budget.ts'
 import type { ClusterOptions, GroupOptions } from './options.ts'
 import { type Resolved, resolveOptions } from './resolve.ts'
@@ -196,6 +196,7 @@ export class Cluster implements AsyncDisposable {
     }
     const engine = this.#engine
     if (this.#life !== 'running') return engine?.close()
+    await this.#giveFirst()
     this.#life = 'stopping'
     try {
       await this.#command({ name: 'stop' })
@@ -206,6 +207,17 @@ export class Cluster implements AsyncDisposable {
       this.#tell({ name: 'stopped', time: isoNow(), payload: {} })
       this.#emitter.end()
     }
+  }
+
+  /** What may run on both nodes for a moment is given away before anything stops; where that cannot be, the stop goes on without it. */
+  async #giveFirst(): Promise<void> {
+    const groups = this.#resolved.groups.filter(({ handover }) => handover === 'make-before-break')
+    const scope = groups.map(({ name }) => name).filter((name) => this.#serves(name))
+    if (scope.length > 0) await this.#command({ name: 'standby', scope }).catch(() => {})
+  }
+
+  #serves(group: string): boolean {
+    return this.#engine?.core.view().groups.some(({ name, state }) => name === group && state === 'active') ?? false
   }
 
   /** `await using` stops the member at the end of the block. */
@@ -291,25 +303,7 @@ export class Cluster implements AsyncDisposable {
   async reload(options: ClusterOptions): Promise<void> {
     const engine = this.#running()
     const next = resolveOptions({ ...options, node: options.node ?? this.#resolved.node })
-    const fixed = (resolved: Resolved) => ({
-      name: resolved.name,
-      nodes: resolved.nodes.join(' '),
-      node: resolved.node,
-      transports: resolved.transports.map((transport) => linkText(transport, resolved)).join(', '),
-      arbiters: resolved.arbiters.map(({ target, addresses }) => `${target} (${addresses.join(' ')})`).join(', '),
-      respawn: resolved.respawn
-        .map(({ user, command, args, env }) => JSON.stringify([user, command, ...args, env]))
-        .join(', '),
-      stateDirectory: resolved.stateDirectory,
-      recorder: JSON.stringify(resolved.recorder ?? {}),
-      authenticator: resolved.authenticator.keys.some(({ protects }) => protects === 'sealing') ? 'sealed' : 'signed',
-    })
-    const before = fixed(this.#resolved)
-    for (const [where, value] of Object.entries(fixed(next))) {
-      const was = before[where as keyof typeof before]
-      if (value !== was)
-        throw new HotStandbyError('HS_CONFIG', `${where}: '${was}' became '${value}'; that needs a restart`)
-    }
+    refuseFixed(this.#resolved, next)
     const config = await engine.reload(next)
     this.#resolved = next
     this.#options = options
@@ -434,11 +428,4 @@ const cannot: Readonly<Record<string, string>> = {
   md5: `md5 ${recorded}`,
   sha1: `sha1 ${recorded}`,
   sha256: `sha256 ${recorded}`,
-}
-
-/** What of a link cannot change while it is open, in words. */
-function linkText(transport: TransportPlugin, { node, peer }: Resolved): string {
-  const { type, link, device } = transport
-  const where = [device, transport.remoteAddress?.(node, peer)].filter((part) => part !== undefined)
-  return [type, link, ...where].join(' ')
 }

@@ -88,6 +88,26 @@ describe('maintenance', () => {
   })
 })
 
+describe('a group with make-before-break', () => {
+  const front = (): GroupOptions[] => {
+    const resources = [check('backend', { probe: () => true, interval: '20ms' })]
+    return [{ name: 'front', preferred: 'one', handover: 'make-before-break', resources }]
+  }
+
+  it('is served by the peer before its owner stops it: by a command, and by a stop of the owner', async (t) => {
+    const { one, two } = pairOf(t, { groups: front() })
+    await startPair(one, two)
+    const order: string[] = []
+    for (const cluster of [one, two])
+      for (const name of ['group:acquired', 'group:stopping', 'group:released', 'contested'] as const)
+        cluster.on(name, () => order.push(`${cluster.node} ${name}`))
+    await one.standby()
+    assert.deepEqual(order.splice(0), ['two group:acquired', 'one group:stopping', 'one group:released'])
+    await two.stop()
+    assert.deepEqual(order, ['one group:acquired', 'two group:stopping', 'two group:released'])
+  })
+})
+
 describe('a check in a group', () => {
   it('keeps it away from a node where the service is sick, and moves it when it falls sick where it is', async (t) => {
     const sick = new Set<string>(['two'])

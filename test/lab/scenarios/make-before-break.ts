@@ -44,6 +44,9 @@ for (const { name, switches, requests, onlyByName } of PLAYS) {
         assert.equal(code, 0, `switch ${count} from ${owner}: ${stderr}`)
         owner = owner === 'master' ? 'slave' : 'master'
       }
+      // The last one by a stop of the owner, as for an upgrade of its host.
+      assert.equal(await stage.stop(owner), 0, 'exit code')
+      owner = owner === 'master' ? 'slave' : 'master'
       const needMs = ((requests + PER_SECOND) * 1000) / PER_SECOND
       await sleep(Math.max(1000, startMs + needMs - nowMs()))
       const summary = await load.stop()
@@ -52,7 +55,7 @@ for (const { name, switches, requests, onlyByName } of PLAYS) {
       const lines = Object.entries(summary).map(([what, value]) => `${what} ${shown(value)}`)
       console.log(`       ${lines.join(', ')}`)
       assert.ok(summary.requests >= requests, `${summary.requests} requests were made`)
-      assert.ok(summary.neighbourChanges >= switches, 'the client saw every switch')
+      assert.ok(summary.neighbourChanges > switches, 'the client saw every switch')
       assert.equal(summary.refused, 0, 'new connections that were refused')
       assert.equal(summary.otherwise, 0, 'requests that failed though no neighbour entry changed')
       await waitFor(async () => (await world.holders()).join() === owner, { what: 'one host holds the address' })
