@@ -42,6 +42,11 @@ export interface RunOptions {
   readonly maxOutputBytes?: number | undefined
   /** Runs as this user, without supplementary groups. */
   readonly user?: UserIds | undefined
+  /**
+   * When this process dies before the program has ended, by `kill -9` too, the program and all of its process group die with it.
+   * For what must not go on when nobody is there any more to stop it.
+   */
+  readonly diesWithUs?: boolean | undefined
 }
 
 /** How a program ended. */
@@ -59,6 +64,19 @@ export interface RunResult {
 const killAfterMs = 500
 /** A daemon that keeps its parent's output open must not keep the parent's run open: this long is waited after the exit. */
 const pipeGraceMs = 10
+
+/**
+ * Runs the words after it while fd 3 is open at the other end; its end is SIGKILL for the whole group. A signal that ends the
+ * program ends the shell too. The trap keeps the shell until the program has gone, and is not inherited by it.
+ */
+const lifelineScript = `trap : TERM INT HUP
+(read -r _ <&3; kill -KILL 0) >/dev/null 2>&1 &
+"$@" 3<&-
+status=$?
+kill -KILL $! 2>/dev/null
+trap - TERM INT HUP
+[ $status -gt 128 ] && kill -$((status - 128)) $$
+exit $status`
 
 /** Options of every child: no shell, no inherited environment, no working directory in use, a process group of its own. */
 export function childOptions(env: Readonly<Record<string, string>> = {}, user?: UserIds): SpawnOptions {
@@ -153,7 +171,15 @@ export function runProgram(options: RunOptions): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     let child: ChildProcess
     try {
-      child = spawn(file, args, { ...childOptions(options.env, options.user), stdio: ['ignore', 'pipe', 'pipe'] })
+      const settings = childOptions(options.env, options.user)
+      // The shell would only say 127.
+      if (options.diesWithUs) accessSync(file, constants.X_OK)
+      child = options.diesWithUs
+        ? spawn('/bin/sh', ['-c', lifelineScript, 'sh', file, ...args], {
+            ...settings,
+            stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+          })
+        : spawn(file, args, { ...settings, stdio: ['ignore', 'pipe', 'pipe'] })
     } catch (error) {
       reject(spawnError(file, error))
       return
@@ -179,6 +205,7 @@ export function runProgram(options: RunOptions): Promise<RunResult> {
       clearTimeout(limit)
       clearTimeout(killTimer)
       signal?.removeEventListener('abort', onAbort)
+      child.stdio[3]?.destroy()
       // Whoever still holds the pipe may go on writing; that keeps nobody waiting.
       for (const stream of [out, err]) (stream as Readable & { unref?(): void }).unref?.()
       finish()

@@ -45,3 +45,13 @@ function writableByOthers(stat: Stats, self: number): string | null {
 function octal(stat: Stats): string {
   return (stat.mode & 0o7777).toString(8).padStart(4, '0')
 }
+
+/** Would `checkScript` let it pass? */
+export function mayRun(path: string): boolean {
+  try {
+    checkScript(path)
+    return true
+  } catch {
+    return false
+  }
+}

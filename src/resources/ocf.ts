@@ -1,6 +1,6 @@
 import { pollUntil } from '../platform/poll.ts'
 import { lastLines, type RunResult, runProgram } from '../platform/process.ts'
-import { checkScript } from '../platform/script-file.ts'
+import { checkScript, mayRun } from '../platform/script-file.ts'
 import { HotStandbyError, type HotStandbyErrorCode } from '../roles/error.ts'
 import type {
   OperationContext,
@@ -122,12 +122,15 @@ class OcfAgent implements ResourceAgent {
   #metadata: OcfMetadata | null = null
   /** Between a start and a stop. */
   #serving = false
+  /** A start was run and no stop has been verified since. */
+  #touched: boolean
 
   constructor(setup: Setup, context: ResourceContext) {
     this.#setup = setup
     this.#path = `${setup.root}/resource.d/${setup.provider}/${setup.type}`
     this.#name = `ocf:${setup.provider}:${setup.type}`
     this.#context = context
+    this.#touched = context.leftover !== null
   }
 
   async open(): Promise<void> {
@@ -158,6 +161,8 @@ class OcfAgent implements ResourceAgent {
 
   async start(context: OperationContext): Promise<void> {
     await this.#describe(context)
+    checkScript(this.#path)
+    this.#touched = true
     this.#context.remember({ agent: this.#name, parameters: this.#setup.parameters })
     const result = await this.#run('start', context)
     if (result.exitCode !== 0) throw this.#failure('start', result)
@@ -182,10 +187,13 @@ class OcfAgent implements ResourceAgent {
   }
 
   async #stop(context: OperationContext, parameters: Readonly<Record<string, string>>): Promise<void> {
+    // An agent that may not be run cannot say that it is stopped; what it never started needs no stop.
+    if (!this.#touched && !mayRun(this.#path)) return
     const result = await this.#run('stop', context, parameters)
     if (result.exitCode !== 0) throw this.#failure('stop', result)
     this.#serving = false
     await this.#settles('stop', [notRunning], context, parameters)
+    this.#touched = false
     this.#context.remember(null)
   }
 
@@ -248,6 +256,8 @@ class OcfAgent implements ResourceAgent {
       file: this.#path,
       args: [action],
       signal,
+      // A start that nobody waits for any more could come up while the peer serves already.
+      diesWithUs: action === 'start',
       maxOutputBytes: maxMetadataBytes,
       env: {
         OCF_ROOT: root,

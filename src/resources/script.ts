@@ -1,6 +1,6 @@
 import { pollUntil } from '../platform/poll.ts'
 import { lastLines, type RunResult, runProgram } from '../platform/process.ts'
-import { checkScript } from '../platform/script-file.ts'
+import { checkScript, mayRun } from '../platform/script-file.ts'
 import { HotStandbyError, type HotStandbyErrorCode } from '../roles/error.ts'
 import type {
   OperationContext,
@@ -101,6 +101,8 @@ class ScriptAgent implements ResourceAgent {
   readonly #context: ResourceContext
   /** What was last asked of it with success; all there is to tell without a `status`. */
   #started = false
+  /** A start was run, or found done, and no stop has been verified since. */
+  #touched: boolean
 
   constructor(
     path: string,
@@ -117,6 +119,7 @@ class ScriptAgent implements ResourceAgent {
     this.#hasStatus = times.intervalMs > 0
     this.#stopMs = times.stopMs
     this.#context = context
+    this.#touched = context.leftover !== null
   }
 
   async open(): Promise<void> {
@@ -131,10 +134,13 @@ class ScriptAgent implements ResourceAgent {
   }
 
   async start(context: OperationContext): Promise<void> {
+    checkScript(this.#path)
     if (this.#hasStatus && (await this.#state(context)).state === 'running') {
       this.#started = true
+      this.#touched = true
       return
     }
+    this.#touched = true
     this.#context.remember({ script: this.#path, args: this.#args })
     const result = await this.#run('start', context)
     if (result.exitCode !== 0) throw this.#failure('start', result)
@@ -149,6 +155,8 @@ class ScriptAgent implements ResourceAgent {
   }
 
   async stop(context: OperationContext): Promise<void> {
+    // A script that may not be run cannot say that it is stopped; what it never started needs no stop.
+    if (!this.#touched && !mayRun(this.#path)) return
     const result = await this.#run('stop', context)
     if (result.exitCode !== 0 && !this.#hasStatus) throw this.#failure('stop', result)
     // LSB: stopping what does not run is a success. Scripts that see it otherwise are believed when status agrees.
@@ -158,6 +166,7 @@ class ScriptAgent implements ResourceAgent {
         : this.#failure('stop', result)
     }
     this.#started = false
+    this.#touched = false
     this.#context.remember(null)
   }
 
@@ -195,6 +204,8 @@ class ScriptAgent implements ResourceAgent {
       file: this.#path,
       args: [...this.#args, verb],
       signal,
+      // A start that nobody waits for any more could come up while the peer serves already.
+      diesWithUs: verb === 'start',
       // What Heartbeat's ResourceManager gives its scripts; the epoch is ours.
       env: {
         ...this.#env,

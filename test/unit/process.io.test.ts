@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pollUntil } from '../../src/platform/poll.ts'
@@ -177,4 +177,41 @@ test('readPidFile: only a plain pid', (t) => {
     assert.equal(readPidFile(path), expected, JSON.stringify(text))
   }
   assert.equal(readPidFile(`${path}.missing`), null)
+})
+
+test('runProgram: what dies with us ends as it would without, also by a signal, and keeps its own children', async (t) => {
+  const directory = temporaryDirectory(t)
+  const run = (body: string, signal?: AbortSignal) =>
+    runProgram({ file: writeScript(directory, 'p', body), args: ['a b', '$x'], diesWithUs: true, signal })
+  const well = await run('echo "$1|$2"; echo bad >&2; exit 7')
+  assert.deepEqual([well.exitCode, well.stdout, well.stderr], [7, 'a b|$x\n', 'bad\n'])
+  const killed = await run('kill -9 $$')
+  assert.deepEqual([killed.exitCode, killed.signal], [null, 'SIGKILL'])
+  const pidFile = join(directory, 'pid')
+  await run(`sleep 1000 & echo $! >${pidFile}`)
+  const child = Number(readFileSync(pidFile, 'utf8'))
+  t.after(() => process.kill(child, 'SIGKILL'))
+  assert.equal(isAlive(child), true)
+  const gone = join(directory, 'gone')
+  const slow = run(`trap 'touch ${gone}; exit' TERM; while :; do sleep 0.05; done`, AbortSignal.timeout(300))
+  await assert.rejects(slow, { code: 'HS_TIMEOUT' })
+  assert.equal(existsSync(gone), true, 'it had its time after SIGTERM')
+  await assert.rejects(runProgram({ file: `${directory}/none`, diesWithUs: true }), { code: 'HS_HOST' })
+})
+
+test('runProgram: kill -9 of this process ends what dies with us, with its children', {
+  timeout: 30_000,
+}, async (t) => {
+  const directory = temporaryDirectory(t)
+  const pids = join(directory, 'pids')
+  const file = writeScript(directory, 'p', `sleep 1000 & echo $$ $! >${pids}; wait`)
+  const module = new URL('../../src/platform/process.ts', import.meta.url).href
+  const code = `const { runProgram } = await import(${JSON.stringify(module)}); await runProgram({ file: ${JSON.stringify(file)}, diesWithUs: true })`
+  const parent = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], { stdio: 'inherit' })
+  const begun = (): number[] => (existsSync(pids) ? readFileSync(pids, 'utf8').trim().split(' ').map(Number) : [])
+  assert.ok(await pollUntil(() => begun().length === 2, { limitMs: 20_000 }))
+  const family = begun()
+  assert.deepEqual(family.map(isAlive), [true, true])
+  parent.kill('SIGKILL')
+  assert.ok(await pollUntil(() => !family.some(isAlive), { limitMs: 5000 }), 'something of it runs on')
 })

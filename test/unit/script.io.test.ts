@@ -191,6 +191,23 @@ test('a script that somebody else could change is refused', async (t) => {
   await refused(inside, /belongs to user 65534/)
 })
 
+test('a script that may not be run and never was needs no stop; one that was started is not taken for stopped', async (t) => {
+  const directory = temporaryDirectory(t)
+  const state = join(directory, 'state')
+  const body = `case $1 in start) touch ${state} ;; stop) rm -f ${state} ;; status) [ -e ${state} ] && echo running ;; esac; :`
+  const path = writeScript(directory, 'own', body)
+  const agent = await opened(path, directory)
+  chmodSync(path, 0o644)
+  await assert.rejects(agent.start(within()), { code: 'HS_HOST', message: /is not executable/ })
+  await agent.stop(within())
+  chmodSync(path, 0o755)
+  await agent.start(within())
+  chmodSync(path, 0o644)
+  await assert.rejects(agent.stop(within()), { code: 'HS_HOST', message: /is not executable/ })
+  chmodSync(path, 0o755)
+  await agent.stop(within())
+})
+
 test('a script that became writable after the start is not run any more', async (t) => {
   const directory = temporaryDirectory(t)
   const path = writeScript(directory, 'service', service)
