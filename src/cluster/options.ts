@@ -60,7 +60,7 @@ export interface HeartbeatOptions {
   readonly uuidFrom?: 'file' | 'nodename' | undefined
 }
 
-/** Options of the [flight recorder](docs/recorder.md). */
+/** Options of the flight recorder (`docs/recorder.md`). */
 export interface FlightRecorderOptions {
   /** Bytes of memory that hold what happened last; at least 65,536, or 0: nothing is recorded. @defaultValue 4,194,304 */
   readonly memoryBytes?: number | undefined
