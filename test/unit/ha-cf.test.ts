@@ -436,13 +436,49 @@ describe('ha.cf as a whole', () => {
   })
 })
 
+/** Where a directive is seen at work, beside its good and its bad file here: a test, and a word by which it is known there. */
+const seenIn: Readonly<Record<string, readonly [file: string, word: string]>> = {
+  node: ['lab/world/configuration.ts', 'node master'],
+  keepalive: ['lab/world/configuration.ts', 'keepalive'],
+  deadtime: ['lab/world/configuration.ts', 'deadtime'],
+  warntime: ['lab/world/configuration.ts', 'warntime'],
+  initdead: ['lab/world/configuration.ts', 'initdead'],
+  deadping: ['lab/world/configuration.ts', 'deadping'],
+  udpport: ['lab/world/configuration.ts', 'udpport'],
+  bcast: ['lab/heartbeat/media.ts', 'bcast'],
+  ucast: ['lab/heartbeat/media.ts', 'ucast'],
+  mcast: ['lab/heartbeat/media.ts', 'mcast'],
+  ucast6: ['lab/transports.lab.test.ts', 'IPv6 link-local'],
+  mcast6: ['lab/transports.lab.test.ts', 'multicast, IPv6'],
+  serial: ['lab/heartbeat/serial.ts', 'serial'],
+  baud: ['lab/heartbeat/serial.ts', 'baud'],
+  ping: ['lab/heartbeat/connectivity.ts', 'ping'],
+  ping_group: ['unit/icmp.io.test.ts', 'pingGroup'],
+  auto_failback: ['lab/heartbeat/legacy.ts', 'auto_failback'],
+  respawn: ['unit/respawn.io.test.ts', 'respawn'],
+  env: ['unit/script.io.test.ts', 'HA_mood'],
+  logfile: ['unit/log.io.test.ts', 'logfile'],
+  debugfile: ['unit/log.io.test.ts', 'debug'],
+  logfacility: ['unit/log.io.test.ts', 'facility'],
+  msgfmt: ['lab/heartbeat/media.ts', 'netstring'],
+}
+
 describe('docs/ha-cf.md', () => {
-  it('shows every directive with its fate and reason', () => {
-    const page = readFileSync(new URL('../../docs/ha-cf.md', import.meta.url), 'utf8')
-    const rows = page.split('\n').filter((line) => line.startsWith('| `'))
-    const expected = directives.map(
-      ({ name, form, fate, reason }) => `| \`${name} ${form.replaceAll('|', '\\|')}\` | ${fate} | ${reason} |`,
-    )
+  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+
+  it('shows every directive with its fate and reason, and where it is tested', () => {
+    const rows = read('docs/ha-cf.md')
+      .split('\n')
+      .filter((line) => line.startsWith('| `'))
+    const expected = directives.map(({ name, form, fate, reason }) => {
+      const further = seenIn[name] ? `, ${seenIn[name][0]}` : ''
+      return `| \`${name} ${form.replaceAll('|', '\\|')}\` | ${fate} | ${reason} | unit/ha-cf.test.ts${further} |`
+    })
     assert.deepEqual(rows, expected)
+  })
+
+  it('names tests that are there', () => {
+    for (const [name, [file, word]] of Object.entries(seenIn))
+      assert.ok(read(`test/${file}`).includes(word), `${name}: ${word} in test/${file}`)
   })
 })

@@ -24,16 +24,16 @@ function recorder(extra: Partial<RespawnContext> = {}) {
 
 test('a program that ends is started again, with its arguments and HA_ variables', async (t) => {
   const directory = temporaryDirectory(t)
-  const command = writeScript(directory, 'work', `echo "$1 $HA_CURHOST" >> ${directory}/log; sleep 0.05`)
+  const command = writeScript(directory, 'work', `echo "$1 $HA_CURHOST $HA_mood" >> ${directory}/log; sleep 0.05`)
   const { context, count } = recorder({ env: { HA_CURHOST: 'master' } })
-  const kept = await respawn([{ command, args: ['x'] }], context)
+  const kept = await respawn([{ command, args: ['x'], env: { HA_mood: 'good' } }], context)
   t.after(() => kept.stop())
   assert.ok(await pollUntil(() => count('started') >= 3, { limitMs: 10_000 }))
   await kept.stop()
   const started = count('started')
   await new Promise((resolve) => setTimeout(resolve, 300))
   assert.equal(count('started'), started)
-  assert.match(readFileSync(join(directory, 'log'), 'utf8'), /^(x master\n)+$/)
+  assert.match(readFileSync(join(directory, 'log'), 'utf8'), /^(x master good\n)+$/)
 })
 
 test('exit code 100 means: not again', async (t) => {

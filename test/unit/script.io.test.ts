@@ -49,13 +49,16 @@ async function opened(path: string, directory: string, options: ScriptOptions = 
 
 test('arguments come before the verb, and the node is in the environment', async (t) => {
   const directory = temporaryDirectory(t)
-  const body = `echo "$@ by $HA_CURHOST in $HOT_STANDBY_GROUP at $HOT_STANDBY_EPOCH" >> ${directory}/log
+  const body = `echo "$@ by $HA_CURHOST in $HOT_STANDBY_GROUP at $HOT_STANDBY_EPOCH $HA_mood" >> ${directory}/log
     case $3 in status) test -e ${directory}/on && echo running;; start) touch ${directory}/on;; stop) rm ${directory}/on;; esac`
-  const agent = await opened(writeScript(directory, 'Filesystem', body), directory, { args: ['/dev/x', 'a b; id'] })
+  const agent = await opened(writeScript(directory, 'Filesystem', body), directory, {
+    args: ['/dev/x', 'a b; id'],
+    env: { HA_mood: 'good', HA_CURHOST: 'nobody' },
+  })
   await agent.start(within(20_000, 42))
   await agent.stop(within(20_000, 42))
   const verbs = ['status', 'start', 'status', 'stop', 'status']
-  const expected = verbs.map((verb) => `/dev/x a b; id ${verb} by master in web at 42`)
+  const expected = verbs.map((verb) => `/dev/x a b; id ${verb} by master in web at 42 good`)
   assert.deepEqual(readFileSync(join(directory, 'log'), 'utf8').trim().split('\n'), expected)
 })
 

@@ -5,35 +5,23 @@ import type { NodeName } from '../stage.ts'
 import { waitFor } from '../wait-for.ts'
 import { type SerialLine, serialLine } from '../world/serial-line.ts'
 import { type Kinds, NODES, PAIRING_LIMITS, Pairing } from './pairing.ts'
+import { BAUD } from './settings.ts'
 
 const { noGap, planned, takeover } = PAIRING_LIMITS
-
-/** Speed of the line, and of the terminals behind it: what leaves a host takes as long as on a real one. */
-const BAUD = 38_400
 
 /** Long enough for a node whose every link were silent to be dead. */
 const PAST_DEADTIME_MS = 2500
 
-/** Adds the line to the links of both nodes, or lets it replace them. */
-const overSerial = (pairing: Pairing, { device }: SerialLine, alone: boolean): Promise<unknown> =>
+/** Adds the line to the links of both nodes. */
+const besideSerial = (pairing: Pairing, { device }: SerialLine): Promise<unknown> =>
   Promise.all(
-    NODES.map((node) =>
-      pairing.stage.rewrite(node, 'ha.cf', (text) =>
-        text
-          .split('\n')
-          .filter((line) => !alone || !/^(?:ucast|bcast|mcast|udpport) /.test(line))
-          .concat(`baud ${BAUD}`, `serial ${device}`, '')
-          .join('\n'),
-      ),
-    ),
+    NODES.map((node) => pairing.stage.rewrite(node, 'ha.cf', (text) => `${text}\nbaud ${BAUD}\nserial ${device}\n`)),
   )
 
 const alone =
   (kinds: Kinds): Play =>
   async (world) => {
-    await using line = await serialLine(world, BAUD)
-    const pairing = await Pairing.set(world, 'serial', { kinds, autoFailback: true })
-    await overSerial(pairing, line, true)
+    await using pairing = await Pairing.set(world, 'serial', { kinds, autoFailback: true, medium: 'serial' })
     await pairing.act('both start', () => pairing.start(...NODES), ['master'], 20_000)
     await pairing.act('standby on the master', () => pairing.standby('master'), ['master', 'slave'], planned)
     await pairing.act('takeover on the master', () => pairing.takeover('master'), ['slave', 'master'], planned)
@@ -48,7 +36,7 @@ const beside =
   async (world) => {
     await using line = await serialLine(world, BAUD)
     const pairing = await Pairing.set(world, 'serial-beside', { kinds, autoFailback: true })
-    await overSerial(pairing, line, false)
+    await besideSerial(pairing, line)
     // Of the garbage, and of the adapter that is pulled.
     pairing.expect('frame:dropped', 'problem')
     const { stage } = pairing
