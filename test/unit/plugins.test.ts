@@ -68,13 +68,17 @@ function exportsOf(index: string): Set<string> {
   return found
 }
 
-/** Whether a test calls `suite` and uses one of the `factories`. */
+/** Suites that are told what can be tried: without it nobody sees what was left out. */
+const withManifest: readonly string[] = ['resourceAgentSuite', 'arbiterSuite']
+
+/** Whether a test calls `suite`, with a manifest where it takes one, and uses one of the `factories`. */
 function runsSuite(path: string, text: string, suite: string, factories: readonly string[]): boolean {
   const file = parse(path, text)
   let calls = false
   let names = false
   walk(file, (node) => {
-    if (ts.isCallExpression(node) && node.expression.getText(file) === suite) calls = true
+    if (ts.isCallExpression(node) && node.expression.getText(file) === suite)
+      calls ||= !withManifest.includes(suite) || /\bmanifest: \{/.test(node.getText(file))
     if (ts.isIdentifier(node) && factories.includes(node.text) && !ts.isImportSpecifier(node.parent)) names = true
   })
   return calls && names
@@ -157,6 +161,18 @@ describe('the check of plug-ins sees', () => {
       offences(without('test/unit/drum.test.ts', other)).join(),
       /no test calls transportSuite\(\) with drum/,
     )
+  })
+
+  it('a test of a resource that does not say what can be tried', () => {
+    const resource = {
+      'src/index.ts': "export { bell } from './resources/bell.ts'",
+      'src/resources/bell.ts': 'export function bell(): ResourcePlugin {}',
+      'docs/resources/bell.md': '# bell',
+    }
+    const tried = (options: string) =>
+      offences(new Map(Object.entries({ ...resource, 'test/unit/bell.test.ts': `resourceAgentSuite({ ${options} })` })))
+    assert.deepEqual(tried('manifest: { sees: true }, create: () => ({ plugin: bell() })'), [])
+    assert.match(tried('create: () => ({ plugin: bell() })').join(), /no test calls resourceAgentSuite\(\) with bell/)
   })
 
   it('a file that makes no plug-in', () => {
