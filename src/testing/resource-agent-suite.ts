@@ -12,9 +12,9 @@ export interface ResourceFixture {
    * believe `status`.
    */
   serves?(): boolean | Promise<boolean>
-  /** Breaks what runs, behind the agent's back. Without it the tests about failures are left out. */
+  /** Breaks what runs, behind the agent's back. With it the manifest `breaks`. */
   break?(): void | Promise<void>
-  /** Makes the next start hang until its signal aborts. Without it that test is left out. */
+  /** Makes the next start hang until its signal aborts. With it the manifest `hangs`. */
   hang?(): void | Promise<void>
   /** Takes everything down, whatever the test left. */
   cleanup?(): void | Promise<void>
@@ -39,8 +39,8 @@ export interface ResourceAgentSuiteOptions {
   test(name: string, run: () => Promise<void>): unknown
   /** A fresh resource that nothing has touched. */
   create(): ResourceFixture | Promise<ResourceFixture>
-  /** What can be tried; left out, everything is tried for which the fixture has a function. */
-  readonly manifest?: ResourceManifest | undefined
+  /** What can be tried. */
+  readonly manifest: ResourceManifest
   /** Directory for the agent's own files. @defaultValue `'/tmp'` */
   readonly directory?: string | undefined
   /** Set for a resource that keeps running on a standby (a hot one): a stop is then seen in `status` only. */
@@ -69,6 +69,7 @@ type Name = 'start' | 'stop' | 'announce' | 'isolate' | 'restore' | 'prepare'
  *
  * resourceAgentSuite({
  *   test,
+ *   manifest: { sees: true, breaks: false, hangs: false },
  *   create() {
  *     let on = false
  *     const plugin = app({ start: () => { on = true }, stop: () => { on = false } })
@@ -78,9 +79,10 @@ type Name = 'start' | 'stop' | 'announce' | 'isolate' | 'restore' | 'prepare'
  * ```
  */
 export function resourceAgentSuite(options: ResourceAgentSuiteOptions): void {
-  const { keepsRunning = false } = options
+  const { manifest, keepsRunning = false } = options
 
-  const trial = (name: string, run: (bench: Bench) => Promise<void>): void => {
+  const trial = (name: string, run: (bench: Bench) => Promise<void>, canBeTried = true): void => {
+    if (!canBeTried) return
     options.test(name, async () => {
       const fixture = await options.create()
       let record: Readonly<Record<string, unknown>> | null = null
@@ -134,14 +136,11 @@ export function resourceAgentSuite(options: ResourceAgentSuiteOptions): void {
     )
   })
 
-  if (options.manifest !== undefined) {
-    const { manifest } = options
-    trial('resource: the manifest says what can be tried', async ({ fixture }) => {
-      equal(fixture.serves !== undefined, manifest.sees, 'the fixture has serves() exactly when the manifest sees')
-      equal(fixture.break !== undefined, manifest.breaks, 'the fixture has break() exactly when the manifest breaks')
-      equal(fixture.hang !== undefined, manifest.hangs, 'the fixture has hang() exactly when the manifest hangs')
-    })
-  }
+  trial('resource: the manifest says what can be tried', async ({ fixture }) => {
+    equal(fixture.serves !== undefined, manifest.sees, 'the fixture has serves() exactly when the manifest sees')
+    equal(fixture.break !== undefined, manifest.breaks, 'the fixture has break() exactly when the manifest breaks')
+    equal(fixture.hang !== undefined, manifest.hangs, 'the fixture has hang() exactly when the manifest hangs')
+  })
 
   trial('resource: stopped, running, stopped again', async ({ fixture, agent }) => {
     equal(await state(agent), 'stopped', 'status before the first start')
@@ -261,33 +260,39 @@ export function resourceAgentSuite(options: ResourceAgentSuiteOptions): void {
     equal(await state(agent), 'stopped', 'status after three preparations')
   })
 
-  trial('resource: a start that hangs ends with its signal, and can be stopped', async ({ fixture, agent }) => {
-    if (!fixture.hang) return
-    await fixture.hang()
-    const abort = new AbortController()
-    const started = outcome(agent.start({ epoch: 1, signal: abort.signal }))
-    await pause(50)
-    abort.abort(new Error('the limit of the start is over'))
-    const result = await within(started, 5000)
-    check(result !== late, 'start goes on 5 s after its signal was aborted')
-    check(result !== 'done', 'an aborted start must not succeed')
-    await call(agent, 'stop')
-    if (!keepsRunning) await serves(fixture, false, 'after the stop')
-  })
+  trial(
+    'resource: a start that hangs ends with its signal, and can be stopped',
+    async ({ fixture, agent }) => {
+      await fixture.hang?.()
+      const abort = new AbortController()
+      const started = outcome(agent.start({ epoch: 1, signal: abort.signal }))
+      await pause(50)
+      abort.abort(new Error('the limit of the start is over'))
+      const result = await within(started, 5000)
+      check(result !== late, 'start goes on 5 s after its signal was aborted')
+      check(result !== 'done', 'an aborted start must not succeed')
+      await call(agent, 'stop')
+      if (!keepsRunning) await serves(fixture, false, 'after the stop')
+    },
+    manifest.hangs,
+  )
 
-  trial('resource: a failure shows in the status, and a restart mends it', async ({ fixture, agent }) => {
-    if (!fixture.break) return
-    await call(agent, 'start')
-    await fixture.break()
-    const found = await agent.status(circumstances())
-    check(found.state !== 'running', 'status says running though it was broken')
-    if (found.state === 'failed') check(found.reason.length > 0, 'a failed status without its reason')
-    await call(agent, 'stop')
-    await call(agent, 'start')
-    equal(await state(agent), 'running', 'status after the restart')
-    await serves(fixture, true, 'after the restart')
-    await call(agent, 'stop')
-  })
+  trial(
+    'resource: a failure shows in the status, and a restart mends it',
+    async ({ fixture, agent }) => {
+      await call(agent, 'start')
+      await fixture.break?.()
+      const found = await agent.status(circumstances())
+      check(found.state !== 'running', 'status says running though it was broken')
+      if (found.state === 'failed') check(found.reason.length > 0, 'a failed status without its reason')
+      await call(agent, 'stop')
+      await call(agent, 'start')
+      equal(await state(agent), 'running', 'status after the restart')
+      await serves(fixture, true, 'after the restart')
+      await call(agent, 'stop')
+    },
+    manifest.breaks,
+  )
 
   trial('resource: an isolated one serves nobody until it is restored', async ({ fixture, agent }) => {
     if (!agent.isolate || !agent.restore) return
