@@ -69,6 +69,11 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
     ({ group, stallMs }) => `${group} is cut off until the peer has said who owns it (stood still for ${ms(stallMs)})`,
   ],
   'group:announced': ['debug', ({ group }) => `the addresses of ${group} were announced`],
+  'group:damped': [
+    'warn',
+    ({ group, takings, holdDownMs }) =>
+      `${group} was taken ${takings} times within ten minutes: it stays where it is for ${Math.round(holdDownMs / 1000)} s, unless it must move`,
+  ],
   contested: ['error', ({ group, winner, rule }) => `both nodes were active for ${group}; ${winner} goes on: ${rule}`],
   'resource:failed': [
     'error',

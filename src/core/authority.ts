@@ -48,6 +48,12 @@ export interface Question {
   readonly peerIsDaemon: boolean
   /** The contest has been told of already. */
   readonly contestKnown: boolean
+  /** A contest about it is under way, whoever wins it. */
+  readonly contested: boolean
+  /** For how long this node has served it. */
+  readonly activeForMs: number
+  /** For how long the peer has, where it says so. */
+  readonly peerActiveForMs: number | undefined
   readonly keepaliveMs: number
 }
 
@@ -102,7 +108,19 @@ export function rank(question: Question): { readonly goesOn: boolean; readonly r
   if (failsBack && !preferredIsPoorer) return { goesOn: preferredHere, rule: 'the preferred node wins' }
   const peerEpoch = peerClaim?.epoch ?? 0
   if (peerEpoch !== epoch) return { goesOn: epoch > peerEpoch, rule: 'the higher epoch wins' }
+  const longer = longerActive(question)
+  if (longer !== undefined) return { goesOn: longer, rule: 'equal epochs: who has served for longer wins' }
   return { goesOn: preferredHere, rule: 'equal epochs: the preferred node wins' }
+}
+
+/**
+ * Whether this node has served for clearly longer than the peer; undefined when nobody has. Both measure a little differently:
+ * within two beats it is a draw, and when both have thought themselves the winner, the next look leaves it out.
+ */
+function longerActive({ contested, activeForMs, peerActiveForMs, keepaliveMs }: Question): boolean | undefined {
+  if (contested || activeForMs === 0 || peerActiveForMs === undefined) return undefined
+  const ahead = activeForMs - peerActiveForMs
+  return Math.abs(ahead) <= 2 * keepaliveMs ? undefined : ahead > 0
 }
 
 /** The guards, each with the sentence that stands in the diagrams. */

@@ -99,6 +99,11 @@ export interface EventPayloads {
   'group:probation': { readonly group: string; readonly epoch: number; readonly stallMs: number }
   /** The addresses of the group were announced again. */
   'group:announced': { readonly group: string; readonly epoch: number }
+  /**
+   * The group was taken again and again without a command: a failback, or giving it up for the better connected node, waits for
+   * the hold-down. A command ends it.
+   */
+  'group:damped': { readonly group: string; readonly takings: number; readonly holdDownMs: number }
   /** Both nodes are active for the group; `winner` goes on, the other cuts itself off at once. */
   contested: {
     readonly group: string

@@ -2,7 +2,7 @@ import type { LivenessDetector } from '../roles/liveness-detector.ts'
 import type { Instant } from '../roles/time.ts'
 import { decimalOf, hexOf, type Message, text } from '../wire/message.ts'
 import type { Agenda } from './agenda.ts'
-import { type GroupClaim, parseGroups } from './report.ts'
+import { type GroupClaim, parseDurations, parseGroups } from './report.ts'
 import type { CoreConfig, Emit, EmitEvent } from './types.ts'
 
 /** A dead time announced by the peer is believed up to this many of ours: a typing error there must not disarm us here. */
@@ -68,6 +68,8 @@ export class Membership {
   readonly #links = new Map<string, Link>()
   #peer: PeerView
   #stalledMs = 0
+  /** When the last stall ended. */
+  #stalledAtMs = Number.NEGATIVE_INFINITY
   #noVerdictBeforeMs = 0
   #draining = false
   #lastHeardMs = 0
@@ -75,6 +77,8 @@ export class Membership {
   #hearingSinceMs = 0
   #echoedAtMs: number | undefined
   #generation = 0
+  /** For how long the peer has served which groups, as it said, and when that was. */
+  #activeFor: { readonly atMs: number; readonly groups: ReadonlyMap<string, number> } | undefined
   /** When a beat of this run of the peer last had our extra fields, in awake time. */
   #extrasAtMs = Number.NEGATIVE_INFINITY
 
@@ -96,6 +100,18 @@ export class Membership {
 
   get peer(): PeerView {
     return this.#peer
+  }
+
+  /** For how long the peer has served a group; undefined when its last beat did not say. */
+  activeForMs(group: string): number | undefined {
+    const saidMs = this.#activeFor?.groups.get(group)
+    return saidMs === undefined ? undefined : saidMs + this.#port.now().monoMs - (this.#activeFor?.atMs ?? 0)
+  }
+
+  /** The peer is there, and has been for more than ten beats; or it is a daemon, which asks for nothing beyond its own. */
+  get metLongAgo(): boolean {
+    if (this.#peer.kind === 'heartbeat') return true
+    return this.peerAlive && this.#port.now().monoMs - this.#hearingSinceMs > 10 * this.#port.config().times.keepaliveMs
   }
 
   get links(): LinkView[] {
@@ -127,11 +143,11 @@ export class Membership {
     return this.#echoedAtMs
   }
 
-  /** Round trip on the fastest live link, for limits; 0 when unknown. */
+  /** Longest round trip of a link, for limits; 0 when unknown. What takes longer than the dead time was no way but a stall. */
   get rttMs(): number {
     let rtt = 0
     for (const link of this.#links.values()) if (link.rttMs !== null) rtt = Math.max(rtt, link.rttMs)
-    return rtt
+    return Math.min(rtt, this.#peer.deadtimeMs)
   }
 
   /** Monotonic time less every stall of this process. */
@@ -151,6 +167,7 @@ export class Membership {
   stalled(stallMs: number): void {
     const { times } = this.#port.config()
     this.#stalledMs += stallMs
+    this.#stalledAtMs = this.#port.now().monoMs
     if (stallMs >= this.#peer.deadtimeMs / 3) {
       const now = this.#awake(this.#port.now().monoMs)
       this.#noVerdictBeforeMs = now + 2 * times.keepaliveMs + this.rttMs
@@ -233,19 +250,22 @@ export class Membership {
       bootId: carries ? text(incoming, 'hsboot') : ours ? this.#peer.bootId : undefined,
       digest: carries ? text(incoming, 'hscfg') : ours ? this.#peer.digest : undefined,
     }
+    this.#activeFor = { atMs: this.#port.now().monoMs, groups: parseDurations(text(incoming, 'hsfor') ?? '') }
     if (ours && stallMs > 0) this.#port.event('peer:stall', { peer, stallMs })
-    this.#echo(text(incoming, 'hsecho'))
+    this.#echo(text(incoming, 'hsecho'), stallMs > 0)
   }
 
   /** `SEQ:AGE`: what the peer last heard of us, and how long ago that was when it wrote this. */
-  #echo(echo: string | undefined): void {
+  #echo(echo: string | undefined, peerStalled: boolean): void {
     const match = echo === undefined ? null : /^([0-9a-f]{1,13}):(\d{1,12})$/.exec(echo)
     if (!match) return
     const sentAtMs = this.#port.sentAt(Number.parseInt(match[1] as string, 16))
     if (sentAtMs === undefined) return
     const { monoMs } = this.#port.now()
     const rtt = monoMs - sentAtMs - Number(match[2])
-    if (rtt >= 0) for (const link of this.#links.values()) if (link.up) link.rttMs = rtt
+    // What waited for one of the two processes says nothing of the way.
+    const undisturbed = sentAtMs > this.#stalledAtMs && !peerStalled
+    if (rtt >= 0 && undisturbed) for (const link of this.#links.values()) if (link.up) link.rttMs = rtt
     if (this.#echoedAtMs === undefined || sentAtMs > this.#echoedAtMs) this.#echoedAtMs = sentAtMs
   }
 

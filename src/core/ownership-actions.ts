@@ -1,6 +1,7 @@
 import type { Agenda } from './agenda.ts'
 import { type Question, rank } from './authority.ts'
 import { daemonRestartsMs } from './daemon-peer.ts'
+import type { Damping } from './damping.ts'
 import type { GroupState, Reason } from './events.ts'
 import type { Group } from './group.ts'
 import type { OwnershipAction, OwnershipEvent } from './ownership-table.ts'
@@ -15,6 +16,8 @@ export interface PeerSituation {
   readonly heardEver: boolean
   readonly kind: 'unknown' | 'hot-standby' | 'heartbeat'
   readonly groups: ReadonlyMap<string, GroupClaim> | undefined
+  /** For how long it has served a group, as it last said; undefined: it did not say. */
+  readonly activeForMs?: ((group: string) => number | undefined) | undefined
 }
 
 /** What ownership needs and whom it tells. */
@@ -77,6 +80,8 @@ export interface Owned {
   /** Who wins the contest under way, as it was told. */
   contest: 'ours' | 'theirs' | undefined
   lastStallMs: number
+  /** Counts the moves that nobody asked for. */
+  readonly damping: Damping
 }
 
 const retryFirstMs = 1000
@@ -107,6 +112,7 @@ export const actions: Readonly<Record<OwnershipAction, (acting: Acting) => void>
     port.agenda.clear(`retry:${name}`)
     owned.returnable = owned.reason !== 'command'
     port.event('group:starting', { group: name, epoch: owned.epoch, reason: owned.reason })
+    damp(name, owned, port)
     owned.group.start(owned.epoch)
   },
   stop: (acting) => stop(acting, false),
@@ -222,6 +228,21 @@ function stop({ name, owned, port }: Acting, cutFirst: boolean): void {
   owned.group.stop(cutFirst)
 }
 
+/** The hold-down of this group before any damping. */
+export function holdDownOf(owned: Owned, port: Pick<OwnershipPort, 'config'>): number {
+  return owned.group.config.holdDownMs ?? port.config().holdDownMs
+}
+
+/** Counts this taking; tells when from now on the group is held where it is. */
+function damp(name: string, owned: Owned, port: OwnershipPort): void {
+  const { damping, reason } = owned
+  const nowMs = port.monoMs()
+  damping.taken(reason, nowMs)
+  const forMs = damping.heldUntilMs(holdDownOf(owned, port)) - nowMs
+  if (forMs > 0)
+    port.event('group:damped', { group: name, takings: damping.count(nowMs), holdDownMs: Math.round(forMs) })
+}
+
 function waitForAnswer({ name, port, post }: Acting): void {
   const { keepaliveMs } = port.config().times
   port.agenda.set(`probation:${name}`, port.monoMs() + 3 * keepaliveMs, () => post('silence'))
@@ -234,7 +255,8 @@ function retryLater({ name, owned, port, post }: Acting): void {
 
 /** It failed here: the peer should have it, and this node does not count as fit before the hold-down is over. */
 function markUnfit(owned: Owned, port: OwnershipPort): void {
-  owned.unfitUntilMs = port.monoMs() + (owned.group.config.holdDownMs ?? port.config().holdDownMs)
+  const nowMs = port.monoMs()
+  owned.unfitUntilMs = nowMs + owned.damping.holdDownMs(nowMs, holdDownOf(owned, port))
   backOff(owned, port)
 }
 

@@ -1,7 +1,8 @@
 import { guards, type Question } from './authority.ts'
+import { Damping } from './damping.ts'
 import type { GroupState, Reason } from './events.ts'
 import { Group, type GroupOutcome } from './group.ts'
-import { type Acting, actions, type Owned, type OwnershipPort } from './ownership-actions.ts'
+import { type Acting, actions, holdDownOf, type Owned, type OwnershipPort } from './ownership-actions.ts'
 import { type OwnershipEvent, ownershipTable } from './ownership-table.ts'
 import { claims, type GroupClaim } from './report.ts'
 import { indexTable } from './table.ts'
@@ -57,6 +58,7 @@ export class Ownership {
       returnable: true,
       contest: undefined,
       lastStallMs: 0,
+      damping: new Damping(),
     })
   }
 
@@ -98,6 +100,14 @@ export class Ownership {
     return new Map([...this.#owned].map(([name, { state, epoch }]) => [name, { state, epoch }]))
   }
 
+  /** For how long each group that serves has done so, in Heartbeat's manner as a duration: `NAME:MS`, blanks between. */
+  activeFor(): string | undefined {
+    const nowMs = this.#port.monoMs()
+    const active = [...this.#owned].filter(([, { state }]) => state === 'active')
+    if (active.length === 0) return undefined
+    return active.map(([name, { sinceMs }]) => `${name}:${Math.round(nowMs - sinceMs)}`).join(' ')
+  }
+
   view(name: string): { readonly reason: Reason; readonly sinceMs: number } | undefined {
     return this.#owned.get(name)
   }
@@ -129,7 +139,13 @@ export class Ownership {
   /** May go home by itself: serves here, prefers the peer, and did not come by an operator's word. */
   returnable(name: string): boolean {
     const owned = this.#owned.get(name)
-    return owned?.returnable === true && this.serves(name)
+    return owned?.returnable === true && this.serves(name) && !this.isDamped(name)
+  }
+
+  /** The group does not come to rest: what could as well wait has to. */
+  isDamped(name: string): boolean {
+    const owned = this.#owned.get(name)
+    return owned !== undefined && owned.damping.heldUntilMs(holdDownOf(owned, this.#port)) > this.#port.monoMs()
   }
 
   /** The peer began anew: what an operator had moved away from it counts as fallen to us. */
@@ -150,7 +166,10 @@ export class Ownership {
 
   /** A command clears hold-downs. */
   pardon(names: readonly string[]): void {
-    for (const name of names) this.post(name, 'pardon', '')
+    for (const name of names) {
+      this.#owned.get(name)?.damping.clear()
+      this.post(name, 'pardon', '')
+    }
   }
 
   grant(name: string, reason: Reason): void {
@@ -158,6 +177,7 @@ export class Ownership {
   }
 
   give(name: string, how: 'yield' | 'leave', reason: Reason): void {
+    if (reason === 'command') this.#owned.get(name)?.damping.clear()
     this.post(name, how, '', reason)
   }
 
@@ -270,6 +290,9 @@ export class Ownership {
       preferredIsPoorer: preferredHere ? now.wePoorer : now.peerPoorer,
       peerIsDaemon: this.#port.peer().kind === 'heartbeat',
       contestKnown: owned.contest === 'ours',
+      contested: owned.contest !== undefined,
+      activeForMs: owned.state === 'active' ? nowMs - owned.sinceMs : 0,
+      peerActiveForMs: this.#port.peer().activeForMs?.(name),
       keepaliveMs: times.keepaliveMs,
     }
   }

@@ -38,6 +38,16 @@ export function parseGroups(list: string): Map<string, GroupClaim> | undefined {
   return groups
 }
 
+/** `NAME:MS` for each group, a blank between; what is malformed is left out, for it only settles a draw. */
+export function parseDurations(list: string): Map<string, number> {
+  const durations = new Map<string, number>()
+  for (const entry of list.split(' ')) {
+    const match = /^([^: ]+):(\d{1,12})$/.exec(entry)
+    if (match) durations.set(match[1] as string, Number(match[2]))
+  }
+  return durations
+}
+
 /** Heartbeat's word for what a node holds: `local` are the groups that prefer it, `foreign` the other's. */
 export type RscHold = 'none' | 'local' | 'foreign' | 'all'
 

@@ -138,7 +138,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     sendToPeer: (fields) => void messenger.send({ ...fields, dest: config.peer }),
     onPoorer() {
       const held = ownership.names.filter((group) => ownership.claim(group)?.state === 'active')
-      const takeable = held.filter((group) => membership.peer.groups?.get(group)?.state === 'standby')
+      const takeable = held.filter((group) => peerCouldTake(group) && !ownership.isDamped(group))
       return held.length === 0 || dialogue.offer(takeable, 'connectivity')
     },
     onIsolation(isolated) {
@@ -168,7 +168,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     monoMs,
     config: getConfig,
     nextOpId: () => ++opId,
-    peer: () => membership.peer,
+    peer: () => ({ ...membership.peer, activeForMs: (group) => membership.activeForMs(group) }),
     circumstances: () => ({
       peerBeats: membership.silentMs < 2.5 * config.times.keepaliveMs,
       heardByPeer: heardByPeer(),
@@ -288,6 +288,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       hsecho: heard > 0 ? `${heard.toString(16)}:${Math.round(at.monoMs - messenger.highestHeardAtMs)}` : undefined,
       hsstall: String(Math.round(longestStallMs)),
       hscfg: agreement.digest,
+      hsfor: membership.metLongAgo ? undefined : ownership.activeFor(), // settles a contest of equal epochs
       hskeys: keys.advertisement,
       hsmaint: maintenance.format(),
     })
@@ -360,7 +361,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     const limitMs = membership.peerAlive ? deadtimeMs - keepaliveMs : initdeadMs - keepaliveMs
     if (stallMs >= limitMs) {
       wokeAtMs = at.monoMs
-      // First of all what may no longer be ours is cut off, everything of it, and only then a word is said (S6).
+      // First of all everything that may no longer be ours is cut off, and only then a word is said (S6).
       silent = true
       ownership.stalled(stallMs)
       silent = false

@@ -39,6 +39,7 @@ function behave(world: FaultWorld, operations: readonly Operation[], how: Simula
   // Where stopping and cutting off fail or lie nobody can promise that the other is alone.
   const leaves = ['stop', 'isolate', 'restore'].includes(operation)
   if (leaves || how.lies || (how.lateMs ?? 0) > 1500) world.facts.tainted.add(group.name)
+  if (how.lies) world.facts.lied.add(group.name)
   return () => {
     behaviour[operation] = {}
   }

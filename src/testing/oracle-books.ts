@@ -12,6 +12,8 @@ export interface Circumstances {
   isCuttable(group: string): boolean
 }
 
+const unrest = ['peer-dead', 'peer-left', 'failback', 'connectivity', 'resource-failed']
+
 type Books = {
   readonly [Name in EventName]?: (facts: NodeFacts, payload: EventPayloads[Name], all: Circumstances) => void
 }
@@ -23,6 +25,10 @@ export const bookkeeping: Books = {
     facts.liveness = 'alive'
     facts.returnedMs = all.nowMs
     if (how !== 'returned') facts.peerNewMs = all.nowMs
+    else
+      for (const [name, group] of facts.groups)
+        if (group.state === 'active' && all.serving.get(name)?.includes(facts.name))
+          group.owes.set('announce', all.nowMs + 2 * all.keepaliveMs)
   },
   'peer:late': (facts) => {
     facts.liveness = 'late'
@@ -44,6 +50,8 @@ export const bookkeeping: Books = {
     group.epoch = epoch
     group.reason = reason
     group.takenMs = all.nowMs
+    if (reason === 'command') group.takings = []
+    else if (unrest.includes(reason)) group.takings.push(all.nowMs)
     group.seenEpoch = Math.max(group.seenEpoch, epoch)
     group.usedEpoch = Math.max(group.usedEpoch, epoch)
     group.mustCut = false
@@ -94,7 +102,7 @@ export const bookkeeping: Books = {
       group.owes.set('announce', all.nowMs + 2 * ms)
     }
     const other = all.other(facts.name).group(name)
-    if (serving.length === 2 && all.togetherMs > 2 * ms && all.nowMs - other.contestedMs > 4 * ms)
+    if (serving.length === 2 && all.togetherMs > 0 && all.nowMs - other.contestedMs > 4 * ms)
       other.owes.set('contested', all.nowMs + 2 * ms)
   },
   'move:offered': (facts, payload, all) => {

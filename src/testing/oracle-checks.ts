@@ -74,6 +74,7 @@ export const oracleChecks: readonly Check[] = [
   rule('I2.settled', 'then both nodes have come to rest, and every command is answered', 'settled', unsettled),
   rule('I2.stays', 'in peace nobody begins or ends to serve, but on command', 'event', (facts, { node, event }) => {
     if (facts.season !== 'peace' || facts.probe !== 'none' || !event.name.startsWith('group:')) return undefined
+    if (facts.awaitsFailback) return undefined
     return event.name === 'group:announced' || `${node.name} tells ${event.name} in peace`
   }),
   rule('I3.overlap', 'operations that change a resource never overlap', 'began', (facts, { node, request }) => {
@@ -84,7 +85,7 @@ export const oracleChecks: readonly Check[] = [
     return true
   }),
   rule('I3.released', 'what is called released is not served', 'event', (facts, { node, event }) => {
-    if (event.name !== 'group:released' || facts.tainted.has(event.payload.group)) return undefined
+    if (event.name !== 'group:released' || facts.lied.has(event.payload.group)) return undefined
     facts.look()
     const { group } = event.payload
     return !facts.serving.get(group)?.includes(node.name) || `${node.name} called ${group} released and serves it`
@@ -93,7 +94,7 @@ export const oracleChecks: readonly Check[] = [
     if (ending !== 'stopped') return undefined
     facts.look()
     for (const [group, nodes] of facts.serving)
-      if (nodes.includes(node.name) && !facts.tainted.has(group)) return `${node.name} has left and serves ${group}`
+      if (nodes.includes(node.name) && !facts.lied.has(group)) return `${node.name} has left and serves ${group}`
     return true
   }),
   rule('I4.junk', 'forged, replayed, foreign and outdated packets change nothing', 'injected', (_, moment) => {
@@ -146,6 +147,7 @@ export const oracleChecks: readonly Check[] = [
   }),
   rule('I11.links', 'the loss of one link of two, or of all ping targets, moves nothing', 'event', (facts, moment) => {
     if (facts.season !== 'peace' || (facts.probe !== 'link' && facts.probe !== 'targets')) return undefined
+    if (facts.awaitsFailback) return undefined
     const { node, event } = moment
     const moves = event.name.startsWith('group:') && event.name !== 'group:announced'
     return !moves || `${node.name} tells ${event.name} because of ${facts.probe}`
@@ -163,7 +165,7 @@ export const oracleChecks: readonly Check[] = [
     'a planned move in peace takes no longer than to stop, to start and to say so',
     'peace over',
     (facts) => {
-      if (facts.probe !== 'move' || facts.longestGapMs === 0) return undefined
+      if (facts.probe !== 'move' || facts.longestGapMs === 0 || facts.awaitsFailback) return undefined
       const allowedMs = 50 + 10 * Math.max(...facts.options.groups.map(({ resources }) => resources.length))
       return facts.longestGapMs <= allowedMs || `a move took ${facts.longestGapMs.toFixed(0)} ms, not ${allowedMs}`
     },
@@ -194,6 +196,22 @@ export const oracleChecks: readonly Check[] = [
       }
     return held
   }),
+  rule(
+    'I17.winner',
+    'of two active nodes that both run well the higher epoch goes on',
+    'event',
+    (facts, { node, event }) => {
+      if (event.name !== 'contested' || facts.options.autoFailback === true) return undefined
+      const { epoch, peerEpoch, winner, group } = event.payload
+      const other = facts.other(node.name)
+      // Who has stalled, stops already or is not heard gives way whatever its epoch.
+      if (facts.contactMs === undefined || epoch === peerEpoch || other.group(group).state !== 'active')
+        return undefined
+      if (Math.max(node.resumedMs, other.resumedMs) > facts.nowMs - 20_000) return undefined
+      const higher = epoch > peerEpoch ? node.name : other.name
+      return winner === higher || `${winner} goes on with ${group}, and ${higher} has the higher epoch`
+    },
+  ),
   rule('M.once', 'a message arrives once, and in the order in which it was sent', 'effects', (_, { node, effects }) => {
     let held: Verdict
     for (const effect of effects) {
@@ -245,6 +263,17 @@ export const oracleChecks: readonly Check[] = [
       const group = node.group(name)
       if (group.reason === 'command' && node.peerNewMs < group.takenMs)
         return `${node.name} gives ${name} back, which a command had moved`
+    }
+    return true
+  }),
+  rule('F.damped', 'a group that does not come to rest is held where it is', 'event', (facts, { node, event }) => {
+    if (event.name !== 'move:offered') return undefined
+    const { reason, groups } = event.payload
+    if (reason !== 'failback' && reason !== 'connectivity') return undefined
+    for (const name of groups) {
+      const untilMs = facts.dampedUntilMs(node, name)
+      if (facts.nowMs < untilMs)
+        return `${node.name} gives ${name} away ${(untilMs - facts.nowMs).toFixed(0)} ms too early`
     }
     return true
   }),
@@ -310,10 +339,12 @@ function detected(facts: Facts, { node }: At<'beat'>): Verdict {
   const sinceMs = node.heardMs
   const silentMs = nowMs - sinceMs
   if (silentMs < node.announcedMs) return undefined
-  const pauses = node.pauses.filter(({ toMs }) => toMs > sinceMs)
-  const long = pauses.filter(({ fromMs, toMs }) => toMs - fromMs >= node.announcedMs / 3).length
-  const roundTripMs = Math.max(0, ...(facts.pair.view(node.name)?.links.map(({ rttMs }) => rttMs ?? 0) ?? []))
-  const freshMs = long * (2 * keepaliveMs + roundTripMs)
+  const pauses = node.pauses.filter(({ toMs }) => toMs >= sinceMs - 1)
+  const long = pauses.filter(({ fromMs, toMs }) => toMs - fromMs >= node.announcedMs / 3)
+  const freshMs = long.reduce(
+    (sum, { roundTripMs }) => sum + 2 * keepaliveMs + Math.min(roundTripMs, node.announcedMs),
+    0,
+  )
   const lagMs = facts.timersLate ? 1000 : 0
   const boundMs =
     (node.announcedMs + keepaliveMs) * (1 + 2 * facts.driftBound) +
@@ -350,7 +381,7 @@ function bounded(facts: Facts, { node }: At<'beat'>): Verdict {
 }
 
 function quiet(facts: Facts, { forMs }: At<'peace over'>): Verdict {
-  if (facts.probe !== 'none') return undefined
+  if (facts.probe !== 'none' || facts.awaitsFailback) return undefined
   const allowed = (forMs / facts.keepaliveMs) * 1.2 + 5
   for (const { name, framesSent, told } of facts.nodes) {
     if (told > 0) return `${name} told ${told} events in peace`

@@ -22,6 +22,8 @@ export class Facts {
   readonly driftBound: number
   /** Groups of which an agent fails or lies at the moment, so that nobody can promise where they are served. */
   readonly tainted: Set<string> = new Set()
+  /** Groups of which an agent lies at the moment about stopping or cutting off. */
+  readonly lied: Set<string> = new Set()
   /** A state file was lost: numbers may repeat. */
   stateLost = false
   timersLate = false
@@ -66,6 +68,23 @@ export class Facts {
   /** For how long both have heard each other undisturbed. */
   get togetherMs(): number {
     return this.contactMs === undefined ? 0 : this.nowMs - this.contactMs
+  }
+
+  /** Until when a node must keep a group that does not come to rest. */
+  dampedUntilMs(node: NodeFacts, name: string): number {
+    const { takings } = node.group(name)
+    const lastMs = takings.at(-1) ?? Number.NEGATIVE_INFINITY
+    const count = takings.filter((atMs) => atMs > lastMs - 599_000).length
+    if (count <= 2) return Number.NEGATIVE_INFINITY
+    const holdDownMs = (this.options.holdDownMs ?? 60_000) * 2 ** (count - 3)
+    return lastMs + Math.min(holdDownMs, 600_000) * (1 - this.driftBound)
+  }
+
+  /** A failback that was put off by damping may come in peace. */
+  get awaitsFailback(): boolean {
+    return this.nodes.some((node) =>
+      [...node.groups.keys()].some((name) => Number.isFinite(this.dampedUntilMs(node, name))),
+    )
   }
 
   resources(group: string): readonly string[] {
@@ -122,7 +141,9 @@ export class Facts {
     const facts = this.of(node)
     facts.pausedSinceMs = undefined
     facts.pauses = facts.pauses.filter(({ toMs }) => toMs > this.nowMs - 120_000)
-    facts.pauses.push({ fromMs: this.nowMs - forMs, toMs: this.nowMs, kind })
+    const links = this.pair.view(node)?.links ?? []
+    const roundTripMs = links.reduce((most, { rttMs }) => Math.max(most, rttMs ?? 0), 0)
+    facts.pauses.push({ fromMs: this.nowMs - forMs, toMs: this.nowMs, kind, roundTripMs })
     facts.resumedMs = this.nowMs
     this.changed()
   }
@@ -171,6 +192,8 @@ export class Facts {
   input(node: string, input: Input): void {
     const facts = this.of(node)
     if (input.type === 'observation' && input.observation.reachable) facts.targetMs = this.nowMs
+    if (input.type === 'command' && (input.command.name === 'takeover' || input.command.name === 'standby'))
+      for (const group of facts.groups.values()) group.takings = []
     if (input.type !== 'message' || facts.taking === 'injected') return
     const type = text(input.message, 't') ?? ''
     const seq = hexOf(input.message, 'seq') ?? 0

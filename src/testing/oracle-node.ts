@@ -8,6 +8,8 @@ export interface PauseFact {
   readonly fromMs: number
   readonly toMs: number
   readonly kind: Pause
+  /** Round trip that the node reckoned with when it went on. */
+  readonly roundTripMs: number
 }
 
 /** What is true of one group at one node. */
@@ -21,6 +23,8 @@ export class GroupFacts {
   seenEpoch = 0
   /** Highest epoch that this node has used, in any run. */
   usedEpoch = 0
+  /** When it was taken in this run without a command, from somebody who had it; a command ends the count. */
+  takings: number[] = []
   /** Resources of which a start was begun and no stop has ended well since. */
   readonly touched: Set<string> = new Set()
   /** Resources of which a start has ended well and no stop was begun since. */
@@ -72,7 +76,7 @@ export class NodeFacts {
   readonly delivered: Map<number, number> = new Map()
   /** Every message that was delivered here, by its number. */
   readonly received: Set<number> = new Set()
-  /** Events told since peace began, announcements left out. */
+  /** Events told since peace began, those of groups left out. */
   told = 0
   /** Promises of its groups that were kept since the last beat. */
   kept = 0
@@ -126,6 +130,7 @@ export class NodeFacts {
       group.state = 'unknown'
       group.epoch = 0
       group.reason = ''
+      group.takings = []
       group.seenEpoch = group.usedEpoch
       group.failedAtMs = Number.NEGATIVE_INFINITY
     }

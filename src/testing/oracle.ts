@@ -105,6 +105,7 @@ export class Oracle implements SimulationObserver {
   /** Everything is healed and the time to settle is over: whoever serves now must, and nothing is open. */
   settled(): void {
     this.facts.tainted.clear()
+    this.facts.lied.clear()
     this.#ask({ at: 'settled' })
   }
 
@@ -246,7 +247,7 @@ export class Oracle implements SimulationObserver {
     facts.livenessBefore = facts.liveness
     for (const [name, { seenEpoch }] of facts.groups) facts.seenBefore.set(name, seenEpoch)
     this.facts.event(node, event)
-    if (event.name !== 'group:announced') facts.told++
+    if (!event.name.startsWith('group:')) facts.told++
     this.#ask({ at: 'event', node: facts, event })
     this.onEvent?.(node, event)
   }

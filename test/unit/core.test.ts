@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Agenda } from '../../src/core/agenda.ts'
+import { Damping } from '../../src/core/damping.ts'
 import { holdOfMove, inScope, namedGroups } from '../../src/core/dialogue-words.ts'
 import { DropCounter } from '../../src/core/drop-counter.ts'
 import { Freshness } from '../../src/core/freshness.ts'
 import { groupStates } from '../../src/core/ownership-table.ts'
-import { formatGroups, holdCovers, parseGroups } from '../../src/core/report.ts'
+import { formatGroups, holdCovers, parseDurations, parseGroups } from '../../src/core/report.ts'
 import { createCore } from '../../src/core/step.ts'
 import type { CoreConfig, Effect, GroupConfig, Input } from '../../src/core/types.ts'
 import { deadtime } from '../../src/liveness/deadtime.ts'
@@ -72,6 +73,45 @@ const beat = (seq: number, fields: Record<string, string> = {}) =>
 
 const sent = (effects: readonly Effect[]) =>
   effects.flatMap((effect) => (effect.type === 'send' ? [effect.message] : []))
+
+describe('Damping', () => {
+  const taken = (times: number, everyMs = 1000) => {
+    const damping = new Damping()
+    for (let index = 1; index <= times; index++) damping.taken('peer-dead', index * everyMs)
+    return damping
+  }
+
+  it('holds a group from the third taking on, twice as long each time, ten minutes at most', () => {
+    assert.equal(taken(2).heldUntilMs(5000), Number.NEGATIVE_INFINITY)
+    assert.equal(taken(3).heldUntilMs(5000), 3000 + 5000)
+    assert.equal(taken(4).heldUntilMs(5000), 4000 + 10_000)
+    assert.equal(taken(6).heldUntilMs(5000), 6000 + 40_000)
+    assert.equal(taken(40).heldUntilMs(5000), 40_000 + 600_000)
+    assert.equal(taken(3).holdDownMs(3000, 700_000), 700_000, 'never shorter than configured')
+  })
+
+  it('forgets what is ten minutes old, what a command has ended, and what nobody had before', () => {
+    assert.equal(taken(9, 301_000).heldUntilMs(5000), Number.NEGATIVE_INFINITY)
+    const damping = taken(5)
+    damping.taken('command', 6000)
+    assert.equal(damping.heldUntilMs(5000), Number.NEGATIVE_INFINITY)
+    for (let index = 0; index < 5; index++) damping.taken('peer-failed', 7000 + index)
+    assert.equal(damping.count(8000), 0)
+  })
+})
+
+describe('parseDurations', () => {
+  it('reads what it can', () => {
+    assert.deepEqual(
+      [...parseDurations('web:5 mail:12 bad x: :4 a:-1')],
+      [
+        ['web', 5],
+        ['mail', 12],
+      ],
+    )
+    assert.equal(parseDurations('').size, 0)
+  })
+})
 
 describe('Agenda', () => {
   it('runs what is due, earliest first, and nothing twice', () => {
