@@ -85,7 +85,8 @@ export class DaemonPeer {
     this.#word = daemonWord(this.#word, incoming)
     if (!this.present) return
     const { groups: before } = this.#port.peer()
-    this.#port.setClaims(daemonClaims(this.#port.config(), incoming, before, (group) => this.#port.claim(group)))
+    const ours = (group: string) => this.#port.claim(group)
+    this.#port.setClaims(daemonClaims(this.#port.config(), incoming, before, ours, this.#word.everStable))
   }
 
   /** Our word for what we hold. `without` are groups on their way to it, which still run here. */

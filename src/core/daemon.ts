@@ -33,6 +33,7 @@ export function daemonClaims(
   incoming: Message,
   before: ReadonlyMap<string, GroupClaim> | undefined,
   ours: (group: string) => GroupClaim | undefined,
+  everStable = true,
 ): Map<string, GroupClaim> {
   const hold = text(incoming, 'rsc_hold')
   const gives = text(incoming, 'info') === 'standby' || text(incoming, 'info') === 'shutdown'
@@ -40,6 +41,14 @@ export function daemonClaims(
     groups.map(({ name, preferred }): [string, GroupClaim] => {
       const was = before?.get(name)
       const claimed = was !== undefined && claims(was.state)
+      // What prefers it and is not held here it takes as soon as it comes to rest for the first time, and may be taking already.
+      if (
+        !everStable &&
+        preferred === peer &&
+        !holdCovers(hold, peer, preferred) &&
+        !claims(ours(name)?.state ?? 'unknown')
+      )
+        return [name, claimed ? was : { ...takenByDaemon(was, ours(name)), state: 'starting' }]
       if (!holdCovers(hold, peer, preferred))
         return [name, { state: claimed && gives ? 'stopping' : 'standby', epoch: was?.epoch ?? ours(name)?.epoch ?? 0 }]
       return [name, claimed ? { ...was, state: 'active' } : takenByDaemon(was, ours(name))]

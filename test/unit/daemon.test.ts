@@ -73,6 +73,25 @@ describe('the conversation with a daemon', () => {
     assert.ok(master.serves('mail'))
   })
 
+  it('leaves its groups to a daemon that starts, however late it takes them', () => {
+    const slave = new Conversation(pairOf('slave'))
+    slave.meets('none', '0')
+    slave.passes(9000)
+    assert.equal(slave.serves('mail'), false)
+    slave.hears({ t: 'resource', rsc_hold: 'none', rtype: 'full', isstable: '1' })
+    slave.passes(1000)
+    assert.ok(slave.serves('mail'), 'it has come to rest without them')
+  })
+
+  it('keeps what it serves when a daemon starts', () => {
+    const slave = new Conversation(pairOf('slave'))
+    slave.passes(4000, 'silent')
+    slave.meets('none', '0')
+    slave.passes(3000)
+    assert.ok(slave.serves('mail'))
+    assert.deepEqual(slave.told('contested'), [])
+  })
+
   it('takes what the daemon gives after its done, not after its report', () => {
     const slave = new Conversation(pairOf('slave'))
     slave.meets('local')
