@@ -23,7 +23,7 @@ const tellings: readonly Telling[] = [
   {
     name: 'reload',
     row: 'a changed ha.cf is read by each node while it runs (heartbeat -r, SIGHUP): no gap',
-    ci: ['our-slave-on', 'our-master-on'],
+    ci: ['our-master-on'],
     up: true,
     failback: [true],
     async tell(pairing) {
