@@ -100,7 +100,12 @@ export class Pairing implements AsyncDisposable {
   static async up(...words: Parameters<typeof Pairing.set>): Promise<Pairing> {
     const pairing = await Pairing.set(...words)
     const slave = pairing.#second ? (['slave'] as const) : undefined
-    await pairing.act('both start', () => pairing.start(...NODES), ['master'], 20_000, NODES, slave)
+    try {
+      await pairing.act('both start', () => pairing.start(...NODES), ['master'], 20_000, NODES, slave)
+    } catch (error) {
+      await pairing[Symbol.asyncDispose]()
+      throw error
+    }
     return pairing
   }
 
