@@ -1,56 +1,72 @@
 import { Recorder } from '../src/cluster/recorder.ts'
-import { createCore } from '../src/core/step.ts'
-import type { CoreConfig, Effect, Happening } from '../src/core/types.ts'
+import { type Core, createCore } from '../src/core/step.ts'
+import type { CoreConfig, Happening } from '../src/core/types.ts'
 import { deadtime } from '../src/liveness/deadtime.ts'
 import { simulatedRing } from '../src/testing/simulated-ring.ts'
 import { createCodec } from '../src/wire/codec.ts'
 import type { Figure } from './figure.ts'
+import { benchCodec } from './sealed-pair.ts'
 
 export function packetPath(): Figure[] {
   return [
     {
       what: 'one beat: verify (sha1), decode, core, answer sealed where there is one',
       unit: 'µs',
-      values: beats(false).timed,
+      values: beats().timed,
       goal: 'median under 40 µs',
     },
     {
       what: 'the same with the flight recorder on',
       unit: 'µs',
-      values: beats(true).timed,
+      values: beats({ recorded: true }).timed,
       goal: 'median under 40 µs',
     },
-    { what: 'what the recorder keeps of one beat and its tick', unit: 'bytes', values: [beats(true).bytes] },
+    { what: 'the same with sealed frames in place of signed ones', unit: 'µs', values: beats({ sealed: true }).timed },
+    {
+      what: 'what the recorder keeps of one beat and its tick',
+      unit: 'bytes',
+      values: [beats({ recorded: true }).bytes],
+    },
   ]
 }
 
 /** Two cores that talk through real frames in virtual time; what the second one does with a packet is timed. */
-function beats(recorded: boolean): { readonly timed: number[]; readonly bytes: number } {
-  const codec = createCodec({ ring: simulatedRing(), framing: 'datagram' })
+function beats({ recorded = false, sealed = false } = {}): { readonly timed: number[]; readonly bytes: number } {
+  const signing = createCodec({ ring: simulatedRing(), framing: 'datagram' })
   const liveness = deadtime({ keepalive: '1s', deadtime: '5s' })
   let nowMs = 0
   const at = () => ({ monoMs: nowMs, bootMs: nowMs, wallMs: nowMs })
   let recorder: Recorder | undefined
-  const makeCore = (self: string, peer: string) => {
-    const config = configOf(self, peer, liveness.times)
+  const makeCore = (self: string, peer: string): Core => {
+    const config = { ...configOf(self, peer, liveness.times), sealed }
     const core = createCore(config, liveness.create())
     if (!recorded) return core
     const { type, times } = liveness
     recorder = new Recorder({ head: { library: '', config, liveness: { type, times } }, memoryBytes: 67_108_864 })
     return recorder.wrap(core)
   }
-  const master = makeCore('master', 'slave')
-  const slave = makeCore('slave', 'master')
-  const frames = (effects: readonly Effect[]) =>
-    effects.flatMap((effect) => (effect.type === 'send' ? [codec.seal(effect.message, effect.keyId)] : []))
-  const deliver = (core: typeof master, frame: Uint8Array): Uint8Array[] => {
-    const opened = codec.open(frame)
+  const makeNode = (self: 'master' | 'slave', peer: string) => ({
+    core: makeCore(self, peer),
+    codec: sealed ? benchCodec(self) : signing,
+  })
+  const master = makeNode('master', 'slave')
+  const slave = makeNode('slave', 'master')
+  type Node = typeof master
+  /** Frames of what a step says, and of what it says to the random bytes that it asks for. */
+  const step = (node: Node, input: Happening): Uint8Array[] =>
+    node.core.step({ ...input, at: at() }).flatMap((effect) => {
+      if (effect.type === 'askRandom')
+        return step(node, { type: 'random', bytes: new Uint8Array(effect.count).fill(9) })
+      return effect.type === 'send' ? [node.codec.seal(effect.message, effect.keyId, effect.sequence)] : []
+    })
+  const deliver = (node: Node, frame: Uint8Array): Uint8Array[] => {
+    const opened = node.codec.open(frame, (mark) => node.core.isNew(mark))
     if (!opened.ok) throw new Error(`a frame was dropped: ${opened.reason}`)
-    return frames(core.step({ type: 'message', link: 'eth1', message: opened.message, keyId: opened.keyId, at: at() }))
+    const { message, keyId, mark } = opened
+    return step(node, { type: 'message', link: 'eth1', message, keyId, ...(mark && { mark }) })
   }
-  const step = (core: typeof master, happening: Happening) => frames(core.step({ ...happening, at: at() }))
   /** Delivers frames, and what they are answered with, until nobody has anything to say. */
-  const exchange = (sent: readonly Uint8Array[], to: typeof master, timed?: number[]): void => {
+  const exchange = (sent: readonly Uint8Array[], to: Node, timed?: number[]): void => {
     for (const frame of sent) {
       const begin = process.hrtime.bigint()
       const answers = deliver(to, frame)
@@ -67,6 +83,7 @@ function beats(recorded: boolean): { readonly timed: number[]; readonly bytes: n
     exchange(step(master, { type: 'tick' }), slave, beat < 2000 ? undefined : timed)
     exchange(step(slave, { type: 'tick' }), master)
   }
+  if (timed.length < count - 2000) throw new Error(`only ${timed.length} beats were exchanged`)
   return { timed, bytes: (recorder?.recording().length ?? 0) / count }
 }
 

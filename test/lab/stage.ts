@@ -91,7 +91,9 @@ export class Stage {
         await world.host(node).write(`${DIRECTORY}/${name}`, text, { mode })
       if (all.nginx === 'outside') await world.host(node).run(['nginx'])
     }
-    return new Stage(world, await world.startClient())
+    const stage = new Stage(world, await world.startClient())
+    if (all.sealed) await stage.makeKey(...NODES)
+    return stage
   }
 
   /** As `set`, and the pair runs: the master serves, and both know each other. */
@@ -103,6 +105,17 @@ export class Stage {
     })
     await waitFor(() => NODES.every((node) => stage.told(node, 'peer:alive')), { what: 'both know each other' })
     return stage
+  }
+
+  /** A new key, made by the command on the first of these hosts and copied to the others. */
+  async makeKey(...nodes: readonly NodeName[]): Promise<void> {
+    const [first, ...others] = nodes
+    if (first === undefined) return
+    const file = `${DIRECTORY}/key`
+    await this.world.host(first).run(['rm', '-f', file])
+    await this.world.host(first).run([process.execPath, MAIN, 'keygen', file])
+    const key = await this.world.host(first).read(file)
+    for (const other of others) await this.world.host(other).write(file, key, { mode: 0o600 })
   }
 
   /** Starts the pair's process on these hosts, all at once. */
@@ -145,6 +158,16 @@ export class Stage {
   /** How often the pair's process of a host, as started last, has told an event. */
   count(node: NodeName, event: string): number {
     return this.#events(this.world.pair(node)).filter((name) => name === event).length
+  }
+
+  /** How many packets the pair's process of a host has dropped on all its links, by reason, as `status --json` says. */
+  async dropped(node: NodeName): Promise<Readonly<Record<string, number>>> {
+    const { stdout } = await this.command(node, 'status', '--json')
+    const { links } = JSON.parse(stdout) as { links: readonly { dropped: Record<string, number> }[] }
+    const sum: Record<string, number> = {}
+    for (const { dropped } of links)
+      for (const [reason, count] of Object.entries(dropped)) sum[reason] = (sum[reason] ?? 0) + count
+    return sum
   }
 
   told(node: NodeName, event: string): boolean {

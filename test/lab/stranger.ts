@@ -1,53 +1,55 @@
-/**
- * Sends what a misconfigured node may send to a node of ours: `stranger.ts ADDRESS PORT NAME` where NAME is that node's own
- * name. Each kind comes in a burst; the kinds follow each other a little more than a second apart. Prints a line for each.
- */
 import { createSocket } from 'node:dgram'
+import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createKeyRing } from '../../src/authenticators/keyring.ts'
-import { sha1 } from '../../src/authenticators/sha1.ts'
-import { createCodec } from '../../src/wire/codec.ts'
-import { message } from '../../src/wire/message.ts'
 
-const [address = '', port = '', name = '', peer = '', secret = ''] = process.argv.slice(2)
+// A third host on the heartbeat network. It hears what is broadcast to port 694 and keeps it; on its standard input it is told
+// `replay ADDRESS` (everything it has heard, in order, again and again), `flood RATE ADDRESS…` (junk) or `stop`.
 
-const codecOf = (key: string) => {
-  const { keys, active } = sha1({ key, id: 1 })
-  const entries = keys.map((spec) => ({ id: spec.id, authenticator: spec.create(Buffer.from(key)) }))
-  return createCodec({ ring: createKeyRing(entries, active), framing: 'datagram' })
-}
-const right = codecOf(secret)
-const wrong = codecOf('the secret of another cluster')
+const PORT = 694
+const recorded: Buffer[] = []
+let recording = true
+let task = 0
 
-const beat = (changes: Record<string, string>) =>
-  message({
-    t: 'status',
-    st: 'active',
-    dt: '3e8',
-    protocol: '1',
-    ts: '1',
-    ttl: '3',
-    seq: '1',
-    hg: '70000000',
-    ...changes,
-  })
+const ears = createSocket({ type: 'udp4', reuseAddr: true })
+ears.on('message', (frame) => recording && recorded.push(Buffer.from(frame)))
+ears.bind(PORT)
+const mouth = createSocket('udp4')
+mouth.on('error', () => {})
+mouth.bind(0, () => mouth.setBroadcast(true))
 
-const kinds: Readonly<Record<string, Uint8Array>> = {
-  'another cluster': wrong.seal(beat({ src: 'db1' })),
-  'our own name': right.seal(beat({ src: name, hg: '1' })),
-  'a foreign node': right.seal(beat({ src: 'db1' })),
-  'an old generation': right.seal(beat({ src: peer, hg: '1' })),
-  compressed: right.seal(message({ _compressed_payload: new Uint8Array(40), _compression_algorithm: 'zlib' })),
-  'no frame': Buffer.from('GET / HTTP/1.1\r\n\r\n'),
-}
+const tell = (event: object): void => console.log(JSON.stringify(event))
+const send = (frame: Uint8Array, address: string): void => mouth.send(frame, PORT, address, () => {})
 
-const socket = createSocket('udp4')
-for (const [kind, datagram] of Object.entries(kinds)) {
-  for (let count = 0; count < 50; count++) {
-    await new Promise((done) => socket.send(datagram, Number(port), address, done))
-    await sleep(10)
+async function replay(address: string): Promise<void> {
+  const mine = ++task
+  recording = false
+  tell({ event: 'replaying', frames: recorded.length })
+  for (let at = 0; task === mine && recorded.length > 0; at++) {
+    send(recorded[at % recorded.length] as Buffer, address)
+    if (at % 5 === 0) await sleep(5)
   }
-  console.log(JSON.stringify({ sent: kind }))
-  await sleep(700)
 }
-socket.close()
+
+/** Half of the junk begins as a sealed frame does, half as Heartbeat's. */
+async function flood(rate: number, addresses: readonly string[]): Promise<void> {
+  const mine = ++task
+  const junk = ['HSS\x01', '###\n'].map((mark) => Buffer.from(mark.padEnd(300, 'x')))
+  const beganMs = performance.now()
+  let sent = 0
+  while (task === mine) {
+    const due = Math.min(((performance.now() - beganMs) * rate) / 1000, sent + rate / 20)
+    for (; sent < due; sent++) send(junk[sent % 2] as Buffer, addresses[(sent >> 1) % addresses.length] as string)
+    await sleep(1)
+  }
+  tell({ event: 'flooded', perSecond: Math.round((1000 * sent) / (performance.now() - beganMs)) })
+}
+
+createInterface({ input: process.stdin })
+  .on('line', (line) => {
+    const [word, ...rest] = line.split(' ')
+    if (word === 'replay') void replay(rest[0] as string)
+    else if (word === 'flood') void flood(Number(rest[0]), rest.slice(1))
+    else task++
+  })
+  .on('close', () => process.exit(0))
+tell({ event: 'ready' })

@@ -15,6 +15,10 @@ export interface PairSettings {
   readonly handover: 'break-before-make' | 'make-before-break'
   readonly deadtimeMs: number
   readonly initdeadMs: number
+  /** Of the ini: frames are sealed, with the key of `/etc/ha.d/key`, instead of signed. */
+  readonly sealed: boolean
+  /** Of the ini: the lines are broadcast, so that every host on them hears the pair. */
+  readonly broadcast: boolean
 }
 
 export const TUTORIAL: PairSettings = {
@@ -28,6 +32,8 @@ export const TUTORIAL: PairSettings = {
   deadtimeMs: 1000,
   // Long, so that a busy machine which starts one node seconds after the other does not look like a node alone.
   initdeadMs: 10_000,
+  sealed: false,
+  broadcast: false,
 }
 
 /** Times that no scenario varies, ms. */
@@ -74,13 +80,18 @@ const ini = (settings: PairSettings): string =>
     `deadtime = ${settings.deadtimeMs}ms`,
     `initdead = ${settings.initdeadMs}ms`,
     '[authenticator]',
-    'method = sha256',
-    'key = a key of the laboratory, long enough',
+    ...(settings.sealed
+      ? ['method = sealed', 'keyFile = /etc/ha.d/key']
+      : ['method = sha256', 'key = a key of the laboratory, long enough']),
     ...settings.links.flatMap((device) => [
       `[transport.${device}]`,
-      'type = udp-unicast',
-      `addresses.master = ${plugOf('master', device).address}`,
-      `addresses.slave = ${plugOf('slave', device).address}`,
+      ...(settings.broadcast
+        ? ['type = udp-broadcast']
+        : [
+            'type = udp-unicast',
+            `addresses.master = ${plugOf('master', device).address}`,
+            `addresses.slave = ${plugOf('slave', device).address}`,
+          ]),
       `device = ${device}`,
     ]),
     '[arbiter.gateway]',
