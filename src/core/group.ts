@@ -52,6 +52,8 @@ export class Group {
   #epoch = 0
   /** Everything a start was tried of and no stop has verified since, in the order of the starts. */
   readonly #touched = new Map<string, ResourceConfig>()
+  /** Those of them whose start came to its end, and no stop was tried since: a start that was given up may have done anything. */
+  readonly #started = new Set<string>()
   #stuck: { readonly name: string; readonly reason: string } | undefined
   readonly #running = new Map<number, Running>()
   /** Grows with every new job; what an abandoned job was about to do next is then not done. */
@@ -87,8 +89,8 @@ export class Group {
 
   #adapt(): void {
     const { resources } = this.#config
-    const isWanted = ({ name }: ResourceConfig) => resources.some((resource) => resource.name === name)
-    const gone = [...this.#touched.values()].filter((resource) => !isWanted(resource))
+    const isWanted = (name: string) => resources.some((resource) => resource.name === name) && this.#started.has(name)
+    const gone = [...this.#touched.values()].filter(({ name }) => !isWanted(name))
     const isNew = resources.some(({ name }) => !this.#touched.has(name))
     if ((gone.length === 0 && !isNew) || this.#port.isMaintained()) return
     const job = this.#newJob()
@@ -356,8 +358,10 @@ export class Group {
     this.#touched.set(resource.name, resource)
     this.#perform(resource, 'start', resource.times.startMs, (result) => {
       if (job !== this.#job) return
-      if (result.ok) this.#startMissing(job, done)
-      else done(`${resource.name}: ${result.reason}`)
+      if (result.ok) {
+        this.#started.add(resource.name)
+        this.#startMissing(job, done)
+      } else done(`${resource.name}: ${result.reason}`)
     })
   }
 
@@ -371,6 +375,7 @@ export class Group {
     const next = (index: number, tries: number): void => {
       const resource = resources[index]
       if (!resource) return done(null)
+      this.#started.delete(resource.name)
       this.#perform(resource, 'stop', resource.times.stopMs, (result) => {
         if (job !== this.#job) return
         if (result.ok) {
