@@ -80,7 +80,7 @@ export interface EventPayloads {
   }
   /** This node begins to take a group. */
   'group:starting': { readonly group: string; readonly epoch: number; readonly reason: Reason }
-  /** This node serves the group. Emitted again when a contest was won: handlers are idempotent by epoch. */
+  /** This node serves the group. Emitted again when a contest was won, or what had to be stopped or added runs: handlers are idempotent by epoch. */
   'group:acquired': {
     readonly group: string
     readonly epoch: number

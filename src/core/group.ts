@@ -94,7 +94,7 @@ export class Group {
     const isNew = resources.some(({ name }) => !this.#touched.has(name))
     if ((gone.length === 0 && !isNew) || this.#port.isMaintained()) return
     const job = this.#newJob()
-    this.#whenIdle(job, () => this.#restart(gone, job, () => this.#serve()))
+    this.#whenIdle(job, () => this.#restart(gone, job, () => this.#serveThen('restored')))
   }
 
   /** Stops these, in reverse, then starts everything that does not run. */
