@@ -48,6 +48,8 @@ function longestBeat({ nodes, groups, times, authenticator }: BeatFacts) {
     ts: 'ffffffff',
     ttl: '3',
     seq: 'ffffffff',
+    // Travels on every line once anything was in maintenance.
+    hsmaint: groups.map(({ name }) => `${name}:off:${'9'.repeat(13)}`).join(' '),
   }
   const extra = {
     hs: '1',

@@ -2,8 +2,11 @@ import type { FrameHint } from '../roles/transport.ts'
 import { bytes, type Message, text } from '../wire/message.ts'
 import { type LineBudget, lineMs, payloadFrameBytes } from './line-budget.ts'
 
-/** Names of this project's own fields of a beat (architecture.md §7). */
-const isExtra = (name: string): boolean => name.startsWith('hs')
+/**
+ * Fields of a beat that a slow line does without. What is in maintenance has to be known however slow the line: the peer would
+ * take a group that looks free.
+ */
+const isExtra = (name: string): boolean => name.startsWith('hs') && name !== 'hsmaint'
 
 /**
  * What of a message goes over a slow line: the same, or a beat without the extra fields where they do not fit. `undefined`:
