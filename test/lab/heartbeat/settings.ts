@@ -54,7 +54,8 @@ const ucast = (peer: NodeName, device: Device): string => `ucast ${device} ${plu
 const mediumLines: Readonly<Record<Medium, (peer: NodeName) => readonly [string, string]>> = {
   ucast: (peer) => [ucast(peer, 'eth1'), ucast(peer, 'eth0')],
   bcast: () => ['bcast eth1', 'bcast eth0'],
-  mcast: () => ['mcast eth1 239.1.2.3 694 1 0', 'mcast eth0 239.1.2.3 694 1 0'],
+  // A group for each: one on both devices would be heard on either by every socket.
+  mcast: () => ['mcast eth1 239.1.2.3 694 1 0', 'mcast eth0 239.1.2.4 694 1 0'],
   serial: (peer) => [`baud ${BAUD}\nserial ${SERIAL_DEVICE}`, ucast(peer, 'eth1')],
 }
 
