@@ -60,6 +60,8 @@ umount -l /old
 exec env -i PATH=${path} container=lab /lib/systemd/systemd --system --unit=multi-user.target --log-target=console --show-status=no
 `
 
+let booted = 0
+
 function controlGroups(): string {
   const unified = '/sys/fs/cgroup/unified'
   return existsSync(unified) ? unified : '/sys/fs/cgroup'
@@ -86,7 +88,7 @@ export class SystemdHost {
     const begun = performance.now()
     const place = mkdtempSync(join(tmpdir(), 'hot-standby-systemd-'))
     removeStale(controlGroups())
-    const group = join(controlGroups(), `hot-standby-${process.pid}`)
+    const group = join(controlGroups(), `hot-standby-${process.pid}-${++booted}`)
     mkdirSync(group, { recursive: true })
     const namespaces = ['--mount', '--pid', '--net', '--uts', '--ipc', '--cgroup', '--fork', '--kill-child']
     // With the death signal, nothing stays when this process is killed.
@@ -124,6 +126,11 @@ export class SystemdHost {
       await new SystemdHost(child, place, group, pid, 0).end()
       throw error
     }
+  }
+
+  /** Of its first process, as this machine sees it. */
+  get pid(): number {
+    return this.#pid
   }
 
   /** The words that go into the host, before those of a command. */
@@ -176,7 +183,7 @@ export class SystemdHost {
 /** Removes what a killed run of the tests has left: empty groups. */
 function removeStale(groups: string): void {
   for (const name of readdirSync(groups)) {
-    const pid = /^hot-standby-(\d+)$/.exec(name)?.[1]
+    const pid = /^hot-standby-(\d+)-\d+$/.exec(name)?.[1]
     if (pid === undefined || existsSync(`/proc/${pid}`)) continue
     try {
       removeGroup(join(groups, name))
