@@ -411,7 +411,8 @@ function cutFirst(facts: Facts, { node, input, effects }: At<'effects'>): Verdic
 
 function past(_: Facts, { node }: At<'effects'>): Verdict {
   const { believedBefore, believedAfter } = node
-  if (believedBefore === undefined) return undefined
+  // Where nothing is believed, as of a new run, nothing newer can be replaced.
+  if (believedBefore === undefined || believedBefore === '{}') return undefined
   return believedBefore === believedAfter || `${node.name} believed the past: ${believedBefore} became ${believedAfter}`
 }
 

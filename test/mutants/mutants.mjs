@@ -1,0 +1,280 @@
+/**
+ * Planted bugs: each is one change of one file, by which a rule of the design is broken. The seeds that catch them stand in
+ * `caught.json`; `npm run mutants` plays all of them again. `twice`: the bug shows only when the same seed is played twice.
+ */
+const bug = (id, says, file, find, replace, { twice = false } = {}) => ({ id, says, file, find, replace, twice })
+
+const authority = 'src/core/authority.ts'
+const actions = 'src/core/ownership-actions.ts'
+const table = 'src/core/ownership-table.ts'
+const step = 'src/core/step.ts'
+const membership = 'src/core/membership.ts'
+const messenger = 'src/core/messenger.ts'
+const group = 'src/core/group.ts'
+const dialogue = 'src/core/dialogue.ts'
+const deadtime = 'src/liveness/deadtime.ts'
+
+export const mutants = [
+  // Two active nodes.
+  bug(
+    'nobody-gives-way',
+    'a contest has no loser',
+    authority,
+    'holds: (question) => !rank(question).goesOn',
+    'holds: () => false',
+  ),
+  bug(
+    'lower-epoch-wins',
+    'of two active nodes the one with the lower epoch goes on',
+    authority,
+    'goesOn: epoch > peerEpoch',
+    'goesOn: epoch < peerEpoch',
+  ),
+  bug(
+    'loser-stops-first',
+    'who must not serve stops in order and does not cut off first',
+    actions,
+    'cutAndStop: (acting) => stop(acting, true)',
+    'cutAndStop: (acting) => stop(acting, false)',
+  ),
+  // Epochs.
+  bug(
+    'epoch-not-raised',
+    'an ownership keeps the epoch of the last one',
+    actions,
+    'question.peerClaim?.epoch ?? 0) + 1',
+    'question.peerClaim?.epoch ?? 0)',
+  ),
+  bug(
+    'old-epoch-in-agents',
+    'agents are asked under the epoch before',
+    actions,
+    'owned.group.start(owned.epoch)',
+    'owned.group.start(owned.epoch - 1)',
+  ),
+  bug(
+    'epoch-not-kept',
+    'a restart forgets the epochs',
+    'src/core/ownership.ts',
+    'epoch: port.config().state.epochCeilings[config.name] ?? 0,',
+    'epoch: 0,',
+  ),
+
+  // Detection.
+  bug(
+    'stall-not-credited',
+    'own stalls count as silence of the peer',
+    membership,
+    'this.#stalledMs += stallMs',
+    'this.#stalledMs += 0',
+  ),
+  bug(
+    'no-fresh-time',
+    'after a stall the verdict comes at once',
+    membership,
+    'this.#noVerdictBeforeMs = now + 2',
+    'this.#noVerdictBeforeMs = now - 2',
+  ),
+  bug(
+    'dead-too-late',
+    'a peer is dead after twice its dead time',
+    deadtime,
+    "if (nowMs >= this.#sinceMs + this.#deadtimeMs) return 'dead'",
+    "if (nowMs >= this.#sinceMs + 2 * this.#deadtimeMs) return 'dead'",
+  ),
+  bug('dead-too-early', 'a peer is dead after its warntime', deadtime, "? 'late' : 'alive'", "? 'dead' : 'alive'"),
+  bug('never-late', 'nobody is called late', deadtime, "? 'late' : 'alive'", "? 'alive' : 'alive'"),
+  bug(
+    'any-link-is-all',
+    'the silence of one link is the death of the peer',
+    membership,
+    "const verdict = judged ? this.#detector.check(now) : 'alive'",
+    "const verdict = judged ? (this.#silentLinks(now).length > 0 ? 'dead' : this.#detector.check(now)) : 'alive'",
+  ),
+  bug(
+    'link-comes-back-untold',
+    'a link that is heard again is not told',
+    membership,
+    "this.#port.event('link:up', { link: name })",
+    '',
+  ),
+
+  // Waking.
+  bug(
+    'no-cut-on-waking',
+    'who was stopped for long goes on serving while it asks',
+    table,
+    "do: ['cut', 'askPeer'],\n    why: 'this process did not run",
+    "do: ['askPeer'],\n    why: 'this process did not run",
+  ),
+  bug(
+    'word-before-cut',
+    'a beat leaves between the groups that are cut off',
+    step,
+    "if (membership.peer.kind !== 'heartbeat' && !silent) beat()",
+    "if (membership.peer.kind !== 'heartbeat') beat()",
+  ),
+  bug('no-probation', 'a long stall is no reason to ask', step, 'ownership.stalled(stallMs)\n', '\n'),
+
+  // Isolation and ping targets.
+  bug(
+    'isolated-takes',
+    'an isolated node takes groups over',
+    authority,
+    '!question.maintained && !question.isolated && !question.leaving &&',
+    '!question.maintained && !question.leaving &&',
+  ),
+  bug(
+    'isolated-holds',
+    'an isolated node goes on serving whatever the policy',
+    authority,
+    "holds: (question) => question.isolated && question.onIsolated === 'stop'",
+    "holds: (question) => question.keepaliveMs < 0 && question.onIsolated === 'stop'",
+  ),
+  bug(
+    'targets-are-all',
+    'silent targets isolate a node that hears its peer',
+    'src/core/connectivity.ts',
+    'const isolated = suspicious && (',
+    'const isolated = suspicious || (',
+  ),
+
+  // Moves.
+  bug(
+    'leaves-before-stopped',
+    'a node leaves before its groups have stopped',
+    dialogue,
+    "if (this.#phase === 'leaving' && !anyHeld(this.#port)) this",
+    "if (this.#phase === 'leaving') this",
+  ),
+  bug(
+    'slow-grant',
+    'the taker waits before it starts what it was given',
+    dialogue,
+    '    grantGroups: () => {\n      const { groups, reason } = this.#move as Move\n      for',
+    "    grantGroups: () => {\n      const { groups, reason } = this.#move as Move\n      this.#port.agenda.set('slow', this.#port.monoMs() + 400, () => {\n        for (const group of groups) this.#port.grant(group, reason)\n      })\n      if (reason === 'unowned') for",
+  ),
+  bug(
+    'failback-unstable',
+    'a group goes home to a peer that was just heard',
+    step,
+    'at.monoMs - membership.hearingSinceMs >= stableMs &&',
+    '',
+  ),
+  bug(
+    'failback-against-operator',
+    'a group that an operator moved goes home',
+    actions,
+    "owned.returnable = owned.reason !== 'command'",
+    'owned.returnable = true',
+  ),
+  bug(
+    'failback-everything',
+    'groups are given back that are at home',
+    dialogue,
+    'preferred === this.#peer && this.#port.returnable(name)',
+    'this.#port.returnable(name)',
+  ),
+  bug(
+    'move-never-answered',
+    'a command whose move is done is not answered',
+    dialogue,
+    'if (move.rest.length === 0 && move.commandId !== undefined) this.#port.reply(move.commandId)',
+    '',
+  ),
+  bug(
+    'move-end-untold',
+    'the end of a move is not told',
+    dialogue,
+    "this.#port.event('move:done', { groups: move.groups, to: this.#peer, tookMs })",
+    '',
+  ),
+
+  // Operations.
+  bug(
+    'no-grace',
+    'what was cancelled is not waited for',
+    'src/core/group-limits.ts',
+    'const cancelGraceMs = 2000',
+    'const cancelGraceMs = 1',
+  ),
+  bug(
+    'start-order',
+    'resources start in reverse',
+    group,
+    'this.#config.resources.find(({ name }) => !this.#touched.has(name))',
+    'this.#config.resources.findLast(({ name }) => !this.#touched.has(name))',
+  ),
+  bug(
+    'stop-order',
+    'resources stop in the order of their start',
+    group,
+    'const resources = [...list].reverse()',
+    'const resources = [...list]',
+  ),
+  bug(
+    'stop-unverified',
+    'a stop that failed counts as done',
+    group,
+    '        if (tries + 1 < stopTries) return next(index, tries + 1)\n',
+    '        if (tries < stopTries) return next(index + 1, 0)\n',
+  ),
+  // Packets.
+  bug(
+    'old-runs-believed',
+    'packets of an earlier run are believed',
+    messenger,
+    "if (generation < this.#peerGeneration && !this.#expectsRun) return this.#drop('old-generation', src)",
+    '',
+  ),
+  bug(
+    'strangers-believed',
+    'packets of a foreign node are believed',
+    messenger,
+    "if (src !== this.#port.peer.toLowerCase()) return this.#drop('foreign-node', src)",
+    '',
+  ),
+  bug(
+    'half-signed',
+    'the signature covers only the head of a packet',
+    'src/authenticators/hmac.ts',
+    'createHmac(method, key).update(data)',
+    'createHmac(method, key).update(data.subarray(0, 60))',
+  ),
+  bug(
+    'past-believed',
+    'an outdated report replaces a newer one',
+    'src/core/freshness.ts',
+    '    return stale\n',
+    '    return stale && seq < 0\n',
+  ),
+  bug(
+    'duplicates-believed',
+    'what was seen before is sorted in again',
+    messenger,
+    'if (!this.#missing.delete(seq)) return false',
+    'this.#missing.delete(seq)',
+  ),
+  bug(
+    'ack-beyond-gaps',
+    'what is missing is acknowledged',
+    messenger,
+    'for (const missing of this.#missing.keys()) contiguous = Math.min(contiguous, missing - 1)',
+    '',
+  ),
+  bug(
+    'asks-too-often',
+    'what is missing is asked for without a pause',
+    messenger,
+    'const rexmitAgainMs = 250',
+    'const rexmitAgainMs = 1',
+  ),
+  bug(
+    'not-reproducible',
+    'beats are spread at random',
+    step,
+    'beatAtMs = Math.max(beatAtMs + keepaliveMs, at.monoMs + keepaliveMs / 2)',
+    'beatAtMs = Math.max(beatAtMs + keepaliveMs - Math.random(), at.monoMs + keepaliveMs / 2)',
+    { twice: true },
+  ),
+]
