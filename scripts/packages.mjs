@@ -21,6 +21,7 @@ const PROBES = {
   e2fsprogs: ['mke2fs', '-V', /mke2fs/],
   systemd: ['systemctl', '--version', /systemd/],
   dbus: ['dbus-daemon', '--version', /D-Bus/],
+  kmod: ['modprobe', '-V', /kmod version/],
   socat: ['socat', '-V', /socat version/],
   'resource-agents': ['ocf-tester', '-h', /ocf-tester/],
   'drbd-utils': ['drbdadm', '--version', /DRBDADM_VERSION/],
@@ -50,7 +51,17 @@ export const LISTS = {
   pair: PAIR,
   unit: [...PAIR, ...SERIAL],
   lab: [
-    ...new Set([...PAIR, ...SYSTEMD, ...SERIAL, 'e2fsprogs', 'resource-agents', 'heartbeat', 'curl', 'drbd-utils']),
+    ...new Set([
+      ...PAIR,
+      ...SYSTEMD,
+      ...SERIAL,
+      'e2fsprogs',
+      'kmod',
+      'resource-agents',
+      'heartbeat',
+      'curl',
+      'drbd-utils',
+    ]),
   ],
   /** To run a real heartbeat daemon against a node of ours. */
   heartbeat: ['heartbeat', 'resource-agents', ...SERIAL],

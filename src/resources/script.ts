@@ -208,6 +208,8 @@ class ScriptAgent implements ResourceAgent {
       diesWithUs: verb === 'start',
       // What Heartbeat's ResourceManager gives its scripts; the epoch is ours.
       env: {
+        // Debian's resource.d takes `status` for the OCF monitor, and that of Delay sleeps half a minute unless told otherwise.
+        OCF_RESKEY_mondelay: '0',
         ...this.#env,
         HA_CURHOST: this.#context.self,
         HA_DIR: '/etc/ha.d',

@@ -3,7 +3,7 @@
  * line each. Its other end is `remote-agent.ts`.
  */
 import { createInterface } from 'node:readline'
-import { drbd, fs, nginx, ocf, route, systemd, vip } from '../../src/index.ts'
+import { drbd, fs, nginx, ocf, route, script, systemd, vip } from '../../src/index.ts'
 import type { Operation, ResourceAgent, ResourceContext, ResourcePlugin } from '../../src/roles/resource-agent.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the arguments come as JSON
@@ -13,6 +13,7 @@ const factories: Readonly<Record<string, (...args: any[]) => ResourcePlugin>> = 
   nginx,
   ocf,
   route,
+  script,
   systemd,
   vip,
 }
