@@ -47,12 +47,13 @@ export function statusText(snapshot: Snapshot): string {
     ),
     '',
     table(
-      ['link', 'state', 'loss', 'round trip', 'dropped', 'path'],
-      snapshot.links.map(({ link, up, lossRatio, rttMs, dropped, path }) => [
+      ['link', 'state', 'loss', 'round trip', 'received', 'dropped', 'path'],
+      snapshot.links.map(({ link, up, lossRatio, rttMs, traffic, dropped, path }) => [
         link,
         up === null ? 'silent' : up ? 'up' : 'DOWN',
         `${(lossRatio * 100).toFixed(1)} %`,
         rttMs === null ? '-' : `${rttMs.toFixed(1)} ms`,
+        String(traffic.receivedFrames),
         Object.entries(dropped)
           .map(([reason, count]) => `${count} ${reason}`)
           .join(', ') || '-',
@@ -60,6 +61,7 @@ export function statusText(snapshot: Snapshot): string {
       ]),
     ),
   ]
+  lines.push('', ...qualityLines(snapshot.quality))
   if (snapshot.targets.length > 0)
     lines.push(
       '',
@@ -69,6 +71,22 @@ export function statusText(snapshot: Snapshot): string {
       ),
     )
   return `${lines.join('\n')}\n`
+}
+
+/** How well the peer is judged, in two lines. */
+function qualityLines({ peer, stalls }: Snapshot['quality']): string[] {
+  const { late, dead, mistakes, longestDetectionMs, accuracy, mistakesPerHour, mistakesPerHourIsBound } = peer
+  const detected = longestDetectionMs === null ? '' : ` (found out within ${longestDetectionMs} ms)`
+  const rate =
+    mistakesPerHour === null
+      ? ''
+      : `, ${mistakesPerHourIsBound ? 'below ' : ''}${mistakesPerHour.toPrecision(2)} an hour`
+  const right = accuracy === null ? '' : `, right for ${(accuracy * 100).toFixed(3)} % of the time`
+  const own = stalls.count === 0 ? 'none' : `${stalls.count}, the longest ${stalls.longestMs} ms`
+  return [
+    `the peer was late ${late} and dead ${dead} times${detected}, ${mistakes} of them by mistake${rate}${right}`,
+    `own stalls: ${own}`,
+  ]
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -2,6 +2,7 @@ import { readHaDir } from '../config/read-ha-dir.ts'
 import type { CoreEvent } from '../core/events.ts'
 import type { Command, Scope } from '../core/types.ts'
 import { isoNow } from '../platform/clocks.ts'
+import { type Duration, durationMs } from '../roles/duration.ts'
 import { HotStandbyError, type Issue, messageOf } from '../roles/error.ts'
 import { abortable } from './abortable.ts'
 import { describe, levelOf } from './describe.ts'
@@ -264,6 +265,18 @@ export class Cluster implements AsyncDisposable {
       return Promise.reject(new HotStandbyError('HS_MOVE', message))
     }
     return this.#command(command, signal)
+  }
+
+  /**
+   * Announces that this process will not run for up to `duration` (a snapshot of the machine, a long computation): until
+   * then, counted from now, the peer waits as much longer before it takes over. Resolves when the peer has taken that in;
+   * only then begin. At most three dead times. A peer that is a heartbeat daemon waits too.
+   * Rejects with `HS_PEER` when there is no peer, it does not answer, or the pause is too long; with `HS_CONFIG` for what is no length of time.
+   * @param duration - with a unit, `'5s'`
+   */
+  async expectPause(duration: Duration, options: CallOptions = {}): Promise<void> {
+    const pauseMs = durationMs(duration, 'expectPause')
+    await this.#command({ name: 'expectPause', pauseMs }, options.signal)
   }
 
   /**

@@ -24,6 +24,18 @@ const reasons: Readonly<Record<EventPayloads['group:starting']['reason'], string
   reload: 'no longer configured',
 }
 
+/** Whose stall it may have been. */
+function fault({
+  stallCreditMs = 0,
+  peerStallMs,
+}: {
+  stallCreditMs?: number | undefined
+  peerStallMs?: number | undefined
+}): string {
+  const own = stallCreditMs > 0 ? `, and ${ms(stallCreditMs)} of our own stalls credited` : ''
+  return peerStallMs === undefined ? own : `${own}; its process lately stood still for ${ms(peerStallMs)}`
+}
+
 /** One line for people about every event, and how loud it is. */
 const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
   phase: ['debug', ({ phase, from, on }) => `${from} -> ${phase} (${on})`],
@@ -32,11 +44,18 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
     ({ peer, how, kind }) =>
       `${peer} is alive (${{ first: 'heard for the first time', restarted: 'it was restarted', returned: 'heard again' }[how]}; ${kind})`,
   ],
-  'peer:late': ['warn', ({ peer, silentMs, deadtimeMs }) => `${peer} is late: ${ms(silentMs)} of ${ms(deadtimeMs)}`],
+  'peer:late': [
+    'warn',
+    ({ peer, silentMs, deadtimeMs, ...stalls }) =>
+      `${peer} is late: ${ms(silentMs)} of ${ms(deadtimeMs)}${fault(stalls)}`,
+  ],
   'peer:dead': [
     'error',
-    ({ peer, silentMs, stallCreditMs }) =>
-      `${peer} is dead: nothing heard for ${ms(silentMs)}${stallCreditMs > 0 ? `, and ${ms(stallCreditMs)} of our own stalls credited` : ''}`,
+    ({ peer, silentMs, ...stalls }) => `${peer} is dead: nothing heard for ${ms(silentMs)}${fault(stalls)}`,
+  ],
+  'peer:mistake': [
+    'warn',
+    ({ peer, durationMs, ...stalls }) => `${peer} lives, and was called dead for ${ms(durationMs)}${fault(stalls)}`,
   ],
   'peer:left': ['info', ({ peer }) => `${peer} has left`],
   'peer:stall': ['warn', ({ peer, stallMs }) => `${peer} says that its process stood still for ${ms(stallMs)}`],
@@ -105,7 +124,14 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
     ({ policy }) => `isolated: neither the peer nor any ping target is heard (onIsolated: ${policy})`,
   ],
   connected: ['info', ({ by }) => `no longer isolated: the ${by} is heard`],
-  'local:stall': ['warn', ({ stallMs }) => `this process stood still for ${ms(stallMs)}`],
+  'local:stall': [
+    'warn',
+    ({ stallMs, suspended }) => `${suspended ? 'this host slept' : 'this process stood still'} for ${ms(stallMs)}`,
+  ],
+  'local:clock-step': [
+    'warn',
+    ({ stepMs }) => `the wall clock went ${stepMs > 0 ? 'forward' : 'back'} by ${ms(Math.abs(stepMs))} at once`,
+  ],
   'frame:dropped': [
     'warn',
     ({ link, reason, from, count, detail }) =>

@@ -56,7 +56,9 @@ export function explain(replay: Replay, group?: string | undefined): Explanation
   const concerns = ({ payload }: ReplayEntry) =>
     group === undefined || (payload as { group?: string } | undefined)?.group === group
   const last = timeline.findLast((entry) => entry.kind === 'event' && changes.has(entry.name) && concerns(entry))
-  const now = groups.map((each) => nowSentence(replay, each))
+  const end = timeline.findLast(({ name, payload }) => name === 'problem' && isEnd(payload))
+  const ended = end ? [`This recording ends at ${new Date(end.wallMs).toISOString()}: ${sentence(end)}.`] : []
+  const now = [...ended, ...groups.map((each) => nowSentence(replay, each))]
   if (!last) {
     const since = new Date(replay.fromWallMs).toISOString()
     return { changedAtMs: undefined, sentences: [...now, `No role has changed since ${since}.`], timeline: [] }
@@ -72,6 +74,11 @@ export function explain(replay: Replay, group?: string | undefined): Explanation
     sentences: [...now, ...causeSentences(began, around, changed)],
     timeline: timelineLines(around),
   }
+}
+
+/** The recorder's own word that nothing more is recorded. */
+function isEnd(payload: object | undefined): boolean {
+  return (payload as { where?: string } | undefined)?.where === 'recorder'
 }
 
 /** The row of the table with which a change of role began. */

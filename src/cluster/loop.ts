@@ -12,6 +12,7 @@ import type { Message } from '../wire/message.ts'
 import { Gate } from './gate.ts'
 import type { LineBudget } from './line-budget.ts'
 import { forSlowLine, hintOf, reckonsOtherwise } from './slow-line.ts'
+import { type LinkTraffic, TrafficCounters } from './traffic.ts'
 
 /** One link as the loop uses it. */
 export interface LoopLink {
@@ -51,7 +52,7 @@ export class Loop {
   readonly #waiting: Happening[] = []
   readonly #isNew = (mark: FrameMark): boolean => this.#options.core.isNew(mark)
   readonly #gate = new Gate((notice) => this.tell('frame:dropped', notice))
-  readonly #heard = new Set<string>()
+  readonly #traffic = new TrafficCounters()
   /** Slow lines on which the peer sends other beats than this node would. */
   readonly #differs = new Set<string>()
   #stepping = false
@@ -107,7 +108,7 @@ export class Loop {
       return this.#gate.refused(link, reason, from, () => detail ?? hint(reason, frame), monoMs)
     }
     this.#gate.verified(link, from)
-    this.#heard.add(link)
+    this.#traffic.received(link, frame.length)
     const { message, keyId, mark } = opened
     this.#compareBudgets(entry, message)
     this.input({ type: 'message', link, message, keyId, ...(mark && { mark }) })
@@ -133,6 +134,11 @@ export class Loop {
   /** How many packets were dropped on a link since the start, by reason. */
   drops(link: string): Readonly<Record<string, number>> {
     return this.#gate.counts(link)
+  }
+
+  /** What went over a link so far. */
+  traffic(link: string): LinkTraffic {
+    return this.#traffic.view(link)
   }
 
   observe(observation: Observation): void {
@@ -251,6 +257,7 @@ export class Loop {
         const frame = made.get(outgoing) ?? codec.seal(outgoing, keyId, sequence && sequence + index)
         if (!codec.numbered) made.set(outgoing, frame)
         transport.send(frame, hint)
+        this.#traffic.sent(link, frame.length)
       } catch (error) {
         // What one framing cannot carry, another may.
         this.tell('problem', { where: `link ${link}`, code: 'HS_FRAME', message: messageOf(error) })
@@ -270,7 +277,7 @@ export class Loop {
     if (sinceMs < this.#options.silentLinkMs) return
     this.#silenceTold = true
     for (const { link } of this.#links) {
-      if (this.#heard.has(link)) continue
+      if (this.#traffic.view(link).receivedFrames > 0) continue
       const cause = this.#options.diagnose(link, this.#gate.junk(link))
       this.tell('link:silent', { link, sinceMs: Math.round(sinceMs), cause })
     }

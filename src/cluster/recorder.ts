@@ -134,7 +134,11 @@ export class Recorder {
     // Each digest goes on from the last: a line that is missing or altered is found as well as an effect that differs.
     this.#digest = digestOf(digestOf(this.#digest, body), effects)
     this.#add(`[${body},"${digestText(this.#digest)}"]\n`)
-    if (this.#segment.bytes >= this.#parts.memoryBytes) this.#full = true
+    if (this.#segment.bytes < this.#parts.memoryBytes) return
+    const message = 'recorder.memoryBytes are full: what followed is not recorded'
+    const payload = { where: 'recorder', code: 'HS_RECORDING', message }
+    this.note({ name: 'problem', monoMs: input.at.monoMs, payload })
+    this.#full = true
   }
 
   #keepRoleChange(monoMs: number): void {

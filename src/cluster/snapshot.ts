@@ -1,7 +1,9 @@
 import type { NodePhase } from '../core/events.ts'
+import { QualityCounters } from '../core/quality.ts'
 import type { CoreView } from '../core/step.ts'
 import type { Engine } from './engine.ts'
 import type { Resolved } from './resolve.ts'
+import { type LinkTraffic, noTraffic } from './traffic.ts'
 
 /** Everything a node knows at one moment. Plain frozen data; times in milliseconds. */
 export interface Snapshot {
@@ -25,9 +27,13 @@ export interface Snapshot {
   readonly links: readonly (CoreView['links'][number] & {
     /** Packets that were not believed, by reason (docs/errors.md). */
     readonly dropped: Readonly<Record<string, number>>
+    /** Verified frames and bytes each way. */
+    readonly traffic: LinkTraffic
     readonly type: string
     readonly path: string
   })[]
+  /** How well the peer is judged, and how often this process did not run (docs/quality.md). */
+  readonly quality: CoreView['quality']
   /** Ping targets. */
   readonly targets: CoreView['targets']
   /** Every group, with the peer's state beside our own. */
@@ -52,8 +58,10 @@ export function takeSnapshot(resolved: Resolved, life: Snapshot['life'], engine:
     links: view.links.map((link) => {
       const open = engine?.links.find(({ plugin }) => plugin.link === link.link)
       const dropped = engine?.loop?.drops(link.link) ?? {}
-      return { ...link, dropped, type: open?.plugin.type ?? '', path: open?.transport.describe() ?? '' }
+      const traffic = engine?.loop?.traffic(link.link) ?? noTraffic
+      return { ...link, dropped, traffic, type: open?.plugin.type ?? '', path: open?.transport.describe() ?? '' }
     }),
+    quality: view.quality,
     targets: view.targets,
     groups: view.groups.map((group) => {
       const theirs = view.peer.groups[group.name]?.state
@@ -86,6 +94,7 @@ function emptyView(resolved: Resolved): CoreView {
     },
     links: [],
     targets: [],
+    quality: new QualityCounters().view(0),
     groups: resolved.groups.map(({ name, preferred }) => ({
       name,
       preferred,

@@ -49,14 +49,25 @@ export interface EventPayloads {
     readonly generation: number
   }
   /** Nothing was heard for longer than warntime. */
-  'peer:late': { readonly peer: string; readonly silentMs: number; readonly deadtimeMs: number }
+  'peer:late': {
+    readonly peer: string
+    readonly silentMs: number
+    readonly deadtimeMs: number
+    /** Own stalls since it was last heard, which do not count as its silence. */
+    readonly stallCreditMs?: number | undefined
+    /** The longest stall that it told of lately: then the fault may be its own. */
+    readonly peerStallMs?: number | undefined
+  }
   /** Nothing was heard for the dead time that the peer announced, counted in time in which this process was awake. */
   'peer:dead': {
     readonly peer: string
     readonly silentMs: number
     readonly stallCreditMs: number
     readonly deadtimeMs: number
+    readonly peerStallMs?: number | undefined
   }
+  /** The peer was called dead and lives, in the same run: it was not heard, or its process or this one did not run. */
+  'peer:mistake': { readonly peer: string; readonly durationMs: number; readonly peerStallMs?: number | undefined }
   /** The peer said good-bye with everything released: its silence is no suspicion. */
   'peer:left': { readonly peer: string }
   /** The two nodes are configured differently (groups, preferred nodes, times): no automatic failback until two of ours agree. */
@@ -139,8 +150,10 @@ export interface EventPayloads {
   isolated: { readonly policy: 'stop' | 'continue' }
   /** The peer or a target is heard again. */
   connected: { readonly by: string }
-  /** This process did not run for a while; the time is credited to the peer. */
-  'local:stall': { readonly stallMs: number }
+  /** This process did not run for a while; the time is credited to the peer. `suspended`: the whole host slept. */
+  'local:stall': { readonly stallMs: number; readonly suspended?: boolean | undefined }
+  /** The wall clock was set, or this machine stood still without knowing it. Nothing is decided by it. */
+  'local:clock-step': { readonly stepMs: number }
   /** The peer's process did not run for a while, as it says itself. */
   'peer:stall': { readonly peer: string; readonly stallMs: number }
   /** Nothing was heard on this link since the start; `cause` is the likeliest one. */

@@ -2,11 +2,15 @@ import type { LivenessDetector } from '../roles/liveness-detector.ts'
 import type { Instant } from '../roles/time.ts'
 import { decimalOf, hexOf, type Message, text } from '../wire/message.ts'
 import type { Agenda } from './agenda.ts'
+import { type Echo, PastMessages, parseEcho } from './past-messages.ts'
+import type { QualityCounters } from './quality.ts'
 import { type GroupClaim, parseDurations, parseGroups } from './report.ts'
 import type { CoreConfig, Emit, EmitEvent } from './types.ts'
 
 /** A dead time announced by the peer is believed up to this many of ours: a typing error there must not disarm us here. */
 const deadtimeCap = 10
+/** A stall that the peer tells of is mentioned beside verdicts for so many dead times. */
+const stallMemory = 3
 
 /** What is known of the peer from what it sent. */
 export interface PeerView {
@@ -52,9 +56,12 @@ export interface MembershipPort {
   readonly agenda: Agenda
   readonly effect: Emit
   readonly event: EmitEvent
+  readonly quality: QualityCounters
   now(): Instant
   config(): CoreConfig
   sentAt(seq: number): number | undefined
+  /** Newest sequence number heard of the peer. */
+  highestHeard(): number
   onPeer(what: 'heard' | 'restarted' | 'dead' | 'initdead' | 'left' | 'report', returned: boolean): void
 }
 
@@ -76,11 +83,15 @@ export class Membership {
   #creditAtLastHeardMs = 0
   #hearingSinceMs = 0
   #echoedAtMs: number | undefined
+  #echoedSeq = 0
   #generation = 0
   /** For how long the peer has served which groups, as it said, and when that was. */
   #activeFor: { readonly atMs: number; readonly groups: ReadonlyMap<string, number> } | undefined
   /** When a beat of this run of the peer last had our extra fields, in awake time. */
   #extrasAtMs = Number.NEGATIVE_INFINITY
+  readonly #past = new PastMessages()
+  /** The longest stall that the peer told of lately, and when. */
+  #peerStall = { stallMs: 0, atMs: Number.NEGATIVE_INFINITY }
 
   constructor(port: MembershipPort, detector: LivenessDetector) {
     this.#port = port
@@ -143,6 +154,11 @@ export class Membership {
     return this.#echoedAtMs
   }
 
+  /** Number of that message; 0 before. */
+  get echoedSeq(): number {
+    return this.#echoedSeq
+  }
+
   /** Longest round trip of a link, for limits; 0 when unknown. What takes longer than the dead time was no way but a stall. */
   get rttMs(): number {
     let rtt = 0
@@ -163,16 +179,30 @@ export class Membership {
     this.#plan()
   }
 
-  /** This process did not run for `stallMs`: credited to everybody who is listened to. */
-  stalled(stallMs: number): void {
-    const { times } = this.#port.config()
-    this.#stalledMs += stallMs
+  /** This process did not run for `stallMs`; `creditMs` of it, all but the host's sleep, would be counted as silence of others. */
+  stalled(stallMs: number, creditMs: number): void {
+    this.#stalledMs += creditMs
     this.#stalledAtMs = this.#port.now().monoMs
-    if (stallMs >= this.#peer.deadtimeMs / 3) {
-      const now = this.#awake(this.#port.now().monoMs)
-      this.#noVerdictBeforeMs = now + 2 * times.keepaliveMs + this.rttMs
-    }
+    if (stallMs >= this.#peer.deadtimeMs / 3) this.reconsider()
+    else this.#plan()
+  }
+
+  /** Whatever is known may be long past: fresh time must pass before the next verdict (S3). */
+  reconsider(): void {
+    const now = this.#awake(this.#port.now().monoMs)
+    this.#noVerdictBeforeMs = now + 2 * this.#port.config().times.keepaliveMs + this.rttMs
     this.#plan()
+  }
+
+  /** Stalls of both sides that bear on what is said of the peer now; what there was none of is left out. */
+  #stalls(): { stallCreditMs?: number; peerStallMs?: number } {
+    const stallCreditMs = Math.round(this.#stalledMs - this.#creditAtLastHeardMs)
+    return { ...(stallCreditMs > 0 ? { stallCreditMs } : {}), ...this.#peerStallLately() }
+  }
+
+  #peerStallLately(): { peerStallMs?: number } {
+    const { stallMs, atMs } = this.#peerStall
+    return this.#port.now().monoMs - atMs <= stallMemory * this.#peer.deadtimeMs ? { peerStallMs: stallMs } : {}
   }
 
   /** Any verified packet of the peer came over a link, duplicates included. */
@@ -194,11 +224,15 @@ export class Membership {
   }
 
   /** A message of the peer not seen before. `restarted`: it is the first of a new run; `stale`: a newer report came before it. */
-  heard(incoming: Message, type: string, restarted: boolean, generation: number, stale: boolean): void {
-    if (this.#peer.liveness === 'left' && !restarted && generation === this.#generation) return // the beats after its good-bye
+  heard(incoming: Message, type: string, restarted: boolean, generation: number, stale: boolean): boolean {
+    if (this.#peer.liveness === 'left' && !restarted && generation === this.#generation) return true // the beats after its good-bye
     const isStatus = type === 'status'
     const first = !this.#peer.heardEver
-    if (first && !isStatus) return
+    if (first && !isStatus) return true
+    if (this.#peer.liveness === 'dead' && !restarted && this.#isPast(incoming)) {
+      this.#port.quality.drop('late')
+      return false
+    }
     const now = this.#awake(this.#port.now().monoMs)
     const wasGone = !this.peerAlive
     const silentMs = now - this.#lastHeardMs
@@ -207,6 +241,7 @@ export class Membership {
       this.#peer = { ...this.#peer, bootId: undefined, digest: undefined, groups: undefined, kind: 'unknown' }
       this.#echoedAtMs = undefined
       this.#extrasAtMs = Number.NEGATIVE_INFINITY
+      this.#echoedSeq = 0
     }
     const kindBefore = this.#peer.kind
     if (isStatus && !stale) this.#status(incoming)
@@ -222,12 +257,30 @@ export class Membership {
       const how = first ? 'first' : restarted || before === 'left' ? 'restarted' : 'returned'
       const kind = this.#peer.kind === 'hot-standby' ? 'hot-standby' : 'heartbeat'
       this.#port.event('peer:alive', { peer: this.#port.config().peer, how, kind, generation })
+      this.#countReturn(how === 'returned' && before === 'dead')
       this.#port.onPeer(restarted && !wasGone ? 'restarted' : 'heard', how === 'returned')
     }
     // Spoken to in a daemon's words from here on, it wants to hear them.
     if (reported || (kindBefore === 'hot-standby' && this.#peer.kind === 'heartbeat'))
       this.#port.onPeer('report', false)
     this.#plan()
+    return true
+  }
+
+  #countReturn(sameRun: boolean): void {
+    const durationMs = this.#port.quality.heard(this.#port.now().monoMs, sameRun)
+    if (durationMs === undefined) return
+    const { peer } = this.#port.config()
+    this.#port.event('peer:mistake', { peer, durationMs: Math.round(durationMs), ...this.#peerStallLately() })
+  }
+
+  #isPast(incoming: Message): boolean {
+    const echo = parseEcho(text(incoming, 'hsecho'))
+    const sentAtMs = echo && this.#port.sentAt(echo.seq)
+    const { monoMs } = this.#port.now()
+    const ageMs = sentAtMs === undefined ? undefined : monoMs - sentAtMs - (echo as Echo).ageMs
+    const seq = hexOf(incoming, 'seq') ?? 0
+    return this.#past.isPast({ seq, ageMs, monoMs }, this.#peer.deadtimeMs, this.#port.config().times.keepaliveMs)
   }
 
   #status(incoming: Message): void {
@@ -251,22 +304,27 @@ export class Membership {
       digest: carries ? text(incoming, 'hscfg') : ours ? this.#peer.digest : undefined,
     }
     this.#activeFor = { atMs: this.#port.now().monoMs, groups: parseDurations(text(incoming, 'hsfor') ?? '') }
-    if (ours && stallMs > 0) this.#port.event('peer:stall', { peer, stallMs })
-    this.#echo(text(incoming, 'hsecho'), stallMs > 0)
+    if (ours && stallMs > 0) {
+      this.#port.event('peer:stall', { peer, stallMs })
+      this.#port.quality.peerStall(stallMs)
+      this.#peerStall = { stallMs, atMs: this.#port.now().monoMs }
+    }
+    this.#echo(parseEcho(text(incoming, 'hsecho')), stallMs > 0)
   }
 
-  /** `SEQ:AGE`: what the peer last heard of us, and how long ago that was when it wrote this. */
-  #echo(echo: string | undefined, peerStalled: boolean): void {
-    const match = echo === undefined ? null : /^([0-9a-f]{1,13}):(\d{1,12})$/.exec(echo)
-    if (!match) return
-    const sentAtMs = this.#port.sentAt(Number.parseInt(match[1] as string, 16))
+  /** What the peer last heard of us, and how long ago that was when it wrote this. */
+  #echo(echo: Echo | undefined, peerStalled: boolean): void {
+    const sentAtMs = echo && this.#port.sentAt(echo.seq)
     if (sentAtMs === undefined) return
+    const { seq, ageMs } = echo as Echo
     const { monoMs } = this.#port.now()
-    const rtt = monoMs - sentAtMs - Number(match[2])
+    const rtt = monoMs - sentAtMs - ageMs
     // What waited for one of the two processes says nothing of the way.
     const undisturbed = sentAtMs > this.#stalledAtMs && !peerStalled
     if (rtt >= 0 && undisturbed) for (const link of this.#links.values()) if (link.up) link.rttMs = rtt
-    if (this.#echoedAtMs === undefined || sentAtMs > this.#echoedAtMs) this.#echoedAtMs = sentAtMs
+    if (seq < this.#echoedSeq) return
+    this.#echoedSeq = seq
+    this.#echoedAtMs = sentAtMs
   }
 
   #report(incoming: Message): boolean {
@@ -290,6 +348,7 @@ export class Membership {
   left(): void {
     if (this.#peer.liveness === 'left') return
     this.#peer = { ...this.#peer, liveness: 'left', groups: undefined }
+    this.#port.quality.left(this.#port.now().monoMs)
     this.#port.event('peer:left', { peer: this.#port.config().peer })
     this.#port.agenda.clear('liveness')
     this.#port.onPeer('left', false)
@@ -318,13 +377,22 @@ export class Membership {
     const deadtimeMs = this.#peer.deadtimeMs
     if (verdict === 'late' && this.#peer.liveness === 'alive') {
       this.#peer = { ...this.#peer, liveness: 'late' }
-      this.#port.event('peer:late', { peer, silentMs, deadtimeMs })
+      this.#port.quality.late()
+      this.#port.event('peer:late', { peer, silentMs, deadtimeMs, ...this.#stalls() })
     } else if (verdict === 'dead') {
       const never = this.#peer.liveness === 'unheard'
       const stallCreditMs = Math.round(this.#stalledMs - this.#creditAtLastHeardMs)
       this.#peer = { ...this.#peer, liveness: 'dead' }
       const waitedMs = never ? this.#port.config().times.initdeadMs : deadtimeMs
-      this.#port.event('peer:dead', { peer, silentMs, stallCreditMs, deadtimeMs: waitedMs })
+      if (!never) this.#port.quality.dead(this.#port.now().monoMs, silentMs)
+      this.#past.died(this.#port.highestHeard())
+      this.#port.event('peer:dead', {
+        peer,
+        silentMs,
+        stallCreditMs,
+        deadtimeMs: waitedMs,
+        ...this.#peerStallLately(),
+      })
       this.#port.onPeer(never ? 'initdead' : 'dead', false)
     }
     this.#plan()

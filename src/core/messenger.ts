@@ -31,6 +31,8 @@ export interface MessengerPort {
   readonly agenda: Agenda
   readonly effect: Emit
   now(): Instant
+  /** When the message that is being handled has come at the latest; what was read just after a stall may be as old as that. */
+  arrivedAtMs(): number
   peerBootId(): string | undefined
   peerKind(): PeerView['kind']
   /** The peer says in this run of its that it has heard this node. */
@@ -92,6 +94,11 @@ export class Messenger {
 
   get peerGeneration(): number {
     return this.#peerGeneration
+  }
+
+  /** The peer has every message up to this number. */
+  get ackedSeq(): number {
+    return this.#ackedSeq
   }
 
   /** Newest sequence number heard of the peer. */
@@ -200,7 +207,7 @@ export class Messenger {
 
   #forgetPeer(seq: number): void {
     this.#highest = seq
-    this.#highestAtMs = this.#port.now().monoMs
+    this.#highestAtMs = this.#port.arrivedAtMs()
     this.#missing.clear()
     this.#port.agenda.clear('rexmit')
     this.#toldContiguous = 0
@@ -220,7 +227,7 @@ export class Messenger {
         for (let gap = this.#highest + 1; gap < seq; gap++) this.#missing.set(gap, monoMs + rexmitFirstMs)
       }
       this.#highest = seq
-      this.#highestAtMs = monoMs
+      this.#highestAtMs = this.#port.arrivedAtMs()
       this.#planRexmit()
       return true
     }

@@ -3,6 +3,10 @@ import type { Instant } from '../roles/time.ts'
 import { hexOf, type Message, text } from '../wire/message.ts'
 import { Agenda } from './agenda.ts'
 import { Agreement } from './agreement.ts'
+import { AnnouncedPause } from './announced-pause.ts'
+import { Awareness } from './awareness.ts'
+import { statusFields } from './beat.ts'
+import { bothStable, circumstancesOf, hearsUs } from './circumstances.ts'
 import { Connectivity } from './connectivity.ts'
 import { Dialogue } from './dialogue.ts'
 import { DropCounter } from './drop-counter.ts'
@@ -13,11 +17,12 @@ import { Maintenance } from './maintenance.ts'
 import { Membership } from './membership.ts'
 import { Messenger } from './messenger.ts'
 import { Ownership } from './ownership.ts'
-import { formatGroups } from './report.ts'
+import { QualityCounters } from './quality.ts'
 import { Sessions } from './sessions.ts'
 import type { Trace } from './table.ts'
 import type { Command, CoreConfig, Effect, Happening, Input, Mark, Reconfiguration } from './types.ts'
 import { type CoreView, viewOf } from './view.ts'
+import { Waking } from './waking.ts'
 
 export type { CoreView } from './view.ts'
 
@@ -42,16 +47,17 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   let effects: Effect[] = []
   let opId = 0
   let beatAtMs = 0
-  let stalledMs = 0
-  let longestStallMs = 0
-  let wokeAtMs = Number.NEGATIVE_INFINITY
   let halted = false
-  let silent = false
+  /** What is to be said when the sockets were read after a stall. */
+  const held: Effect[] = []
   const freshness = new Freshness()
+  const awareness = new Awareness()
+  const quality = new QualityCounters()
 
   const agenda = new Agenda()
   const effect = (entry: Effect): void => {
     if (halted) return
+    if (entry.type === 'send' && awareness.waking) return void held.push(entry)
     effects.push(entry.type === 'send' ? addressed(entry) : entry)
   }
   /** The one place where a message gets its key and, where frames are sealed, its numbers: one for each link. */
@@ -95,8 +101,15 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       peerBootId: () => membership.peer.bootId,
       peerKind: () => membership.peer.kind,
       peerEchoes: () => membership.echoedAtMs !== undefined,
-      dropped: (reason, src) => drops.add(reason, src, at.monoMs),
-      lost: (from, to) => event('messages:lost', { peer: config.peer, from, to }),
+      dropped(reason, src) {
+        quality.drop(reason)
+        drops.add(reason, src, at.monoMs)
+      },
+      arrivedAtMs: () => awareness.arrivedAtMs(at.monoMs),
+      lost(from, to) {
+        quality.lose(to - from + 1)
+        event('messages:lost', { peer: config.peer, from, to })
+      },
     },
     config.state.peerGeneration,
   )
@@ -109,6 +122,8 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       now,
       config: getConfig,
       sentAt: (seq) => messenger.sentAt(seq),
+      highestHeard: () => messenger.highestHeard,
+      quality,
       onPeer(what, returned) {
         if (what === 'restarted' || what === 'heard') {
           agreement.met()
@@ -130,7 +145,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     agenda,
     event,
     monoMs,
-    stalledMs: () => stalledMs,
+    stalledMs: () => awareness.stalledMs,
     config: getConfig,
     peerAlive: () => membership.peerAlive,
     peerLeft: () => membership.peer.liveness === 'left',
@@ -150,15 +165,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
 
   const peerCouldTake = (group: string): boolean => membership.peer.groups?.get(group)?.state === 'standby'
 
-  /** The peer's echo shows that it hears us. Just after a silence it cannot show it yet. */
-  const heardByPeer = (): boolean => {
-    const { kind, deadtimeMs } = membership.peer
-    if (kind !== 'hot-standby' || !membership.peerAlive) return true
-    const { keepaliveMs } = config.times
-    if (at.monoMs - membership.hearingSinceMs < 3 * keepaliveMs + membership.rttMs) return true
-    const echoedAtMs = membership.echoedAtMs ?? membership.hearingSinceMs
-    return at.monoMs - echoedAtMs < Math.max(config.times.deadtimeMs, Math.min(deadtimeMs, 3 * keepaliveMs))
-  }
+  const heardByPeer = (): boolean => hearsUs(membership, config, at.monoMs)
 
   const ownership: Ownership = new Ownership({
     agenda,
@@ -170,27 +177,16 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     nextOpId: () => ++opId,
     peer: () => ({ ...membership.peer, activeForMs: (group) => membership.activeForMs(group) }),
     circumstances: () => ({
-      peerBeats: membership.silentMs < 2.5 * config.times.keepaliveMs,
-      heardByPeer: heardByPeer(),
-      peerHeardUsSinceWake:
-        membership.peer.kind === 'hot-standby'
-          ? (membership.echoedAtMs ?? Number.NEGATIVE_INFINITY) >= wokeAtMs
-          : membership.hearingSinceMs >= wokeAtMs || at.monoMs - wokeAtMs > config.times.keepaliveMs,
-      justWoke: at.monoMs - wokeAtMs < 3 * config.times.keepaliveMs,
-      targetAnsweredSinceWake: connectivity.answeredSince(wokeAtMs),
-      isolated: connectivity.isolated,
-      onIsolated: config.onIsolated,
+      ...circumstancesOf(membership, awareness, connectivity, config, at.monoMs),
       leaving: dialogue.leaving || halted,
       failsBack: config.autoFailback !== false && agreement.holds,
-      wePoorer: connectivity.weArePoorer,
-      peerPoorer: connectivity.peerIsPoorer,
     }),
     changingHands: (group) => dialogue.changingHands(group),
     handingOver: (group) => dialogue.handingOver(group),
     isMaintained: (group) => maintenance.isOn(group),
     onChange() {
       // A daemon is told at the points of its own protocol only; ours hears at once.
-      if (membership.peer.kind !== 'heartbeat' && !silent) beat()
+      if (membership.peer.kind !== 'heartbeat') beat()
       dialogue.groupsChanged()
     },
     peerCouldTake,
@@ -203,6 +199,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       const message = `${group} could neither be stopped nor cut off (${reason}); ${config.self} has fallen silent`
       dialogue.abandon({ code: 'HS_STOP_FAILED', message })
       messenger.application.fail(message)
+      pause.fail(message)
       effect({ type: 'fatal', group, reason })
       halted = true
     },
@@ -217,7 +214,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     peer: () => membership.peer,
     peerAlive: () => membership.peerAlive,
     send: (fields) => void messenger.send(fields),
-    beat: () => beat(),
+    beat: () => void beat(),
     claim: (group) => ownership.claim(group),
     claimsNow: () => ownership.claims,
     holds: (group) => ownership.holds(group),
@@ -236,22 +233,19 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     onGone() {
       messenger.stopAsking()
       messenger.application.fail(`${config.peer} is ${membership.peer.liveness}`)
+      pause.fail(`${config.peer} is ${membership.peer.liveness}`)
       connectivity.forgetPeer()
     },
-    mayFailBack() {
-      const stableMs = 2 * config.times.keepaliveMs
-      return (
-        config.autoFailback !== false &&
-        agreement.holds &&
-        heardByPeer() &&
-        at.monoMs - membership.hearingSinceMs >= stableMs &&
-        connectivity.peerAtLeastEqualForMs() >= stableMs
-      )
-    },
+    mayFailBack: () =>
+      config.autoFailback !== false &&
+      agreement.holds &&
+      heardByPeer() &&
+      bothStable(membership, connectivity, config, at.monoMs),
     peerIsPoorer: () => connectivity.peerIsPoorer,
     reply: (id, refusal) => effect({ type: 'reply', id, refusal }),
     halt() {
       messenger.application.fail(`${config.self} has stopped`)
+      pause.fail(`${config.self} has stopped`)
       effect({ type: 'halt' })
       halted = true
     },
@@ -266,6 +260,17 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     },
   })
 
+  const pause = new AnnouncedPause({
+    agenda,
+    awareness,
+    now,
+    config: getConfig,
+    beat,
+    peer: () => membership.peer,
+    acknowledged: (seq) => Math.max(membership.echoedSeq, messenger.ackedSeq) >= seq,
+    reply: (id, refusal) => effect({ type: 'reply', id, refusal }),
+  })
+
   function persist(): void {
     const epochCeilings = ownership.epochCeilings()
     const state = { generation: config.generation, peerGeneration: messenger.peerGeneration, epochCeilings }
@@ -274,25 +279,11 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   }
 
   /** One `status` message: proof of life, and everything the peer should know. */
-  function beat(): void {
-    const st = dialogue.phase === 'listening' ? 'up' : 'active'
-    const heard = messenger.highestHeard
-    messenger.send({
-      t: 'status',
-      st,
-      dt: Math.round(config.times.deadtimeMs).toString(16),
-      protocol: '1',
-      hs: '1',
-      hsboot: config.bootId,
-      hsgrp: formatGroups(ownership.claims),
-      hsecho: heard > 0 ? `${heard.toString(16)}:${Math.round(at.monoMs - messenger.highestHeardAtMs)}` : undefined,
-      hsstall: String(Math.round(longestStallMs)),
-      hscfg: agreement.digest,
-      hsfor: membership.metLongAgo ? undefined : ownership.activeFor(), // settles a contest of equal epochs
-      hskeys: keys.advertisement,
-      hsmaint: maintenance.format(),
-    })
-    longestStallMs = 0
+  function beat(): number | undefined {
+    if (awareness.waking) return undefined
+    const { phase } = dialogue
+    const parts = { config, phase, messenger, ownership, agreement, keys, maintenance, awareness, membership }
+    return messenger.send(statusFields(parts, at.monoMs))
   }
 
   function onBeat(): void {
@@ -300,6 +291,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     const { keepaliveMs } = config.times
     beatAtMs = Math.max(beatAtMs + keepaliveMs, at.monoMs + keepaliveMs / 2)
     agenda.set('beat', beatAtMs, onBeat)
+    pause.judge()
     // Cut off in one direction: the peer may later drop what it has missed, and acknowledge beyond it.
     if (messenger.application.pending && !heardByPeer())
       messenger.application.fail(`${config.peer} does not hear this node`)
@@ -332,8 +324,9 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     const stale = freshness.isStale(message, type, seq ?? 0)
     // Before anything else of it is believed: what is in maintenance must not be taken because it looks free.
     if (type === 'status' && !stale) maintenance.hear(text(message, 'hsmaint') ?? '')
-    membership.heard(message, type, restarted, messenger.peerGeneration, stale)
+    if (!membership.heard(message, type, restarted, messenger.peerGeneration, stale)) return
     messenger.application.flush()
+    pause.judge()
     if (stale && freshness.onlyTells(type)) return
     if (type === 'status') {
       agreement.heardStatus(message)
@@ -349,27 +342,26 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     if (type !== 'status') ownership.reconcile() // a status has been looked at as a report
   }
 
-  function onStall(stallMs: number): void {
-    stalledMs += stallMs
-    longestStallMs = Math.max(longestStallMs, stallMs)
-    agenda.postpone(stallMs)
-    membership.stalled(stallMs)
-    connectivity.stalled()
-    const { keepaliveMs, deadtimeMs, initdeadMs } = config.times
-    if (stallMs < keepaliveMs) return
-    // Could the peer have thought us dead meanwhile? One that is not there would first have had to start and wait.
-    const limitMs = membership.peerAlive ? deadtimeMs - keepaliveMs : initdeadMs - keepaliveMs
-    if (stallMs >= limitMs) {
-      wokeAtMs = at.monoMs
-      // First of all everything that may no longer be ours is cut off, and only then a word is said (S6).
-      silent = true
+  const waking = new Waking({
+    agenda,
+    awareness,
+    quality,
+    membership,
+    connectivity,
+    effect,
+    event,
+    now,
+    config: getConfig,
+    stalled(stallMs) {
       ownership.stalled(stallMs)
-      silent = false
       dialogue.post('stalled')
-    }
-    event('local:stall', { stallMs: Math.round(stallMs) })
-    beatAnew()
-  }
+    },
+    speak() {
+      beatAnew() // the newest first: what was to be said before is older
+      for (const entry of held.splice(0)) effect(entry)
+    },
+    beatAnew: () => beatAnew(),
+  })
 
   const commands: {
     readonly [Name in Command['name']]: (id: number, command: Extract<Command, { name: Name }>) => void
@@ -383,6 +375,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       const message = `${config.peer} is ${membership.peer.liveness}: the message cannot reach it`
       effect({ type: 'reply', id, refusal: { code: 'HS_PEER', message } })
     },
+    expectPause: (id, { pauseMs }) => pause.begin(id, pauseMs),
     configure(id, { config: changed }) {
       reconfigure(changed)
       effect({ type: 'reply', id })
@@ -417,14 +410,14 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     },
     message: ({ link, message, keyId, mark }) => receive(link, message, keyId, mark),
     tick() {},
-    drained: () => membership.drained(),
+    drained: () => waking.drained(),
     operation: ({ opId: id, result }) => ownership.answered(id, result),
     observation: ({ observation }) => connectivity.observe(observation),
     changed: ({ resource }) => ownership.changed(resource),
     persisted({ failed }) {
       if (failed !== undefined) event('state:failed', { reason: failed })
     },
-    stall: ({ stallMs }) => onStall(stallMs),
+    stall: ({ stallMs }) => waking.stalled(stallMs, false),
     random: ({ bytes }) => sessions.drawn(bytes),
     command: ({ id, command }) => runCommand(id, command),
   }
@@ -434,6 +427,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       effects = []
       if (halted) return effects
       at = input.at
+      waking.notice()
       ;(happenings[input.type] as (happening: Happening) => void)(input)
       agenda.run(at.monoMs)
       const nextMs = agenda.next()
@@ -442,6 +436,15 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     },
     isNew: (mark) => sessions.isNew(mark),
     view: () =>
-      viewOf({ config, monoMs: at.monoMs, phase: dialogue.phase, membership, connectivity, ownership, maintenance }),
+      viewOf({
+        config,
+        monoMs: at.monoMs,
+        phase: dialogue.phase,
+        membership,
+        connectivity,
+        ownership,
+        maintenance,
+        quality,
+      }),
   }
 }

@@ -92,6 +92,8 @@ export type Command =
   | { readonly name: 'maintenance'; readonly on: boolean; readonly scope: Scope }
   | { readonly name: 'stop' }
   | { readonly name: 'send'; readonly payload: Uint8Array }
+  /** This process will not run for a while: the peer is to wait longer. */
+  | { readonly name: 'expectPause'; readonly pauseMs: number }
   | { readonly name: 'configure'; readonly config: Reconfiguration }
 
 /** Everything that can happen to a node. */

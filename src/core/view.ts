@@ -4,6 +4,7 @@ import type { GroupState, NodePhase, Reason } from './events.ts'
 import type { Maintenance } from './maintenance.ts'
 import type { LinkView, Membership, PeerView } from './membership.ts'
 import type { Ownership } from './ownership.ts'
+import type { Quality, QualityCounters } from './quality.ts'
 import type { CoreConfig } from './types.ts'
 
 /** What a node knows and does, as plain data. */
@@ -16,6 +17,8 @@ export interface CoreView {
     readonly groups: Readonly<Record<string, { readonly state: GroupState; readonly epoch: number }>>
   }
   readonly links: readonly LinkView[]
+  /** How well the peer was judged, and how often this process did not run. */
+  readonly quality: Quality
   readonly targets: readonly { readonly target: string; readonly reachable: boolean | null }[]
   readonly groups: readonly {
     readonly name: string
@@ -38,10 +41,12 @@ interface Viewed {
   readonly connectivity: Connectivity
   readonly ownership: Ownership
   readonly maintenance: Maintenance
+  readonly quality: QualityCounters
 }
 
 /** What a node knows at this moment. */
-export function viewOf({ config, monoMs, phase, membership, connectivity, ownership, maintenance }: Viewed): CoreView {
+export function viewOf(viewed: Viewed): CoreView {
+  const { config, monoMs, phase, membership, connectivity, ownership, maintenance, quality } = viewed
   const { groups, ...peer } = membership.peer
   return {
     phase,
@@ -53,6 +58,7 @@ export function viewOf({ config, monoMs, phase, membership, connectivity, owners
       groups: Object.fromEntries(groups ?? []),
     },
     links: membership.links,
+    quality: quality.view(monoMs),
     targets: connectivity.targets,
     groups: config.groups.map(({ name, preferred }) => {
       const { state, epoch } = ownership.claim(name) ?? { state: 'unknown' as const, epoch: 0 }

@@ -150,7 +150,7 @@ export class Oracle implements SimulationObserver {
   #digest(node: string): string {
     const view = this.facts.pair.view(node)
     if (!view) return 'gone'
-    const { links: _, peer, ...rest } = view
+    const { links: _, quality: _counters, peer, ...rest } = view
     const { operations } = this.facts.of(node)
     const delivered = this.facts.pair.messages(node).length
     return JSON.stringify([rest, { ...peer, silentMs: 0 }, [...operations.keys()], delivered])

@@ -40,7 +40,7 @@ export function formatScenario(stanzas: readonly Stanza[]): string {
 }
 
 /** Told only on demand: they say how, the others what. */
-const quiet: readonly EventName[] = ['phase', 'group:announced', 'link:up']
+const quiet: readonly EventName[] = ['phase', 'group:announced', 'link:up', 'peer:mistake']
 
 /** Whether an event is told only on demand. */
 export const isQuiet = (name: EventName): boolean => quiet.includes(name)
@@ -176,6 +176,11 @@ export class ScenarioPlayer {
     },
     standby: (words) => this.#move('standby', words),
     takeover: (words) => this.#move('takeover', words),
+    /** `pause NODE TIME`: the node announces that it will not run for a while. */
+    pause: ([node = '', time = '']) =>
+      this.#sim.command(node, { name: 'expectPause', pauseMs: durationMs(time, 'pause') }, (refusal) =>
+        this.#answered(`pause ${node}`, refusal),
+      ),
     stop: ([node = '']) =>
       this.#sim.command(node, { name: 'stop' }, (refusal) => this.#answered(`stop ${node}`, refusal)),
     /** `maintenance NODE on|off [GROUP…]`. */
@@ -272,7 +277,7 @@ export class ScenarioPlayer {
       for (const { from, link, frame } of [...this.#captured])
         if (from === node) this.#sim.network.inject(to, link, frame)
     },
-    /** Tells these events too: `phase`, `group:announced`, `link:up`. */
+    /** Tells these events too: `phase`, `group:announced`, `link:up`, `peer:mistake`. */
     show: (names) => {
       for (const name of names) this.#told.add(name as EventName)
     },

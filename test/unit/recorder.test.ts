@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { explain } from '../../src/cluster/explain.ts'
 import { Recorder } from '../../src/cluster/recorder.ts'
 import { SegmentWriter } from '../../src/cluster/recording.ts'
 import { replay } from '../../src/cluster/replay.ts'
@@ -115,5 +116,19 @@ describe('a line of a recording', () => {
     const line = new SegmentWriter().input({ type: 'message', link: 'eth1', message: text, keyId: 1, at })
     assert.ok(!line.includes('secret'), line)
     assert.ok(line.includes('"$tag":"16:'), line)
+  })
+})
+
+describe('a recorder whose memory is full', () => {
+  it('says so, and what it has can be run again', () => {
+    const { pair, recorders } = recorded(65_536)
+    pair.start('master')
+    pair.start('slave')
+    pair.run(600_000)
+    const recording = recorders['master']?.recording() ?? ''
+    assert.ok(recording.length < 70_000)
+    const result = replay(recording)
+    assert.equal(result.difference, undefined)
+    assert.match(explain(result).sentences[0] ?? '', /^This recording ends at .*memoryBytes are full/)
   })
 })

@@ -1,0 +1,44 @@
+import type { Agreement } from './agreement.ts'
+import type { Awareness } from './awareness.ts'
+import type { NodePhase } from './events.ts'
+import type { Keys } from './keys.ts'
+import type { Maintenance } from './maintenance.ts'
+import type { Membership } from './membership.ts'
+import type { Messenger } from './messenger.ts'
+import type { Ownership } from './ownership.ts'
+import { formatGroups } from './report.ts'
+import type { CoreConfig } from './types.ts'
+
+/** What a beat tells of. */
+export interface BeatParts {
+  readonly config: CoreConfig
+  readonly phase: NodePhase
+  readonly messenger: Messenger
+  readonly ownership: Ownership
+  readonly agreement: Agreement
+  readonly keys: Keys
+  readonly maintenance: Maintenance
+  readonly awareness: Awareness
+  readonly membership: Membership
+}
+
+/** The fields of one `status` message: Heartbeat's, and ours (architecture.md §7). */
+export function statusFields(parts: BeatParts, nowMs: number): Record<string, string | undefined> {
+  const { config, phase, messenger, ownership, agreement, keys, maintenance, awareness, membership } = parts
+  const heard = messenger.highestHeard
+  return {
+    t: 'status',
+    st: phase === 'listening' ? 'up' : 'active',
+    dt: Math.round(config.times.deadtimeMs + awareness.pauseAt(nowMs)).toString(16),
+    protocol: '1',
+    hs: '1',
+    hsboot: config.bootId,
+    hsgrp: formatGroups(ownership.claims),
+    hsecho: heard > 0 ? `${heard.toString(16)}:${Math.round(nowMs - messenger.highestHeardAtMs)}` : undefined,
+    hsstall: String(Math.round(awareness.takeLongest())),
+    hscfg: agreement.digest,
+    hsfor: membership.metLongAgo ? undefined : ownership.activeFor(), // settles a contest of equal epochs
+    hskeys: keys.advertisement,
+    hsmaint: maintenance.format(),
+  }
+}

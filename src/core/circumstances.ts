@@ -1,0 +1,53 @@
+import type { Awareness } from './awareness.ts'
+import type { Connectivity } from './connectivity.ts'
+import type { Membership } from './membership.ts'
+import type { OwnershipPort } from './ownership-actions.ts'
+import type { CoreConfig } from './types.ts'
+
+type Peer = Pick<Membership, 'peer' | 'peerAlive' | 'hearingSinceMs' | 'echoedAtMs' | 'rttMs' | 'silentMs'>
+
+/** The peer's echo shows that it hears us. Just after a silence it cannot show it yet. */
+export function hearsUs(membership: Peer, { times }: CoreConfig, nowMs: number): boolean {
+  const { kind, deadtimeMs } = membership.peer
+  if (kind !== 'hot-standby' || !membership.peerAlive) return true
+  const { keepaliveMs } = times
+  if (nowMs - membership.hearingSinceMs < 3 * keepaliveMs + membership.rttMs) return true
+  const echoedAtMs = membership.echoedAtMs ?? membership.hearingSinceMs
+  return nowMs - echoedAtMs < Math.max(times.deadtimeMs, Math.min(deadtimeMs, 3 * keepaliveMs))
+}
+
+/** What authority wants to know of the peer, the network and ourselves, beyond the group. */
+export function circumstancesOf(
+  membership: Peer,
+  { wokeAtMs }: Awareness,
+  connectivity: Connectivity,
+  config: CoreConfig,
+  nowMs: number,
+): Omit<ReturnType<OwnershipPort['circumstances']>, 'leaving' | 'failsBack'> {
+  const { keepaliveMs } = config.times
+  return {
+    peerBeats: membership.silentMs < 2.5 * keepaliveMs,
+    heardByPeer: hearsUs(membership, config, nowMs),
+    peerHeardUsSinceWake:
+      membership.peer.kind === 'hot-standby'
+        ? (membership.echoedAtMs ?? Number.NEGATIVE_INFINITY) >= wokeAtMs
+        : membership.hearingSinceMs >= wokeAtMs || nowMs - wokeAtMs > keepaliveMs,
+    justWoke: nowMs - wokeAtMs < 3 * keepaliveMs,
+    targetAnsweredSinceWake: connectivity.answeredSince(wokeAtMs),
+    isolated: connectivity.isolated,
+    onIsolated: config.onIsolated,
+    wePoorer: connectivity.weArePoorer,
+    peerPoorer: connectivity.peerIsPoorer,
+  }
+}
+
+/** Both nodes hear each other, and reach as many ping targets, since two beats. */
+export function bothStable(
+  membership: Peer,
+  connectivity: Connectivity,
+  { times }: CoreConfig,
+  nowMs: number,
+): boolean {
+  const stableMs = 2 * times.keepaliveMs
+  return nowMs - membership.hearingSinceMs >= stableMs && connectivity.peerAtLeastEqualForMs() >= stableMs
+}
