@@ -25,6 +25,8 @@ export interface UdpPlan {
   readonly connected?: boolean | undefined
   /** Address filter on the sender: the cheapest check, before anything is parsed. The port is never looked at. */
   accepts(address: string): boolean
+  /** A sender that is not accepted here and still no stranger: another link of this host hears it. Dropped without a word. */
+  elsewhere?(address: string): boolean
   /** Called for a sender that is not accepted. */
   refused?(address: string): void
 }
@@ -229,6 +231,7 @@ export class UdpLink implements Transport {
       this.#refusalTold = false
       return this.#context.receive(bytes, endpointText(from))
     }
+    if (plan.elsewhere?.(from.address)) return
     plan.refused?.(from.address)
     this.#context.dropped?.('foreign-address', from.address)
   }

@@ -84,7 +84,9 @@ function planOf(options: UdpMulticastOptions, own: readonly InterfaceAddress[]):
   const via = family === 6 ? `::%${entry.device}` : entry.address
   const group = canonicalAddress(options.group)
   const zoned = family === 6 ? `${group}%${entry.device}` : group
-  const near = networkOf(addressesOf(entry.device).filter((each) => each.family === family))
+  const addresses = addressesOf().filter((each) => each.family === family)
+  const near = networkOf(addresses.filter(({ device }) => device === entry.device))
+  const nearAnother = networkOf(addresses.filter(({ device }) => device !== entry.device))
   return {
     sending: {
       address: bindable(entry),
@@ -104,6 +106,7 @@ function planOf(options: UdpMulticastOptions, own: readonly InterfaceAddress[]):
       if (isLinkLocal(address)) return splitZone(address).zone === entry.device
       return ttl > 1 || near(address)
     },
+    elsewhere: (address) => isLinkLocal(address) || nearAnother(address),
   }
 }
 

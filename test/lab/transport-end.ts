@@ -22,6 +22,7 @@ const transport = plugin.create({
   logger: silentLogger,
   receive: (bytes) => tell('received', Buffer.from(bytes).toString()),
   problem: (error) => tell('problem', error.message),
+  dropped: (reason, from) => tell('dropped', `${reason} ${from}`),
 })
 process.stdin.resume()
 process.stdin.on('end', () => process.exit())

@@ -105,6 +105,7 @@ test('two multicast links in one group do not vouch for each other', { skip }, a
   await Promise.all([first.tells('opened'), second.tells('opened'), peer.tells('opened')])
   await first.tells('received', /beat of b/)
   assert.equal(second.told('received'), false, 'the link on eth2 heard what came by eth1')
+  assert.equal(second.told('dropped'), false, 'it told of it as of a stranger')
 })
 
 test('a link on one network does not send through another when its own is down', { skip }, async () => {
