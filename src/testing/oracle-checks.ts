@@ -371,7 +371,8 @@ function verdict(facts: Facts, { node, event }: At<'event'>): Verdict {
   )
 }
 
-const framesInBeatMax = 1000
+/** Two hundred and fifty missing messages, each asked for and answered over and over while nothing comes through. */
+const framesInBeatMax = 4000
 
 function bounded(facts: Facts, { node }: At<'beat'>): Verdict {
   const frames = node.framesInBeat
