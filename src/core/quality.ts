@@ -38,7 +38,7 @@ export interface StallQuality {
   readonly longestMs: number
   /** How many of them the host's sleep was. */
   readonly suspended: number
-  /** How many were at most so long: one number for each of {@link stallClassesMs}, and one for longer ones. */
+  /** How many were at most so long: one number for each of 100, 250, 500, 1000, 2500 and 5000 ms, and one for longer ones. */
   readonly histogram: readonly number[]
 }
 

@@ -38,8 +38,11 @@ export type Verdict = string | true | undefined
 export interface Check {
   /** The invariant of the design it belongs to, and a word. */
   readonly id: string
+  /** The rule in a sentence. */
   readonly says: string
+  /** When it is asked. */
   readonly at: readonly Moment['at'][]
+  /** Whether what has just happened keeps the rule. */
   check(facts: Facts, moment: never): Verdict
 }
 
