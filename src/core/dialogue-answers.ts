@@ -94,12 +94,21 @@ export function claimsOfDone(
   return claimsAfterDone(port.peer().groups, told, phase === 'accepting' ? named : [])
 }
 
-/** Why a plan came to nothing, from what has just happened; `info` is what the peer says. */
-export function causeOf(port: DialoguePort, phase: NodePhase, on: DialogueEvent, info: string | undefined): string {
+/** Why a plan came to nothing, from what has just happened; `info` is what the peer says, `groups` are those on their way to it. */
+export function causeOf(
+  port: DialoguePort,
+  phase: NodePhase,
+  on: DialogueEvent,
+  info: string | undefined,
+  groups: readonly string[] = [],
+): string {
   const { self, peer } = port.config()
   const { liveness } = port.peer()
   if (phase === 'leaving' || phase === 'left') return `${self} is stopping`
-  if (on === 'report') return `${peer} could not start it`
+  if (on === 'report' || on === 'done') {
+    const missing = groups.filter((group) => port.peer().groups?.get(group)?.state !== 'active')
+    return `${peer} could not start ${missing.join(', ')}`
+  }
   if (on === 'stalled') return `${self} was not running for too long`
   if (phase === 'greeting') return `${peer} has restarted`
   if (phase === 'accepting') return `${peer} gives groups itself at this moment`
@@ -112,10 +121,10 @@ export function anyHeld(port: DialoguePort): boolean {
   return [...port.claimsNow().values()].some(({ state }) => claims(state))
 }
 
-/** The group has come to rest here, in whatever way. */
+/** The group has come to rest here, in whatever way. What would not stop has not, before it is verifiably cut off. */
 export function isSettledHere(port: DialoguePort, group: string): boolean {
   const state = port.claim(group)?.state
-  return state !== 'starting' && state !== 'stopping'
+  return state !== 'starting' && state !== 'stopping' && state !== 'stuck'
 }
 
 /** The peer serves every group, or says that it cannot. */

@@ -234,7 +234,21 @@ export const dialogueTable: readonly DialogueRow[] = [
     why: 'they stopped here for another reason: the peer goes on alone',
   },
   { from: ['handing'], on: 'released', to: 'handed', do: ['sayDone'], why: 'everything is verifiably stopped here' },
-  { from: ['handed'], on: 'done', to: 'settled', do: ['moveDone'], why: 'the peer has finished' },
+  {
+    from: ['handed'],
+    on: 'done',
+    when: 'peerServesIt',
+    to: 'settled',
+    do: ['moveDone'],
+    why: 'the peer has finished',
+  },
+  {
+    from: ['handed'],
+    on: 'done',
+    to: 'settled',
+    do: ['moveFailed'],
+    why: 'the peer has finished, and does not serve all of them',
+  },
   {
     from: ['handed'],
     on: 'report',
@@ -327,7 +341,7 @@ export const dialogueTable: readonly DialogueRow[] = [
     on: 'taken',
     to: 'settled',
     do: ['sayDone', 'wishEnded', 'forgetMove'],
-    why: 'they run here, or have failed here',
+    why: 'they run here, or have failed here and are verifiably gone',
   },
   {
     from: ['joining'],
@@ -384,28 +398,14 @@ export const dialogueTable: readonly DialogueRow[] = [
   },
 
   {
-    from: ['lending', 'lingering'],
+    from: ['offering', 'lending', 'lingering'],
     on: 'stalled',
     to: 'settled',
     do: ['moveFailed'],
-    why: 'this process did not run for long: the peer may have thought it dead, and serves them or not',
+    why: 'this process did not run for long: the peer may have thought it dead, and its answer means nothing any more',
   },
   {
-    from: ['joining', 'joined'],
-    on: 'stalled',
-    to: 'settled',
-    do: ['forgetMove', 'wishFailed'],
-    why: 'this process did not run for long: the peer may have thought it dead and kept the groups',
-  },
-  {
-    from: ['offering'],
-    on: 'stalled',
-    to: 'settled',
-    do: ['moveFailed'],
-    why: 'this process did not run for long: the peer may have thought it dead, and the answer means nothing',
-  },
-  {
-    from: ['accepting'],
+    from: ['accepting', 'joining', 'joined'],
     on: 'stalled',
     to: 'settled',
     do: ['forgetMove', 'wishFailed'],

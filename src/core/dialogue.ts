@@ -395,14 +395,10 @@ export class Dialogue {
       const move = this.#move as Move
       this.#move = undefined
       const tookMs = Math.round(this.#port.monoMs() - move.beganMs)
-      const missing = move.groups.filter((group) => this.#peerClaim(group)?.state === 'failed')
-      if (missing.length === 0) {
-        this.#port.event('move:done', { groups: move.groups, to: this.#peer, tookMs })
-        if (move.rest.length === 0 && move.commandId !== undefined) this.#port.reply(move.commandId)
-      } else this.#failMove(move, `${this.#peer} could not start ${missing.join(', ')}`)
+      this.#port.event('move:done', { groups: move.groups, to: this.#peer, tookMs })
+      if (move.rest.length === 0 && move.commandId !== undefined) this.#port.reply(move.commandId)
       this.#report()
-      const goesOn = missing.length === 0 && move.rest.length > 0
-      if (goesOn && !this.offer(move.rest, move.reason, move.commandId))
+      if (move.rest.length > 0 && !this.offer(move.rest, move.reason, move.commandId))
         this.#failMove({ ...move, groups: move.rest }, `${this.#peer} is ${this.#port.peer().liveness}`)
       this.#port.reconcile()
     },
@@ -411,7 +407,7 @@ export class Dialogue {
       this.#daemon.dropped(move, on)
       this.#move = undefined
       if (move?.overlaps) this.#port.announce(move.groups, true)
-      if (move?.giving) this.#failMove(move, causeOf(this.#port, this.#phase, on, this.#incoming?.info))
+      if (move?.giving) this.#failMove(move, causeOf(this.#port, this.#phase, on, this.#incoming?.info, move.groups))
       this.#port.reconcile()
     },
     forgetMove: () => {
