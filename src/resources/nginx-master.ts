@@ -88,6 +88,8 @@ export class NginxMaster {
     const stopped = stop().finally(() => {
       over = true
     })
+    // It may fail while nobody waits for it yet; whether it did is asked below.
+    stopped.catch(() => {})
     if (master) {
       const gone = await pollUntil(() => over || !stillLives(master), { signal, limitMs: quitMs }).catch(() => true)
       if (!gone) signalProcess(master.pid, 'SIGTERM')
