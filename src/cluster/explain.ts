@@ -17,10 +17,14 @@ export function sentence({ kind, name, subject, text, payload }: ReplayEntry): s
   return describe({ name: name as keyof ClusterEvents, time: '', payload: payload ?? {} })
 }
 
+/** Time of day, in UTC. */
+function clock({ wallMs }: ReplayEntry): string {
+  return new Date(wallMs).toISOString().slice(11)
+}
+
 /** One line of a time line: wall clock, what kind of entry, the sentence. */
 function line(entry: ReplayEntry): string {
-  const time = new Date(entry.wallMs).toISOString().slice(11, 23)
-  return `${time}  ${entry.kind.padEnd(8)}  ${sentence(entry)}`
+  return `${clock(entry)}  ${entry.kind.padEnd(8)}  ${sentence(entry)}`
 }
 
 /** The time line for people. */
@@ -98,20 +102,33 @@ function nowSentence(
   return `${group.name} is ${group.state} on ${node} since ${sinceWall} (epoch ${group.epoch}); ${other}.`
 }
 
-/** Why it came to that: the row, what was told just before, and whose fault it was. */
+/** Why it came to that: the row, and what was told then and just before, the latest first; so also whose fault it was. */
 function causeSentences(began: ReplayEntry, around: readonly ReplayEntry[], group: string): string[] {
-  const sentences = [`${group} ${began.text}.`]
-  const before = around.filter(({ monoMs }) => monoMs <= began.monoMs)
-  for (const name of causes) {
-    const entry = before.findLast((candidate) => candidate.name === name)
-    if (entry) sentences.push(`Before that: ${sentence(entry)}.`)
-  }
-  return sentences
+  const before = around.filter(({ monoMs, payload }) => monoMs <= began.monoMs && tellsOf(payload, group))
+  const told = causes
+    .flatMap((name) => before.findLast((entry) => entry.name === name) ?? [])
+    .sort((one, other) => other.monoMs - one.monoMs)
+  return [
+    `At ${clock(began)}: ${group} ${began.text}.`,
+    ...told.map((entry) => {
+      const when = entry.monoMs === began.monoMs ? 'At that moment' : `Before that, at ${clock(entry)}`
+      return `${when}: ${sentence(entry)}.`
+    }),
+  ]
 }
 
-/** What may have led to a change, the likeliest first. */
+/** Told of this group, of several with it among them, or of none. */
+function tellsOf(payload: object | undefined, group: string): boolean {
+  const { group: one, groups } = (payload ?? {}) as { group?: string; groups?: readonly string[] }
+  return one === undefined && groups === undefined ? true : one === group || groups?.includes(group) === true
+}
+
+/** What may have led to a change; of what was told at one moment, the likeliest first. */
 const causes: readonly string[] = [
   'command',
+  'group:starting',
+  'group:stopping',
+  'group:probation',
   'peer:dead',
   'peer:left',
   'local:stall',

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { HotStandbyError } from '../roles/error.ts'
+import { HotStandbyError, messageOf } from '../roles/error.ts'
 import { childOptions } from './process.ts'
 
 /** How a command ended. */
@@ -91,7 +91,7 @@ export function createShellHelper({ maxOutputBytes = 65_536, onStray }: ShellHel
       else {
         const result = { status: Number(end[1]), output: output.slice(0, end.index).slice(0, maxOutputBytes) }
         finish(({ signal, resolve, reject, line }) => {
-          if (signal?.aborted) reject(new HotStandbyError('HS_TIMEOUT', `ended because it took too long: ${line}`))
+          if (signal?.aborted) reject(new HotStandbyError('HS_TIMEOUT', `ended, ${messageOf(signal.reason)}: ${line}`))
           else resolve(result)
         })
       }

@@ -322,10 +322,10 @@ describe('two members', { timeout: 110_000 }, () => {
     assert.match(why.out, /^jobs is active on two since .* \(epoch \d+\); one is dead\.$/m)
     assert.match(
       why.out,
-      /^jobs standby -> starting: the peer is dead, has left or never came: take the group over\.$/m,
+      /^At [\d:.]+Z: jobs standby -> starting: the peer is dead, has left or never came: take the group over\.$/m,
     )
-    assert.match(why.out, /^Before that: one is dead: nothing heard for \d+ ms.*\.$/m)
-    assert.match(why.out, /^\d\d:\d\d:\d\d\.\d\d\d {2}decision {2}jobs: starting -> active: everything runs$/m)
+    assert.match(why.out, /^At that moment: one is dead: nothing heard for \d+ ms.*\.$/m)
+    assert.match(why.out, /^\d\d:\d\d:\d\d\.\d\d\dZ {2}decision {2}jobs: starting -> active: everything runs$/m)
     assert.match((await two.ask('why', 'nothing')).err, /there is no group 'nothing'; there are: jobs/)
 
     const file = join(one.dir, 'recording')
