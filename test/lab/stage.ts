@@ -13,7 +13,8 @@ import type { World } from './world.ts'
 export type NodeName = 'master' | 'slave'
 
 const NODES: readonly NodeName[] = ['master', 'slave']
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+/** The command, as it is built. */
+export const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 /** How long the client watches before an act. */
 const EVE_MS = 200
 const DIRECTORY = '/etc/ha.d'
