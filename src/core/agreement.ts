@@ -10,14 +10,15 @@ export interface AgreementPort {
   readonly event: EmitEvent
   monoMs(): number
   config(): CoreConfig
-  peerIsDaemon(): boolean
+  /** `digest` is what it has said last of its configuration; undefined: nothing, as a daemon does. */
+  peer(): { readonly kind: string; readonly digest: string | undefined }
 }
 
 /** Whether both nodes are configured alike. */
 export class Agreement {
   readonly #port: AgreementPort
   #digest: string
-  /** What the peer says instead; undefined while they agree. */
+  /** What the peer says instead, as it was told; undefined while they agree. */
   #differs: string | undefined
   #deadtime: { readonly ms: number; readonly sinceMs: number } | undefined
   /** Another dead time of the daemon, as it was told. */
@@ -33,9 +34,13 @@ export class Agreement {
     return this.#digest
   }
 
-  /** False while a peer of our kind says otherwise. */
+  /**
+   * False while a peer of our kind says otherwise. Looked up, not what was told last: what is decided in the very message that
+   * brings the news, such as who goes on, must be decided by both alike.
+   */
   get holds(): boolean {
-    return this.#differs === undefined
+    const theirs = this.#port.peer().digest
+    return theirs === undefined || theirs === this.#digest
   }
 
   /** Our configuration has changed. */
@@ -52,7 +57,7 @@ export class Agreement {
     const theirs = text(message, 'hscfg')
     if (theirs !== undefined) return this.#compare(theirs)
     const deadtimeMs = hexOf(message, 'dt')
-    if (deadtimeMs !== undefined && this.#port.peerIsDaemon()) this.#compareDeadtime(deadtimeMs)
+    if (deadtimeMs !== undefined && this.#port.peer().kind === 'heartbeat') this.#compareDeadtime(deadtimeMs)
   }
 
   #compare(theirs: string): void {

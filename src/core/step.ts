@@ -75,7 +75,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     event,
     monoMs,
     config: getConfig,
-    peerIsDaemon: () => membership.peer.kind === 'heartbeat',
+    peer: () => membership.peer,
   })
 
   const drops = new DropCounter((reason, src, count) => event('message:dropped', { reason, src, count }))
