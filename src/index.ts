@@ -18,8 +18,9 @@ export type {
   HeartbeatOptions,
   RespawnOptions,
 } from './cluster/options.ts'
-export { type Replay, type ReplayDifference, type ReplayEntry, type ReplayOptions, replay } from './cluster/replay.ts'
+export { type Replay, type ReplayDifference, type ReplayOptions, replay } from './cluster/replay.ts'
 export type { Snapshot } from './cluster/snapshot.ts'
+export type { Account, TimelineEntry } from './cluster/teller.ts'
 export type { LinkTraffic } from './cluster/traffic.ts'
 export { type ReadHaDirOptions, readHaDir } from './config/read-ha-dir.ts'
 export { type ControlClient, connectControl } from './control/client.ts'

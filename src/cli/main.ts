@@ -55,7 +55,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | n
   },
   record: (args) => record(args, () => ask(args, (client) => client.recording())),
   replay: replayFile,
-  why: (args) => why(args, () => ask(args, (client) => client.recording())),
+  why: (args) => why(args, (group) => ask(args, (client) => client.explain(group))),
   async events(args) {
     await ask(args, (client) => {
       process.stdout.once('error', () => client.close())

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { explain, HotStandbyError, type Replay, replay, timelineLines } from '../index.ts'
+import { type Explanation, HotStandbyError, type Replay, replay, timelineLines } from '../index.ts'
 import { messageOf } from '../roles/error.ts'
 import { type Arguments, UsageError } from './arguments.ts'
 import { print, say } from './output.ts'
@@ -59,18 +59,10 @@ function head({ node, peer, library, fromStart, inputs, fromWallMs, toWallMs }: 
 }
 
 /** `hot-standby why [GROUP]`. */
-export async function why(args: Arguments, ask: () => Promise<string>): Promise<number> {
-  const group = oneOperand(args, 'GROUP')
-  const result = replay(await ask())
-  const explanation = explain(result, group)
+export async function why(args: Arguments, ask: (group: string | undefined) => Promise<Explanation>): Promise<number> {
+  const explanation = await ask(oneOperand(args, 'GROUP'))
+  const { sentences, timeline } = explanation
   if (args.json) print(`${JSON.stringify(explanation)}\n`)
-  else {
-    const { sentences, timeline } = explanation
-    print(`${[...sentences, ...(timeline.length > 0 ? ['', ...timeline] : [])].join('\n')}\n`)
-  }
-  if (result.difference)
-    say(
-      `hot-standby: the recording of the member cannot be run again beyond line ${result.difference.line}: another version runs?`,
-    )
-  return result.difference ? 1 : 0
+  else print(`${[...sentences, ...(timeline.length > 0 ? ['', ...timeline] : [])].join('\n')}\n`)
+  return 0
 }

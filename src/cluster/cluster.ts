@@ -9,6 +9,7 @@ import { describe, levelOf } from './describe.ts'
 import { GuardedEmitter, stateError } from './emitter.ts'
 import { cleanUp, Engine, refusalError } from './engine.ts'
 import type { ClusterEvents, NamedEvent } from './events.ts'
+import { type Explanation, explain } from './explain.ts'
 import { refuseFixed } from './fixed-options.ts'
 import { lineBudget, payloadRefusal } from './line-budget.ts'
 import type { ClusterOptions, GroupOptions } from './options.ts'
@@ -332,6 +333,17 @@ export class Cluster implements AsyncDisposable {
     if (recording === undefined)
       throw stateError('nothing is recorded: it was not started, or recorder.memoryBytes is 0')
     return recording
+  }
+
+  /**
+   * Why the role of a group, or of any, has changed last, however long that is ago, with a time line of what led to it. It does
+   * not depend on what the flight recorder still holds.
+   * @throws {HotStandbyError} `HS_STATE` when the member was not started, `HS_RECORDING` when there is no group of that name.
+   */
+  explain(group?: string | undefined): Explanation {
+    const account = this.#engine?.account
+    if (account === undefined) throw stateError('there is nothing to explain: it was not started')
+    return explain(account, group)
   }
 
   /**

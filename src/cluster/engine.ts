@@ -21,12 +21,14 @@ import { diagnoseSilence } from '../transports/link-diagnosis.ts'
 import { classicCutter } from '../wire/classic-cutter.ts'
 import { sessionBytes } from '../wire/sealed.ts'
 import { abortable } from './abortable.ts'
+import { Chronicle } from './chronicle.ts'
 import { type FlightRecorder, openRecorder } from './flight-recorder.ts'
 import { groupConfig } from './group-config.ts'
 import { RealHost } from './host.ts'
 import { Loop } from './loop.ts'
 import { loopLinks, type OpenLink } from './open-link.ts'
 import type { Resolved } from './resolve.ts'
+import type { Account } from './teller.ts'
 
 /** Whom the engine tells. */
 export interface EngineListeners {
@@ -58,6 +60,7 @@ export class Engine {
   #state!: StateDirectory
   #core!: Core
   #recorder: FlightRecorder | undefined
+  readonly #chronicle: Chronicle
   #loop!: Loop
   #respawned = false
   /** Told when there is somebody to tell it to. */
@@ -73,6 +76,7 @@ export class Engine {
     this.#options = options
     this.#listeners = listeners
     this.#ring = openKeys(options)
+    this.#chronicle = new Chronicle(options.node, options.peer)
   }
 
   get loop(): Loop {
@@ -90,6 +94,11 @@ export class Engine {
   /** What the flight recorder holds; undefined when nothing is recorded. */
   get recording(): string | undefined {
     return this.#recorder?.recorder.recording()
+  }
+
+  /** What has been told so far, with the reasons; undefined before the loop has started. */
+  get account(): Account | undefined {
+    return this.#chronicle.account
   }
 
   get agents(): ReadonlyMap<string, ResourceAgent> {
@@ -236,7 +245,7 @@ export class Engine {
   #startLoop(identity: Identity, onIsolated: 'stop' | 'continue'): void {
     const { liveness } = this.#options
     const config = this.#coreConfig(identity, onIsolated)
-    const core = createCore(config, liveness.create())
+    const core = this.#chronicle.wrap(createCore(config, liveness.create(), this.#chronicle.decided))
     this.#recorder = openRecorder(this.#options, config, (error) => this.#problem('recorder', error))
     this.#whenClosing(() => this.#recorder?.close())
     this.#core = this.#recorder?.recorder.wrap(core) ?? core
@@ -256,7 +265,10 @@ export class Engine {
       links: loopLinks(this.#links, { ring: this.#ring, session: this.#session }, this.#options),
       silentLinkMs: Math.min(liveness.times.initdeadMs, Math.max(liveness.times.deadtimeMs, silentLinkMaxMs)),
       diagnose: (link, junk) => this.#diagnose(link, junk),
-      onTold: (event) => this.#recorder?.recorder.note(event),
+      onTold: (event) => {
+        this.#chronicle.note(event)
+        this.#recorder?.recorder.note(event)
+      },
       onEvent: (event) => {
         if (event.name === 'phase' && event.payload.from === 'listening') this.#respawn()
         this.#listeners.onEvent(event)

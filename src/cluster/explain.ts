@@ -2,39 +2,39 @@ import type { EventName } from '../core/events.ts'
 import { HotStandbyError } from '../roles/error.ts'
 import { describe } from './describe.ts'
 import type { ClusterEvents } from './events.ts'
-import type { Replay, ReplayEntry } from './replay.ts'
+import type { Account, TimelineEntry } from './teller.ts'
 
 /** Told in a time line only when everything is wanted: they say how, the others what. */
-const quiet: ReadonlySet<string> = new Set<EventName>(['phase', 'group:announced', 'link:up', 'state:failed'])
+export const quiet: ReadonlySet<string> = new Set<EventName>(['phase', 'group:announced', 'link:up', 'state:failed'])
 
 /** Beginning and end of a change of role: what happened from the one to the other belongs together. */
 const changes: ReadonlySet<string> = new Set<EventName>(['group:acquired', 'group:released', 'group:probation'])
 
 /** An entry as a sentence. */
-export function sentence({ kind, name, subject, text, payload }: ReplayEntry): string {
+export function sentence({ kind, name, subject, text, payload }: TimelineEntry): string {
   if (kind === 'decision') return `${subject}: ${text}`
   if (kind === 'input') return text
   return describe({ name: name as keyof ClusterEvents, time: '', payload: payload ?? {} })
 }
 
 /** Time of day, in UTC. */
-function clock({ wallMs }: ReplayEntry): string {
+function clock({ wallMs }: TimelineEntry): string {
   return new Date(wallMs).toISOString().slice(11)
 }
 
 /** One line of a time line: wall clock, what kind of entry, the sentence. */
-function line(entry: ReplayEntry): string {
+function line(entry: TimelineEntry): string {
   return `${clock(entry)}  ${entry.kind.padEnd(8)}  ${sentence(entry)}`
 }
 
 /** The time line for people. */
-export function timelineLines(timeline: readonly ReplayEntry[], everything = false): string[] {
+export function timelineLines(timeline: readonly TimelineEntry[], everything = false): string[] {
   return timeline.filter(({ name, kind }) => everything || kind !== 'event' || !quiet.has(name)).map(line)
 }
 
-/** The last change of role in a recording, in plain words. */
+/** The last change of role, in plain words. */
 export interface Explanation {
-  /** Undefined: no role has changed in the recording. */
+  /** Undefined: no role has changed. */
   readonly changedAtMs: number | undefined
   /** What holds now and why, one sentence each. */
   readonly sentences: readonly string[]
@@ -46,33 +46,52 @@ export interface Explanation {
 const causeMaxMs = 10_000
 const afterMs = 2000
 
-/**
- * Explains the last change of role, of one group or of any.
- * @throws {HotStandbyError} `HS_RECORDING` when there is no group of that name.
- */
-export function explain(replay: Replay, group?: string | undefined): Explanation {
-  const groups = replay.after.groups.filter(({ name }) => group === undefined || name === group)
-  if (groups.length === 0) {
-    const known = replay.after.groups.map(({ name }) => name).join(', ')
-    throw new HotStandbyError('HS_RECORDING', `there is no group '${group}'; there are: ${known}`)
-  }
-  const { timeline } = replay
-  const concerns = ({ payload }: ReplayEntry) =>
+/** The last change of role, the row of the table with which it began, and the time that led to it and followed. */
+interface Change {
+  readonly last: TimelineEntry
+  readonly began: TimelineEntry
+  readonly fromMonoMs: number
+  readonly toMonoMs: number
+}
+
+/** The last change of role in a time line, of one group or of any. */
+export function lastChange(
+  { timeline, after }: Pick<Account, 'timeline' | 'after'>,
+  group?: string | undefined,
+): Change | undefined {
+  const concerns = ({ payload }: TimelineEntry) =>
     group === undefined || (payload as { group?: string } | undefined)?.group === group
   const last = timeline.findLast((entry) => entry.kind === 'event' && changes.has(entry.name) && concerns(entry))
-  const end = timeline.findLast(({ name, payload }) => name === 'problem' && isEnd(payload))
-  const ended = end ? [`This recording ends at ${new Date(end.wallMs).toISOString()}: ${sentence(end)}.`] : []
-  const now = [...ended, ...groups.map((each) => nowSentence(replay, each))]
-  if (!last) {
-    const since = new Date(replay.fromWallMs).toISOString()
-    return { changedAtMs: undefined, sentences: [...now, `No role has changed since ${since}.`], timeline: [] }
-  }
+  if (!last) return undefined
   const { group: changed } = last.payload as { group: string }
   const began = timeline.findLast((entry) => entry.monoMs <= last.monoMs && begins(entry, changed)) ?? last
-  const reachMs = Math.max(causeMaxMs, 3 * replay.after.peer.deadtimeMs)
-  const around = timeline.filter(
-    ({ monoMs }) => monoMs >= began.monoMs - reachMs && monoMs <= Math.max(last.monoMs, began.monoMs) + afterMs,
-  )
+  const reachMs = Math.max(causeMaxMs, 3 * after.peer.deadtimeMs)
+  const toMonoMs = Math.max(last.monoMs, began.monoMs) + afterMs
+  return { last, began, fromMonoMs: began.monoMs - reachMs, toMonoMs }
+}
+
+/**
+ * Explains the last change of role, of one group or of any. A {@link Replay} is an account; a running member explains itself:
+ * `cluster.explain()`.
+ * @throws {HotStandbyError} `HS_RECORDING` when there is no group of that name.
+ */
+export function explain(account: Account, group?: string | undefined): Explanation {
+  const groups = account.after.groups.filter(({ name }) => group === undefined || name === group)
+  if (groups.length === 0) {
+    const known = account.after.groups.map(({ name }) => name).join(', ')
+    throw new HotStandbyError('HS_RECORDING', `there is no group '${group}'; there are: ${known}`)
+  }
+  const end = account.timeline.findLast(({ kind, payload }) => kind === 'note' && isEnd(payload))
+  const ended = end ? [`This recording ends at ${new Date(end.wallMs).toISOString()}: ${sentence(end)}.`] : []
+  const now = [...ended, ...groups.map((each) => nowSentence(account, each))]
+  const change = lastChange(account, group)
+  if (!change) {
+    const since = new Date(account.fromWallMs).toISOString()
+    return { changedAtMs: undefined, sentences: [...now, `No role has changed since ${since}.`], timeline: [] }
+  }
+  const { last, began, fromMonoMs, toMonoMs } = change
+  const around = account.timeline.filter(({ monoMs }) => monoMs >= fromMonoMs && monoMs <= toMonoMs)
+  const { group: changed } = last.payload as { group: string }
   return {
     changedAtMs: last.wallMs,
     sentences: [...now, ...causeSentences(began, around, changed)],
@@ -86,13 +105,13 @@ function isEnd(payload: object | undefined): boolean {
 }
 
 /** The row of the table with which a change of role began. */
-function begins({ kind, subject, text }: ReplayEntry, group: string): boolean {
+function begins({ kind, subject, text }: TimelineEntry, group: string): boolean {
   return kind === 'decision' && subject === group && /-> (starting|stopping|probation):/.test(text)
 }
 
 function nowSentence(
-  { node, peer, after, lastMonoMs, toWallMs }: Replay,
-  group: Replay['after']['groups'][number],
+  { node, peer, after, lastMonoMs, toWallMs }: Account,
+  group: Account['after']['groups'][number],
 ): string {
   const theirs = after.peer.groups[group.name]?.state
   const sinceWall = new Date(toWallMs - (lastMonoMs - group.sinceMs)).toISOString()
@@ -103,7 +122,7 @@ function nowSentence(
 }
 
 /** Why it came to that: the row, and what was told then and just before, the latest first; so also whose fault it was. */
-function causeSentences(began: ReplayEntry, around: readonly ReplayEntry[], group: string): string[] {
+function causeSentences(began: TimelineEntry, around: readonly TimelineEntry[], group: string): string[] {
   const before = around.filter(({ monoMs, payload }) => monoMs <= began.monoMs && tellsOf(payload, group))
   const told = causes
     .flatMap((name) => before.findLast((entry) => entry.name === name) ?? [])

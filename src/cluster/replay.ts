@@ -1,8 +1,4 @@
-import { dialogueTable } from '../core/dialogue-table.ts'
-import type { CoreEvent } from '../core/events.ts'
-import { ownershipTable } from '../core/ownership-table.ts'
 import { type Core, type CoreView, createCore } from '../core/step.ts'
-import type { TableStep } from '../core/table.ts'
 import type { Effect, Input } from '../core/types.ts'
 import { deadtime } from '../liveness/deadtime.ts'
 import { HotStandbyError } from '../roles/error.ts'
@@ -10,25 +6,7 @@ import type { LivenessDetector } from '../roles/liveness-detector.ts'
 import type { Instant } from '../roles/time.ts'
 import { digestOf, digestText } from './digest.ts'
 import { type RecordingHead, readRecording } from './recording.ts'
-
-/** One entry of the time line of a replay. */
-export interface ReplayEntry {
-  /** Wall clock of the recording host, Unix time in milliseconds. */
-  readonly wallMs: number
-  readonly monoMs: number
-  /**
-   * `event`: what the node told; `decision`: a row of one of the two tables that changed a state, with its reason; `input`: a
-   * command or something rare that was reported to the core; `note`: an event from outside the core (a link, an agent).
-   */
-  readonly kind: 'event' | 'decision' | 'input' | 'note'
-  /** The group of a decision, or the peer. */
-  readonly subject: string | undefined
-  /** Name of the event, or the table's event. */
-  readonly name: string
-  /** One line for people. Of an event it is made by `describe`. */
-  readonly text: string
-  readonly payload: object | undefined
-}
+import { type Account, Teller, type TimelineEntry } from './teller.ts'
 
 /** Where a replay departed from its recording. */
 export interface ReplayDifference {
@@ -40,23 +18,16 @@ export interface ReplayDifference {
 }
 
 /** What a recording says. */
-export interface Replay {
-  readonly node: string
-  readonly peer: string
+export interface Replay extends Account {
   /** Version of the library that recorded. */
   readonly library: string
   /** False: the recording begins later than the process, with what was known then. */
   readonly fromStart: boolean
   readonly inputs: number
-  readonly fromWallMs: number
-  readonly toWallMs: number
-  readonly timeline: readonly ReplayEntry[]
   /** The first input that did not lead to the same effects; nothing after it is replayed. */
   readonly difference: ReplayDifference | undefined
-  /** What the node knew when the recording began, and when it ended. */
+  /** What the node knew when the recording began. */
   readonly before: CoreView
-  readonly after: CoreView
-  readonly lastMonoMs: number
 }
 
 /** How a recording is replayed. */
@@ -76,7 +47,7 @@ const detectors: Readonly<Record<string, (liveness: RecordingHead['liveness']) =
  * @throws {HotStandbyError} `HS_RECORDING` when the text is no recording, with the line.
  */
 export function replay(recording: string, options: ReplayOptions = {}): Replay {
-  const timeline: ReplayEntry[] = []
+  const timeline: TimelineEntry[] = []
   let run: Run | undefined
   let difference: ReplayDifference | undefined
   for (const entry of readRecording(recording)) {
@@ -97,22 +68,22 @@ export function replay(recording: string, options: ReplayOptions = {}): Replay {
 class Run {
   readonly #head: RecordingHead
   readonly #core: Core
-  readonly #timeline: ReplayEntry[]
+  readonly #teller: Teller
   readonly #before: CoreView
   #at: Instant = { monoMs: 0, bootMs: 0, wallMs: 0 }
   #fromWallMs: number | undefined
   #digest = 0
   #inputs = 0
 
-  constructor(head: RecordingHead, options: ReplayOptions, timeline: ReplayEntry[]) {
+  constructor(head: RecordingHead, options: ReplayOptions, timeline: TimelineEntry[]) {
     this.#head = head
-    this.#timeline = timeline
+    this.#teller = new Teller((entry) => timeline.push(entry))
     const make = detectors[head.liveness.type] ?? options.detector
     if (!make) {
       const message = `the detector '${head.liveness.type}' is none of this library's; give replay() a \`detector\` that makes it`
       throw new HotStandbyError('HS_RECORDING', message)
     }
-    this.#core = createCore(head.config, make(head.liveness), (step) => this.#decided(step))
+    this.#core = createCore(head.config, make(head.liveness), (step) => this.#teller.decided(step))
     this.#before = this.#core.view()
   }
 
@@ -124,33 +95,12 @@ class Run {
     this.#at = input.at
     this.#fromWallMs ??= input.at.wallMs
     this.#inputs++
-    this.#told(input)
+    this.#teller.input(input)
     const effects = this.#core.step(input)
-    for (const effect of effects) if (effect.type === 'emit') this.#event(effect.event)
+    this.#teller.effects(effects)
     this.#digest = digestOf(digestOf(this.#digest, body), effects)
     if (digestText(this.#digest) === recorded) return undefined
     return { line, input: body, effects: effects.map((effect) => shown(effect)) }
-  }
-
-  #add(entry: Omit<ReplayEntry, 'wallMs' | 'monoMs'>): void {
-    const { wallMs, monoMs } = this.#at
-    this.#timeline.push({ wallMs, monoMs, ...entry })
-  }
-
-  #event({ name, payload }: CoreEvent): void {
-    this.#add({ kind: 'event', subject: undefined, name, text: '', payload })
-  }
-
-  #decided({ table, subject, from, on, row }: TableStep): void {
-    const taken = row === null ? undefined : (table === 'ownership' ? ownershipTable : dialogueTable)[row]
-    if (!taken || taken.to === 'same' || taken.to === from) return
-    this.#add({ kind: 'decision', subject, name: on, text: `${from} -> ${taken.to}: ${taken.why}`, payload: undefined })
-  }
-
-  /** Inputs that a reader wants to see; packets and ticks are too many. */
-  #told(input: Input): void {
-    const text = rare[input.type]?.(input as never)
-    if (text !== undefined) this.#add({ kind: 'input', subject: undefined, name: input.type, text, payload: undefined })
   }
 
   result(): Omit<Replay, 'timeline' | 'difference'> {
@@ -168,20 +118,6 @@ class Run {
       after: this.#core.view(),
     }
   }
-}
-
-type Rare = { readonly [Type in Input['type']]?: (input: Extract<Input, { type: Type }>) => string | undefined }
-
-const rare: Rare = {
-  start: () => 'the process began',
-  stall: ({ stallMs }) => `this process had not run for ${Math.round(stallMs)} ms`,
-  changed: ({ resource }) => `${resource} reported a change by itself`,
-  operation: ({ opId, result }) => (result.ok ? undefined : `operation ${opId} failed: ${result.reason}`),
-  command: ({ command }) => {
-    if (command.name === 'send') return undefined
-    const scope = 'scope' in command ? ` ${[command.scope].flat().join(' ')}` : ''
-    return `command: ${command.name}${scope}`
-  },
 }
 
 function shown(effect: Effect): string {

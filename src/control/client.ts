@@ -1,8 +1,9 @@
 import { connect, type Socket } from 'node:net'
 import type { NamedEvent } from '../cluster/events.ts'
+import type { Explanation } from '../cluster/explain.ts'
 import type { Snapshot } from '../cluster/snapshot.ts'
 import { HotStandbyError } from '../roles/error.ts'
-import { type Answer, lineReader, type Request } from './protocol.ts'
+import { type Answer, lineReader, type Request, type Result } from './protocol.ts'
 
 type Asked = Request extends infer One ? (One extends Request ? Omit<One, 'id'> : never) : never
 
@@ -16,6 +17,8 @@ export interface ControlClient {
   takeover(scope: string | readonly string[]): Promise<void>
   /** What its flight recorder holds: text for `replay()`. */
   recording(): Promise<string>
+  /** As `Cluster.explain`. */
+  explain(group?: string | undefined): Promise<Explanation>
   /** As `Cluster.maintenance`. */
   maintenance(on: boolean, scope: string | readonly string[]): Promise<void>
   /** Hears every event from now on; resolves when the connection has ended. */
@@ -30,7 +33,7 @@ export interface ControlClient {
  */
 export async function connectControl(path: string): Promise<ControlClient> {
   const socket = await open(path)
-  const waiting = new Map<number, { resolve(result: Snapshot | null): void; reject(error: Error): void }>()
+  const waiting = new Map<number, { resolve(result: Result): void; reject(error: Error): void }>()
   let nextId = 1
   const parts = new Map<number, string>()
   let onEvent: (event: NamedEvent) => void = () => {}
@@ -59,7 +62,7 @@ export async function connectControl(path: string): Promise<ControlClient> {
   socket.setEncoding('utf8')
   socket.on('error', () => socket.destroy())
   socket.on('data', (chunk: string) => void read(chunk))
-  const ask = (request: Asked): Promise<Snapshot | null> =>
+  const ask = (request: Asked): Promise<Result> =>
     new Promise((resolve, reject) => {
       if (socket.destroyed) return reject(new HotStandbyError('HS_CONTROL', `control socket ${path}: ${why}`))
       const id = nextId++
@@ -77,6 +80,7 @@ export async function connectControl(path: string): Promise<ControlClient> {
       parts.delete(id)
       return text
     },
+    explain: async (group) => (await ask({ call: 'why', group })) as Explanation,
     maintenance: async (on, scope) => void (await ask({ call: 'maintenance', on, scope })),
     async events(listener) {
       onEvent = listener

@@ -1,4 +1,5 @@
 import type { MessageEvent, NamedEvent } from '../cluster/events.ts'
+import type { Explanation } from '../cluster/explain.ts'
 import type { Snapshot } from '../cluster/snapshot.ts'
 import type { HotStandbyErrorCode } from '../roles/error.ts'
 
@@ -8,6 +9,8 @@ export type Request =
   | { readonly id: number; readonly call: 'standby' | 'takeover'; readonly scope: string | readonly string[] }
   /** What the flight recorder holds, in parts: `{ id, part }` in order, then the result. */
   | { readonly id: number; readonly call: 'record' }
+  /** Why the role of a group, or of any, has changed last. */
+  | { readonly id: number; readonly call: 'why'; readonly group?: string | undefined }
   | {
       readonly id: number
       readonly call: 'maintenance'
@@ -17,9 +20,12 @@ export type Request =
   /** From now on every event is sent as `{ event }`. */
   | { readonly id: number; readonly call: 'events' }
 
+/** The result of a request: of `status`, of `why`, of any other. */
+export type Result = Snapshot | Explanation | null
+
 /** What comes back, one JSON object per line. */
 export type Answer =
-  | { readonly id: number; readonly result: Snapshot | null }
+  | { readonly id: number; readonly result: Result }
   | { readonly id: number; readonly part: string }
   | { readonly id: number; readonly error: { readonly code: HotStandbyErrorCode; readonly message: string } }
   | { readonly event: NamedEvent }

@@ -142,6 +142,7 @@ async function perform(
 ): Promise<void> {
   const { id, call } = request
   if (call === 'status') return answer({ id, result: cluster.snapshot() })
+  if (call === 'why') return answer({ id, result: cluster.explain(request.group) })
   if (call === 'record') return sendRecording(id, cluster.recording(), socket, answer)
   if (call === 'events') {
     socket.once(
@@ -186,18 +187,20 @@ const calls: readonly string[] = [
   'takeover',
   'maintenance',
   'record',
+  'why',
   'events',
 ] satisfies Request['call'][]
 const words: readonly string[] = ['all', 'local', 'foreign']
 
 function parse(line: string): Request | undefined {
   try {
-    const value = JSON.parse(line) as { id?: unknown; call?: unknown; scope?: unknown; on?: unknown } | null
+    const value = JSON.parse(line) as { [Name in 'id' | 'call' | 'scope' | 'on' | 'group']?: unknown } | null
     if (typeof value?.id !== 'number' || typeof value.call !== 'string' || !calls.includes(value.call)) return undefined
     const { scope } = value
     const named = Array.isArray(scope) && scope.length > 0 && scope.every((name) => typeof name === 'string')
     const isScoped = value.call === 'standby' || value.call === 'takeover' || value.call === 'maintenance'
     if (value.call === 'maintenance' && typeof value.on !== 'boolean') return undefined
+    if (value.call === 'why' && !['string', 'undefined'].includes(typeof value.group)) return undefined
     if (isScoped && !named && !words.includes(scope as string)) return undefined
     return value as Request
   } catch {

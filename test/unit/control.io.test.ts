@@ -89,6 +89,20 @@ describe('the control socket', () => {
     await listening
   })
 
+  it('tells why a role has changed', async (t) => {
+    const { one, two, path } = await controlled(t)
+    const client = await connectControl(path)
+    await two.takeover('all')
+    const explanation = await client.explain('jobs')
+    assert.deepEqual(await client.explain(), explanation)
+    assert.ok(explanation.changedAtMs !== undefined && Math.abs(Date.now() - explanation.changedAtMs) < 60_000)
+    assert.match(explanation.sentences.join('\n'), /^jobs is standby on one since .*\njobs active -> stopping: /)
+    assert.ok(explanation.timeline.length > 2)
+    assert.equal(one.explain().changedAtMs, explanation.changedAtMs)
+    await assert.rejects(client.explain('nobody'), failure(/no group 'nobody'; there are: jobs/, 'HS_RECORDING'))
+    client.close()
+  })
+
   it('hands the reason of a refusal over, with its code', async (t) => {
     const { one, two, path } = await controlled(t)
     const client = await connectControl(path)
