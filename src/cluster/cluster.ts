@@ -11,7 +11,7 @@ import { cleanUp, Engine, refusalError } from './engine.ts'
 import type { ClusterEvents, NamedEvent } from './events.ts'
 import { type Explanation, explain } from './explain.ts'
 import { refuseFixed } from './fixed-options.ts'
-import { lineBudget, payloadRefusal } from './line-budget.ts'
+import { lineRefusal } from './open-link.ts'
 import type { ClusterOptions, GroupOptions } from './options.ts'
 import { type Resolved, resolveOptions } from './resolve.ts'
 import { type Snapshot, takeSnapshot } from './snapshot.ts'
@@ -298,14 +298,7 @@ export class Cluster implements AsyncDisposable {
 
   #whyNotSend(bytes: number): string | undefined {
     if (bytes > maxPayloadBytes) return `${bytes} bytes are too many; a message has at most ${maxPayloadBytes}`
-    const live = new Set(this.#engine?.core.view().links.flatMap(({ link, up }) => (up ? [link] : [])))
-    const speeds = (this.#engine?.links ?? [])
-      .filter(({ plugin }) => live.has(plugin.link))
-      .map(({ transport }) => transport.capabilities.bitsPerSecond ?? Number.POSITIVE_INFINITY)
-    const fastest = Math.max(0, ...speeds)
-    if (fastest === 0 || fastest === Number.POSITIVE_INFINITY) return undefined
-    const { nodes, groups, authenticator, liveness } = this.#resolved
-    return payloadRefusal(lineBudget({ nodes, groups, authenticator, times: liveness.times }, fastest), bytes)
+    return this.#engine && lineRefusal(this.#engine.links, this.#engine.core.view(), this.#resolved, bytes)
   }
 
   /**

@@ -1,8 +1,9 @@
+import type { CoreView } from '../core/step.ts'
 import type { KeyRing } from '../roles/key-ring.ts'
 import type { Transport, TransportPlugin } from '../roles/transport.ts'
 import type { ClassicCutter } from '../wire/classic-cutter.ts'
 import { type Codec, createCodec } from '../wire/codec.ts'
-import { lineBudget } from './line-budget.ts'
+import { lineBudget, payloadRefusal } from './line-budget.ts'
 import type { LoopLink } from './loop.ts'
 import type { Resolved } from './resolve.ts'
 
@@ -30,4 +31,20 @@ export function loopLinks(
       bitsPerSecond === undefined ? undefined : lineBudget({ nodes, groups, authenticator, times }, bitsPerSecond)
     return { link, transport, codec, cutter, budget }
   })
+}
+
+/** Why a message of the application must not go out now: every link that is up is a line too slow for it. */
+export function lineRefusal(
+  links: readonly OpenLink[],
+  view: Pick<CoreView, 'links'>,
+  { nodes, groups, authenticator, liveness: { times } }: Resolved,
+  payloadBytes: number,
+): string | undefined {
+  const live = new Set(view.links.flatMap(({ link, up }) => (up ? [link] : [])))
+  const speeds = links
+    .filter(({ plugin }) => live.has(plugin.link))
+    .map(({ transport }) => transport.capabilities.bitsPerSecond ?? Number.POSITIVE_INFINITY)
+  const fastest = Math.max(0, ...speeds)
+  if (fastest === 0 || fastest === Number.POSITIVE_INFINITY) return undefined
+  return payloadRefusal(lineBudget({ nodes, groups, authenticator, times }, fastest), payloadBytes)
 }

@@ -96,7 +96,7 @@ describe('the control socket', () => {
     const explanation = await client.explain('jobs')
     assert.deepEqual(await client.explain(), explanation)
     assert.ok(explanation.changedAtMs !== undefined && Math.abs(Date.now() - explanation.changedAtMs) < 60_000)
-    assert.match(explanation.sentences.join('\n'), /^jobs is standby on one since .*\njobs active -> stopping: /)
+    assert.match(explanation.sentences.join('\n'), /^jobs is standby on one since .*\nAt .*: jobs active -> stopping: /)
     assert.ok(explanation.timeline.length > 2)
     assert.equal(one.explain().changedAtMs, explanation.changedAtMs)
     await assert.rejects(client.explain('nobody'), failure(/no group 'nobody'; there are: jobs/, 'HS_RECORDING'))
