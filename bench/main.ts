@@ -2,12 +2,14 @@ import { cpus, loadavg } from 'node:os'
 import { failover } from './failover.ts'
 import { type Figure, figureHead, figureRow } from './figure.ts'
 import { flood } from './flood.ts'
+import { liveness } from './liveness.ts'
 import { packetPath } from './packet-path.ts'
 import { idleMemory, importTime } from './process.ts'
 
 /** Every measurement by name; `npm run bench -- NAME...` runs some of them. */
 const measurements: Readonly<Record<string, () => Promise<readonly Figure[]> | readonly Figure[]>> = {
   packet: packetPath,
+  liveness,
   flood,
   import: async () => [await importTime()],
   memory: idleMemory,

@@ -1,6 +1,7 @@
 import { type Core, type CoreView, createCore } from '../core/step.ts'
 import type { Effect, Input } from '../core/types.ts'
-import { deadtime } from '../liveness/deadtime.ts'
+import { DeadtimeDetector } from '../liveness/deadtime.ts'
+import { PhiAccrualDetector, type PhiSettings } from '../liveness/phi-accrual.ts'
 import { HotStandbyError } from '../roles/error.ts'
 import type { LivenessDetector } from '../roles/liveness-detector.ts'
 import type { Instant } from '../roles/time.ts'
@@ -38,7 +39,8 @@ export interface ReplayOptions {
 
 /** Detectors of this library by their type. */
 const detectors: Readonly<Record<string, (liveness: RecordingHead['liveness']) => LivenessDetector>> = {
-  deadtime: ({ times }) => ({ ...deadtime(), times }).create(),
+  deadtime: ({ times }) => new DeadtimeDetector(times),
+  'phi-accrual': ({ times, settings }) => new PhiAccrualDetector(times, settings as PhiSettings),
 }
 
 /**

@@ -1,5 +1,7 @@
 import { icmpPing } from '../arbiters/icmp-ping.ts'
 import { pingGroup } from '../arbiters/ping-group.ts'
+import { deadtime } from '../liveness/deadtime.ts'
+import { phiAccrual } from '../liveness/phi-accrual.ts'
 import { check } from '../resources/check.ts'
 import { drbd } from '../resources/drbd.ts'
 import { fs } from '../resources/fs.ts'
@@ -11,6 +13,7 @@ import { script } from '../resources/script.ts'
 import { systemd } from '../resources/systemd.ts'
 import { vip } from '../resources/vip.ts'
 import type { ArbiterPlugin } from '../roles/arbiter.ts'
+import type { LivenessPlugin } from '../roles/liveness-detector.ts'
 import type { ResourcePlugin } from '../roles/resource-agent.ts'
 import type { TransportPlugin } from '../roles/transport.ts'
 import { serial } from '../transports/serial.ts'
@@ -295,14 +298,39 @@ export const topKeys: Keys = {
   stateDirectory: { kind: 'text', doc: 'Where this node keeps its generation, epochs and what it added to the host.' },
 }
 
-/** `[liveness]`. */
-export const livenessKeys: Keys = {
+const livenessTimes: Keys = {
   keepalive: { kind: 'duration', doc: 'Interval of the beats; default 200ms.' },
   warntime: { kind: 'duration', doc: 'Silence after which the peer is late; default deadtime / 2.' },
   deadtime: { kind: 'duration', doc: 'Silence after which the peer is dead; more than 2 × keepalive; default 1s.' },
   initdead: {
     kind: 'duration',
     doc: 'Silence allowed to a peer not heard since our start; at least deadtime; default 10 × deadtime, at most deadtime + 30s.',
+  },
+}
+
+/** `[liveness]`, by `type`; without one it is the first. */
+export const livenessTypes: Readonly<Record<string, TypeSchema<LivenessPlugin>>> = {
+  deadtime: { keys: livenessTimes, make: (_name, options: Checked) => deadtime(options) },
+  'phi-accrual': {
+    keys: {
+      ...livenessTimes,
+      threshold: { kind: 'integer', doc: 'Φ at which the peer is dead; more than warnThreshold; default 8.' },
+      warnThreshold: { kind: 'integer', doc: 'Φ at which the peer is late; at least 1; default 3.' },
+      acceptablePause: {
+        kind: 'duration',
+        doc: 'Pause beyond the usual beats that makes nobody suspect the peer; default deadtime / 2.',
+      },
+      minDeviation: {
+        kind: 'duration',
+        doc: 'The deviation of the intervals is never taken for less; default keepalive / 4.',
+      },
+      window: { kind: 'integer', doc: 'About how many intervals are remembered; at least 10; default 200.' },
+      patience: {
+        kind: 'integer',
+        doc: 'The peer is dead after so many of its announced dead times, whatever Φ says; 1–10; default 3.',
+      },
+    },
+    make: (_name, options: Checked) => phiAccrual(options),
   },
 }
 
@@ -379,7 +407,10 @@ export const loggingKeys: Keys = {
 /** Every section with its keys, as `docs/ini.md` shows them; a test compares the two. */
 export const iniSections: readonly { readonly title: string; readonly keys: Keys }[] = [
   { title: 'Before the first section', keys: topKeys },
-  { title: '`[liveness]`', keys: livenessKeys },
+  ...Object.entries(livenessTypes).map(([type, { keys }]) => ({
+    title: `\`[liveness]\`, \`type = ${type}\`${type === 'deadtime' ? ' or none' : ''}`,
+    keys,
+  })),
   { title: '`[authenticator]` with one key', keys: authenticatorKeys },
   { title: '`[authenticator]` with several keys', keys: ringKeys },
   { title: '`[authenticator.ID]`', keys: ringMemberKeys },

@@ -5,7 +5,6 @@ import { sealed } from '../authenticators/sealed.ts'
 import { sha1 } from '../authenticators/sha1.ts'
 import { sha256 } from '../authenticators/sha256.ts'
 import type { ClusterOptions, GroupOptions, RespawnOptions } from '../cluster/options.ts'
-import { deadtime } from '../liveness/deadtime.ts'
 import type { AuthenticatorPlugin } from '../roles/authenticator.ts'
 import { durationMs } from '../roles/duration.ts'
 import type { Issue } from '../roles/error.ts'
@@ -19,7 +18,7 @@ import {
   authenticatorKeys,
   groupKeys,
   type Keys,
-  livenessKeys,
+  livenessTypes,
   loggingKeys,
   recorderKeys,
   resourceTypes,
@@ -218,18 +217,26 @@ class IniReader {
     return found
   }
 
+  /** What the section's `type` may hold. */
+  #schema<Plugin>(
+    section: IniSection,
+    types: Readonly<Record<string, TypeSchema<Plugin>>>,
+    otherwise?: string,
+  ): TypeSchema<Plugin> | undefined {
+    const type = section.entries.get('type')?.values[0] ?? otherwise
+    if (type !== undefined && Object.hasOwn(types, type)) return types[type]
+    const found = type === undefined ? 'type is missing' : `type ${quoted(type)} is unknown`
+    this.#complain(section, 'type', `${found}; valid are ${Object.keys(types).join(', ')}`)
+    return undefined
+  }
+
   #plugins<Plugin>(
     kind: string,
     types: Readonly<Record<string, TypeSchema<Plugin>>>,
   ): { readonly section: IniSection; readonly plugin: Plugin }[] {
     return this.#of(kind).flatMap((section) => {
-      const type = section.entries.get('type')?.values[0]
-      const schema = type !== undefined && Object.hasOwn(types, type) ? types[type] : undefined
-      if (!schema) {
-        const found = type === undefined ? 'type is missing' : `type ${quoted(type)} is unknown`
-        this.#complain(section, 'type', `${found}; valid are ${Object.keys(types).join(', ')}`)
-        return []
-      }
+      const schema = this.#schema(section, types)
+      if (!schema) return []
       const before = this.#issues.length
       const values = this.#values(section, schema.keys, ['type'])
       if (this.#issues.length > before || !section.name) return []
@@ -315,7 +322,9 @@ class IniReader {
   #liveness(): LivenessPlugin | undefined {
     const section = this.#of('liveness')[0]
     if (!section) return undefined
-    const plugin = deadtime(this.#values(section, livenessKeys))
+    const schema = this.#schema(section, livenessTypes, 'deadtime')
+    if (!schema) return undefined
+    const plugin = schema.make('', this.#values(section, schema.keys, ['type']))
     for (const { path, message, severity } of plugin.issues) {
       this.#issues.push({ where: this.#where(section, path), message: `${path}: ${message}`, severity })
     }

@@ -183,6 +183,7 @@ export class Membership {
   stalled(stallMs: number, creditMs: number): void {
     this.#stalledMs += creditMs
     this.#stalledAtMs = this.#port.now().monoMs
+    this.#detector.stalled?.()
     if (stallMs >= this.#peer.deadtimeMs / 3) this.reconsider()
     else this.#plan()
   }

@@ -1,6 +1,6 @@
-import { type Duration, durationMs } from '../roles/duration.ts'
-import { messageOf } from '../roles/error.ts'
+import type { Duration } from '../roles/duration.ts'
 import type { Liveness, LivenessDetector, LivenessPlugin, LivenessTimes } from '../roles/liveness-detector.ts'
+import { type BrokenRule, judgeRules, type LivenessIssue, readDuration } from './options.ts'
 
 /** Options of {@link deadtime}; names and meaning as in Heartbeat's ha.cf. */
 export interface DeadtimeOptions {
@@ -36,25 +36,15 @@ export const presets: Readonly<Record<'fast' | 'lan' | 'wan' | 'linuxHa', Requir
  * ```
  */
 export function deadtime(options: DeadtimeOptions = {}): LivenessPlugin {
-  const issues: LivenessPlugin['issues'][number][] = []
-  const read = (name: keyof DeadtimeOptions, fallbackMs: number): number => {
-    const value = options[name]
-    if (value === undefined) return fallbackMs
-    try {
-      return durationMs(value, name)
-    } catch (error) {
-      const message = messageOf(error).replace(`${name}: `, '')
-      issues.push({ path: name, message, severity: 'error' })
-      return Number.NaN
-    }
-  }
+  const issues: LivenessIssue[] = []
+  const read = (name: keyof DeadtimeOptions, fallbackMs: number): number =>
+    readDuration(options[name], name, fallbackMs, issues)
   const keepaliveMs = read('keepalive', 200)
   const deadtimeMs = read('deadtime', 1000)
   const warntimeMs = read('warntime', deadtimeMs / 2)
   const initdeadMs = read('initdead', Math.min(10 * deadtimeMs, deadtimeMs + 30_000))
   const times: LivenessTimes = { keepaliveMs, warntimeMs, deadtimeMs, initdeadMs }
-  // Comparisons with NaN are false: a value that could not be read is not complained about twice.
-  const rules: readonly [broken: boolean, path: string, severity: 'error' | 'warning', message: string][] = [
+  const rules: readonly BrokenRule[] = [
     [keepaliveMs < 1, 'keepalive', 'error', `${keepaliveMs} ms is too short; at least 1ms`],
     [
       deadtimeMs <= 2 * keepaliveMs,
@@ -87,11 +77,12 @@ export function deadtime(options: DeadtimeOptions = {}): LivenessPlugin {
       `${deadtimeMs} ms is below 1 s: beats leave from the main thread, so a pause of this process (garbage collection, a long loop) of that length makes the peer take over`,
     ],
   ]
-  for (const [broken, path, severity, message] of rules) if (broken) issues.push({ path, message, severity })
+  judgeRules(rules, issues)
   return { kind: 'liveness', type: 'deadtime', times, issues, create: () => new DeadtimeDetector(times) }
 }
 
-class DeadtimeDetector implements LivenessDetector {
+/** The detector of {@link deadtime}, made of times that were checked before. */
+export class DeadtimeDetector implements LivenessDetector {
   readonly #warnRatio: number
   #sinceMs = 0
   #deadtimeMs: number

@@ -8,10 +8,15 @@ export type Liveness = 'alive' | 'late' | 'dead'
 export interface LivenessDetector {
   /** A beat was heard. `deadtimeMs` is the dead time that its sender announces for itself (Heartbeat's `dt`), already capped. */
   heard(nowMs: number, deadtimeMs: number): void
-  /** The verdict at `nowMs`. Before the first `heard` it is counted from `reset`. */
+  /**
+   * The verdict at `nowMs`. Before the first `heard` it is counted from `reset`. Never `dead` before the announced dead time: a
+   * sender that stood still for a shorter time goes on as if nothing had happened.
+   */
   check(nowMs: number): Liveness
   /** The earliest time at which `check` may answer otherwise if nothing more is heard; Infinity when never. */
   nextCheckMs(nowMs: number): number
+  /** This process stood still until now, and what was sent meanwhile arrives at once: the interval to the next beat says nothing. */
+  stalled?(): void
   /** Forgets everything; silence counts from `nowMs`, and `deadtimeMs` is waited for the first beat. */
   reset(nowMs: number, deadtimeMs: number): void
 }
@@ -35,6 +40,8 @@ export interface LivenessPlugin {
   readonly times: LivenessTimes
   /** Whatever else the detector is made of, as plain data: a recording carries it. */
   readonly settings?: Readonly<Record<string, number>> | undefined
+  /** A silent sender is dead after so many of its announced dead times at the latest. @defaultValue 1: exactly then */
+  readonly patience?: number | undefined
   /** Problems of the times' relations; all of them at once. */
   readonly issues: readonly {
     readonly path: string

@@ -334,7 +334,7 @@ function order(facts: Facts, { node, request }: At<'began'>): Verdict {
   return missing === undefined || `${node.name} starts ${resource} before ${missing}`
 }
 
-/** Detection bound of the design: (dead time + beat) with the clocks' error, own stalls, the drain turn, and fresh time after each. */
+/** Detection bound of the design: (dead time, or as many as the detector may wait for, + beat) with the clocks' error, own stalls, the drain turn, and fresh time after each. */
 function detected(facts: Facts, { node }: At<'beat'>): Verdict {
   const { nowMs, keepaliveMs } = facts
   if (node.liveness !== 'alive' && node.liveness !== 'late') return undefined
@@ -342,6 +342,7 @@ function detected(facts: Facts, { node }: At<'beat'>): Verdict {
   const sinceMs = node.heardMs
   const silentMs = nowMs - sinceMs
   if (silentMs < node.announcedMs) return undefined
+  const patience = facts.options.liveness.patience ?? 1
   const pauses = node.pauses.filter(({ toMs }) => toMs >= sinceMs - 1)
   const long = pauses.filter(({ fromMs, toMs }) => toMs - fromMs >= node.announcedMs / 3)
   const freshMs = long.reduce(
@@ -350,7 +351,7 @@ function detected(facts: Facts, { node }: At<'beat'>): Verdict {
   )
   const lagMs = facts.timersLate ? 1000 : 0
   const boundMs =
-    (node.announcedMs + keepaliveMs) * (1 + 2 * facts.driftBound) +
+    (patience * node.announcedMs + keepaliveMs) * (1 + 2 * facts.driftBound) +
     node.stalledMs(sinceMs, nowMs) +
     freshMs +
     lagMs +

@@ -65,7 +65,7 @@ export const mutants = [
     'stall-not-credited',
     'own stalls count as silence of the peer',
     membership,
-    'this.#stalledMs += stallMs',
+    'this.#stalledMs += creditMs',
     'this.#stalledMs += 0',
   ),
   bug(
