@@ -85,10 +85,22 @@ export const chooseScenarios = async (words: readonly string[]): Promise<readonl
   return undefined
 }
 
+/**
+ * In CI the machine is somebody else's too, and a scenario lives by real time: so many failed ones are played once more. Both
+ * accounts are printed; what fails again, or one more, is a failure.
+ */
+const SECOND_TRIES = process.env['CI'] && process.env['CI'] !== 'false' ? 3 : 0
+
 /** Plays them one after the other; prints a line for each and the counts as the last line. Returns how many failed. */
 export const playScenarios = async (chosen: readonly Scenario[]): Promise<number> => {
   let failed = 0
-  for (const scenario of chosen) if (!(await play(scenario))) failed++
+  const again: string[] = []
+  for (const scenario of chosen) {
+    if (await play(scenario)) continue
+    if (again.length < SECOND_TRIES && again.push(scenario.name) && (await play(scenario))) continue
+    failed++
+  }
+  if (again.length > 0) console.log(`played twice, having failed at the first try: ${again.join(', ')}`)
   console.log(`${chosen.length - failed} passed, ${failed} failed`)
   return failed
 }
