@@ -12,6 +12,8 @@ export interface Haresources {
   readonly issues: readonly Issue[]
 }
 
+type Complain = (line: number, message: string, severity?: Issue['severity']) => void
+
 interface Word {
   readonly line: number
   readonly text: string
@@ -31,8 +33,8 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
   const groups: GroupOptions[] = []
   const resources = new Map<string, number>()
   const names = new Map<string, number>()
-  const complain = (line: number, message: string) =>
-    issues.push({ where: `${file}:${line}`, message, severity: 'error' })
+  const complain: Complain = (line, message, severity = 'error') =>
+    issues.push({ where: `${file}:${line}`, message, severity })
 
   for (const [node, ...rest] of logicalLines(text, complain)) {
     const preferred = node!.text.toLowerCase()
@@ -71,7 +73,7 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
 }
 
 /** Words of each logical line: comments gone, continued lines joined, each word with the line it begins in. */
-function logicalLines(text: string, complain: (line: number, message: string) => void): Word[][] {
+function logicalLines(text: string, complain: Complain): Word[][] {
   const found: Word[][] = []
   let words: Word[] = []
   /** The last word goes on in the next line: the backslash followed it without a blank. */
@@ -79,6 +81,9 @@ function logicalLines(text: string, complain: (line: number, message: string) =>
   let continuedIn = 0
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
     const line = index + 1
+    // Its sed strips comments before it joins lines, and only those of the first.
+    if (continuedIn > 0 && raw.includes('#'))
+      complain(line, 'a daemon takes a comment in a continued line for resources; move it above the group', 'warning')
     const code = raw.replace(/#.*/, '').replace(/\\\s+$/, () => {
       complain(line, 'blanks or a comment follow the backslash; it must end the line')
       return '\\'

@@ -47,10 +47,12 @@ function isBareAddress(word: string): boolean {
 /** Script's name and arguments of a word: `Filesystem::/dev/sda1::/data`; a bare address is `IPaddr::ADDRESS`. */
 export function splitWord(word: string): { readonly name: string; readonly args: readonly string[] } {
   if (isBareAddress(word)) return { name: 'IPaddr', args: [word] }
-  const [name, ...args] = word.split('::')
+  const [name, ...parts] = word.split('::')
+  // Heartbeat's shell does not quote arguments, so an empty one vanishes.
+  const args = parts.filter((part) => part !== '')
   // An IPv6 address has '::' of its own; the address agents take one argument.
   return name === 'IPaddr' || name === 'IPaddr2'
-    ? { name, args: args.length > 0 ? [args.join('::')] : [] }
+    ? { name, args: args.length > 0 ? [parts.join('::')] : [] }
     : { name: name!, args }
 }
 

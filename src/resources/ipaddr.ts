@@ -21,13 +21,23 @@ export function isDeviceName(text: string): boolean {
   return devicePattern.test(text)
 }
 
+/** Prefix length of a netmask such as `255.255.255.0`; any other text as it is. */
+function prefixOf(text: string): string {
+  if (!isIpv4(text)) return text
+  const octets = text.split('.').map((octet) => Number(octet).toString(2).padStart(8, '0'))
+  const ones = /^(1*)0*$/.exec(octets.join(''))?.[1]
+  return ones === undefined ? text : String(ones.length)
+}
+
 /**
  * Reads Heartbeat's forms of an address: `ip`, `ip/prefix`, `ip/prefix/nic`, `ip/prefix/nic/broadcast` and
- * `ip/prefix/broadcast` (resource script IPaddr of heartbeat 3.0.6). IPv6 in the same forms, without a broadcast address.
+ * `ip/prefix/broadcast` (resource script IPaddr of heartbeat 3.0.6). As there, the prefix may be a netmask, and slashes that are
+ * doubled or at the end say nothing. IPv6 in the same forms, without a broadcast address and a netmask.
  * @returns what was read, or a sentence that says what is wrong and what would be right.
  */
 export function parseIpaddr(text: string): Ipaddr | string {
-  const [host = '', prefix, third, fourth, ...rest] = text.split('/')
+  const [host = '', length, third, fourth, ...rest] = text.replace(/\/+/g, '/').replace(/\/$/, '').split('/')
+  const prefix = length !== undefined && isIpv4(host) ? prefixOf(length) : length
   if (rest.length > 0) return `'${text}' has too many parts; write ADDRESS[/PREFIX[/DEVICE[/BROADCAST]]]`
   const address = parseIpAddress(prefix === undefined ? host : `${host}/${prefix}`)
   if (typeof address === 'string') return address

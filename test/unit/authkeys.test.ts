@@ -58,6 +58,13 @@ const rules: readonly Rule[] = [
     message: /write 'auth N'/,
   },
   {
+    rule: 'a line that begins with a has the whole word auth',
+    good: `auth 1 and more\n1 md5 ${strong}\n`,
+    bad: `# keys\na 1\n1 md5 ${strong}\n`,
+    line: 2,
+    message: /write 'auth N'/,
+  },
+  {
     rule: 'auth names a number',
     good: `  auth 0\n0 md5 ${strong}\n`,
     bad: `auth x\n1 md5 ${strong}\n`,
@@ -126,6 +133,13 @@ const rules: readonly Rule[] = [
     bad: `auth 1\n1 crc ${strong}\n`,
     line: 2,
     message: /crc uses no key/,
+  },
+  {
+    rule: 'crc has nothing behind it',
+    good: 'auth 1\n1 crc \t\n',
+    bad: `auth 1\n2 md5 ${strong}\n1 crc # none\n`,
+    line: 3,
+    message: /crc uses no key; remove what follows it/,
   },
   {
     rule: 'sha256 wants a long key',

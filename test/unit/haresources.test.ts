@@ -49,7 +49,6 @@ describe('haresources', () => {
     ['CRLF', 'master 10.0.0.1 httpd\r\n'],
     ['a continued line', 'master \\\n  10.0.0.1 \\\n\thttpd'],
     ['a word that goes on in the next line', 'master 10.0.\\\n0.1 ht\\\ntpd'],
-    ['a comment between continued lines', 'master 10.0.0.1 \\\nhttpd # end'],
     ['the address by its script', 'master IPaddr::10.0.0.1 httpd'],
     ['the address by its other script', 'master IPaddr2::10.0.0.1 httpd'],
   ]
@@ -81,6 +80,51 @@ describe('haresources', () => {
       ],
     )
   })
+
+  it('warns of a comment in a continued line, which a daemon takes for resources', () => {
+    const found = parse('# fine \\\nmaster 10.0.0.1 \\\nhttpd # end\nslave 10.0.0.2 # fine')
+    assert.deepEqual(shape(found), ['master 10.0.0.1 vip:10.0.0.1 script:httpd', 'slave 10.0.0.2 vip:10.0.0.2'])
+    assert.deepEqual(
+      found.issues.map(({ where, severity }) => `${severity} ${where}`),
+      ['warning haresources:3'],
+    )
+    assert.match(problems(found)[0]!, /a daemon takes a comment in a continued line for resources/)
+  })
+
+  it('ends a group at an empty line behind the backslash, as Heartbeat does', () => {
+    assert.deepEqual(shape(parse('\\\nmaster 10.0.0.1 \\\n\nslave 10.0.0.2')), [
+      'master 10.0.0.1 vip:10.0.0.1',
+      'slave 10.0.0.2 vip:10.0.0.2',
+    ])
+  })
+
+  it('leaves empty arguments out, as the shell of Heartbeat does', () => {
+    const { words } = parse('master Raid1::::/dev/sda1::')
+    assert.equal(words[0]!.became, 'script /etc/ha.d/resource.d/Raid1 /dev/sda1 (Heartbeat resource script)')
+  })
+
+  const addresses: readonly (readonly [text: string, became: string])[] = [
+    ['10.0.0.1', '10.0.0.1 on the device whose network holds it'],
+    ['10.0.0.1/', '10.0.0.1 on the device whose network holds it'],
+    ['10.0.0.1/24', '10.0.0.1/24 on the device whose network holds it'],
+    ['10.0.0.1/24/', '10.0.0.1/24 on the device whose network holds it'],
+    ['10.0.0.1/24/eth0', '10.0.0.1/24 on eth0'],
+    ['10.0.0.1/24/eth0:2', '10.0.0.1/24 on eth0:2'],
+    ['10.0.0.1/24/eth0/10.0.0.255', '10.0.0.1/24 on eth0'],
+    ['10.0.0.1/24/10.0.0.255', '10.0.0.1/24 on the device whose network holds it'],
+    ['10.0.0.1/24//10.0.0.255', '10.0.0.1/24 on the device whose network holds it'],
+    ['10.0.0.1/255.255.252.0/eth0', '10.0.0.1/22 on eth0'],
+    ['10.0.0.1/255.255.255.255', '10.0.0.1/32 on the device whose network holds it'],
+  ]
+  for (const [text, became] of addresses) {
+    it(`reads ${text} bare and behind its script's name`, () => {
+      for (const word of [text, `IPaddr::${text}`, `IPaddr2::${text}`]) {
+        const { words, issues } = parse(`# one\nmaster ${word}`)
+        assert.deepEqual(issues, [])
+        assert.deepEqual(words, [{ where: 'haresources:2', word, became: `vip ${became}` }])
+      }
+    })
+  }
 
   it('reads all forms of an address', () => {
     const { words, issues } = parse(
@@ -174,6 +218,20 @@ describe('haresources', () => {
       /^haresources:2: 'nginx' stands in line 1 already/,
     ],
     ['a bad address', 'master 10.0.0.1/33/eth0', /^haresources:1: .*33/],
+    ['a netmask with holes', 'master 10.0.0.1/255.0.255.0/eth0', /^haresources:1: .*no usable prefix length/],
+    ['a netmask of IPv6', 'master fd00::1/255.255.255.0', /^haresources:1: .*no usable prefix length/],
+    ['a device where the prefix belongs', 'master 10.0.0.1//eth0', /^haresources:1: '10\.0\.0\.1\/eth0' has no usable/],
+    [
+      'an address with too many parts',
+      'master 10.0.0.1/24/eth0/10.0.0.255/x',
+      /^haresources:1: .*has too many parts; write ADDRESS/,
+    ],
+    ['a broadcast that is none', 'master 10.0.0.1/24/eth0/all', /^haresources:1: .*'all' is no IPv4 broadcast address/],
+    [
+      'a group whose nodes differ named twice',
+      'master 10.0.0.1\n\n# x\nSLAVE 10.0.0.2\nSlave 10.0.0.1/24/eth0',
+      /^haresources:5: the first resource names its group and must be unique; line 1 has '10\.0\.0\.1' too$/,
+    ],
     ['an address script without address', 'master IPaddr', /^haresources:1: the address is missing/],
     ['a path as a script', 'master ../../bin/sh', /^haresources:1: '\.\.\/\.\.\/bin\/sh' is no resource/],
     ['a mount without its type', 'master Filesystem::/dev/sda1::/data', /^haresources:1: write 'Filesystem::DEVICE::/],

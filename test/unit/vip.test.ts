@@ -46,7 +46,6 @@ describe("Heartbeat's forms of an address", () => {
     ['192.168.1.1/0', /from 1 to 32/],
     ['2001:db8::1/129', /from 1 to 128/],
     ['192.168.1.1//eth0', /prefix/],
-    ['192.168.1.1/24/', /no name of a network device/],
     ['192.168.1.1/24/-eth0', /no name of a network device/],
     ['192.168.1.1/24/..', /no name of a network device/],
     ['192.168.1.1/24/eth0 dev lo', /no name of a network device/],
