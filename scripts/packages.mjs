@@ -63,8 +63,8 @@ export const LISTS = {
       'drbd-utils',
     ]),
   ],
-  /** To run a real heartbeat daemon against a node of ours. */
-  heartbeat: ['heartbeat', 'resource-agents', ...SERIAL],
+  /** To run a real heartbeat daemon against a node of ours, with the scripts of its packages. */
+  heartbeat: ['heartbeat', 'resource-agents', 'e2fsprogs', 'kmod', ...SERIAL],
   /** To record what is said on a line. */
   capture: ['tcpdump'],
 }

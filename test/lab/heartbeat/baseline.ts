@@ -58,6 +58,7 @@ export const BASELINE: Readonly<Record<string, readonly string[]>> = {
   'legacy-by-hand': [...LEGACY, LOST],
   'legacy-groups': [...LEGACY, DEAD, ...UNFENCED, LOST],
   reload: [LOST],
+  scripts: [DEAD, ...UNFENCED, LOST, 'ERROR: Could not send gratuitous arps'],
   'media-netstring': MEDIA,
   'media-serial': MEDIA,
   'start-both': [LOST],
