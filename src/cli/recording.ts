@@ -26,19 +26,32 @@ function toOutput(text: string): Promise<void> {
   return new Promise((resolve) => process.stdout.write(text, () => resolve()))
 }
 
-/** `hot-standby replay FILE`: exit code 1 when the core does now something else than it did then. */
+/**
+ * `hot-standby replay FILE...`, the oldest first: exit code 1 when the core does now something else than it did then, 2 when that
+ * cannot be known, because the recording begins in the middle.
+ */
 export async function replayFile(args: Arguments): Promise<number> {
-  const file = oneOperand(args, 'FILE')
-  if (file === undefined) throw new UsageError('replay needs a FILE, as `hot-standby record FILE` writes it')
-  const result = replay(readText(file))
+  const files = args.operands
+  if (files.length === 0) throw new UsageError('replay needs a FILE, as `hot-standby record FILE` writes it')
+  const result = replay(files.map(readText))
   if (args.json) await toOutput(`${JSON.stringify(result)}\n`)
   else await toOutput(`${[head(result), '', ...timelineLines(result.timeline, args.all), ''].join('\n')}\n`)
   const { difference, inputs } = result
+  if (!result.fromStart) {
+    say(
+      'hot-standby: this recording begins in the middle: it can be read, not run again, so nothing is verified. The files of',
+    )
+    say(
+      '`recorder.file` hold the start of the process as long as `recorder.keep` leaves them: give them all, the oldest first.',
+    )
+    return 2
+  }
   if (!difference) {
     if (!args.json) print(`${inputs} inputs were run again: the same effects came out.\n`)
     return 0
   }
-  say(`${file}:${difference.line}: the same input does not lead to the same effects any more: the file was altered, or`)
+  const place = `${files[difference.part]}:${difference.line}`
+  say(`${place}: the same input does not lead to the same effects any more: the file was altered, or`)
   say(`another version recorded it (${result.library}). Input: ${difference.input.slice(0, 200)}`)
   for (const effect of difference.effects) say(`  now: ${effect}`)
   return 1
@@ -54,7 +67,7 @@ function readText(file: string): string {
 
 function head({ node, peer, library, fromStart, inputs, fromWallMs, toWallMs }: Replay): string {
   const time = (wallMs: number) => new Date(wallMs).toISOString()
-  const begins = fromStart ? 'the start of the process' : 'a later moment, with what was known then'
+  const begins = fromStart ? 'the start of the process' : 'the middle'
   return `${node} (peer ${peer}), ${time(fromWallMs)} to ${time(toWallMs)}: ${inputs} inputs, from ${begins}; recorded by version ${library}`
 }
 

@@ -16,11 +16,12 @@ export const usage = `hot-standby: a high-availability pair of two hosts
   hot-standby events [--json]
       prints every event of the running member until it ends
   hot-standby record [FILE]
-      writes what the flight recorder of the running member holds to FILE, or to the standard output
-  hot-standby replay FILE [--all] [--json]
-      runs a recording again, verifies that the same comes out, and prints what happened with the reason of every decision
+      writes what the flight recorder of the running member still holds to FILE, or to the standard output
+  hot-standby replay FILE... [--all] [--json]
+      runs a recording again (of several files the oldest first), verifies that the same comes out, and prints what happened with
+      the reason of every decision
   hot-standby why [GROUP] [--json]
-      explains the last change of role of the running member
+      explains the last change of role of the running member, however long it is ago
   hot-standby cleanup [--dir DIR] [--node NAME] [--state DIR]
       removes what a killed member has left on this host (for ExecStopPost= of the systemd unit)
   hot-standby keygen [FILE]
@@ -33,5 +34,6 @@ export const usage = `hot-standby: a high-availability pair of two hosts
   --all             replay: every event and every decision, also those that only say how
   --json            machine-readable, one JSON object per line (run: the events, on stdout)
 
-Exit codes: 0 well, 1 failed (the reason is on stderr), 2 the command line is wrong.
+Exit codes: 0 well, 1 failed (the reason is on stderr), 2 the command line is wrong, or a recording
+begins in the middle and could only be read.
 `

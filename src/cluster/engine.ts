@@ -245,8 +245,13 @@ export class Engine {
   #startLoop(identity: Identity, onIsolated: 'stop' | 'continue'): void {
     const { liveness } = this.#options
     const config = this.#coreConfig(identity, onIsolated)
-    const core = this.#chronicle.wrap(createCore(config, liveness.create(), this.#chronicle.decided))
     this.#recorder = openRecorder(this.#options, config, (error) => this.#problem('recorder', error))
+    const core = this.#chronicle.wrap(
+      createCore(config, liveness.create(), (step) => {
+        this.#chronicle.decided(step)
+        this.#recorder?.recorder.decided(step)
+      }),
+    )
     this.#whenClosing(() => this.#recorder?.close())
     this.#core = this.#recorder?.recorder.wrap(core) ?? core
     const host = new RealHost({

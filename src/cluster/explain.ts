@@ -81,9 +81,7 @@ export function explain(account: Account, group?: string | undefined): Explanati
     const known = account.after.groups.map(({ name }) => name).join(', ')
     throw new HotStandbyError('HS_RECORDING', `there is no group '${group}'; there are: ${known}`)
   }
-  const end = account.timeline.findLast(({ kind, payload }) => kind === 'note' && isEnd(payload))
-  const ended = end ? [`This recording ends at ${new Date(end.wallMs).toISOString()}: ${sentence(end)}.`] : []
-  const now = [...ended, ...groups.map((each) => nowSentence(account, each))]
+  const now = groups.map((each) => nowSentence(account, each))
   const change = lastChange(account, group)
   if (!change) {
     const since = new Date(account.fromWallMs).toISOString()
@@ -97,11 +95,6 @@ export function explain(account: Account, group?: string | undefined): Explanati
     sentences: [...now, ...causeSentences(began, around, changed)],
     timeline: timelineLines(around),
   }
-}
-
-/** The recorder's own word that nothing more is recorded. */
-function isEnd(payload: object | undefined): boolean {
-  return (payload as { where?: string } | undefined)?.where === 'recorder'
 }
 
 /** The row of the table with which a change of role began. */

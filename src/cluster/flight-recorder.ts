@@ -13,11 +13,16 @@ export interface FlightRecorder {
 
 /** Makes the recorder that the options ask for; undefined when nothing is to be recorded. */
 export function openRecorder(
-  { recorder: options = {}, liveness, stateDirectory }: Pick<Resolved, 'recorder' | 'liveness' | 'stateDirectory'>,
+  {
+    recorder: options = {},
+    liveness,
+    stateDirectory,
+    logger,
+  }: Pick<Resolved, 'recorder' | 'liveness' | 'stateDirectory' | 'logger'>,
   config: CoreConfig,
   onProblem: (error: unknown) => void,
 ): FlightRecorder | undefined {
-  const { memoryBytes = 4_194_304, keepChanges = 4, file, maxBytes = 67_108_864, keep = 4 } = options
+  const { memoryBytes = 1_048_576, keepChanges = 4, file, maxBytes = 67_108_864, keep = 4 } = options
   if (memoryBytes === 0) return undefined
   const sink = file === undefined ? undefined : new RotatingFile(file, maxBytes, keep, onProblem)
   const { type, times, settings } = liveness
@@ -26,6 +31,12 @@ export function openRecorder(
     head: { library: libraryVersion(), config, liveness: { type, times, settings } },
     memoryBytes,
     sink,
+    onFull() {
+      const where =
+        file === undefined ? 'is kept nowhere: set recorder.file to keep it' : `is in ${file} and its older files`
+      const message = `recorder.memoryBytes (${memoryBytes}) are full: memory goes on with the newest; the start of this process ${where}`
+      logger.info({ memoryBytes, file }, message)
+    },
     onRoleChange: ({ name, payload }) => {
       if (keepChanges === 0) return
       const when = new Date(recorder.lastWallMs).toISOString().replaceAll(':', '-')

@@ -62,15 +62,18 @@ export interface HeartbeatOptions {
 
 /** Options of the flight recorder (`docs/recorder.md`). */
 export interface FlightRecorderOptions {
-  /** Bytes of memory that hold what happened last; at least 65,536, or 0: nothing is recorded. @defaultValue 4,194,304 */
+  /**
+   * Bytes of memory that hold what happened last; at least 65,536, or 0: nothing is recorded, also not in the file. What no longer
+   * holds the start of the process can be read, not run again. @defaultValue 1,048,576
+   */
   readonly memoryBytes?: number | undefined
   /** After each change of role everything in memory is written into the state directory; so many of these files are kept. @defaultValue 4 */
   readonly keepChanges?: number | undefined
-  /** Absolute path of a file that everything is written to while it happens. @defaultValue none */
+  /** Absolute path of a file that everything since the start of the process is written to while it happens. @defaultValue none */
   readonly file?: string | undefined
-  /** At about this length a new file is begun, and the old one becomes `FILE.1`. @defaultValue 67,108,864 */
+  /** At about this length a new file is begun, and the old one becomes `FILE.1`: together they are one recording. @defaultValue 67,108,864 */
   readonly maxBytes?: number | undefined
-  /** Older files that are kept. @defaultValue 4 */
+  /** Older files that are kept; without the first of a process the others can be read, not run again. @defaultValue 4 */
   readonly keep?: number | undefined
 }
 
@@ -134,7 +137,7 @@ export interface ClusterOptions {
   readonly heartbeat?: HeartbeatOptions | undefined
   /** Programs kept alive while the pair runs. */
   readonly respawn?: readonly RespawnOptions[] | undefined
-  /** What the flight recorder keeps. @defaultValue 4 MiB in memory, and the last 4 changes of role in the state directory */
+  /** What the flight recorder keeps. @defaultValue 1 MiB in memory, and the last 4 changes of role in the state directory */
   readonly recorder?: FlightRecorderOptions | undefined
   /** Sees every event as a log line. @defaultValue silent */
   readonly logger?: Logger | undefined

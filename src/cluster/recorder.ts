@@ -1,15 +1,17 @@
 import type { CoreEvent, EventName } from '../core/events.ts'
 import type { Core } from '../core/step.ts'
+import type { TableStep } from '../core/table.ts'
 import type { Effect, Input } from '../core/types.ts'
 import type { Instant } from '../roles/time.ts'
 import { digestOf, digestText } from './digest.ts'
-import { type RecordingHead, SegmentWriter } from './recording.ts'
+import { type Continued, type RecordingHead, recordingFormat, SegmentWriter } from './recording.ts'
+import { Teller, type TimelineEntry } from './teller.ts'
 
 /** Where a recording goes besides memory; must neither throw nor wait. */
 export interface RecordingSink {
   /** It would like a new segment to begin: its file is as long as it may be. */
   readonly full: boolean
-  /** Part of a recording. `begins`: it starts with a head, so a file begins here. */
+  /** Part of a recording. `begins`: it starts with a head, so a file may begin here. */
   write(text: string, begins: boolean): void
   /** Nothing more may follow for a while: write down what waits. */
   flush(): void
@@ -18,12 +20,14 @@ export interface RecordingSink {
 /** What a recorder is built from. */
 export interface RecorderParts {
   /** What the core was built from. */
-  readonly head: Omit<RecordingHead, 'recording' | 'saved'>
-  /** Bytes kept in memory. */
+  readonly head: Omit<RecordingHead, 'recording' | 'continues'>
+  /** Bytes kept in memory: the newest. */
   readonly memoryBytes: number
   readonly sink?: RecordingSink | undefined
   /** A role has changed, and what followed is recorded as well: a moment to keep everything that is in memory. */
   readonly onRoleChange?: ((event: CoreEvent) => void) | undefined
+  /** Memory was full for the first time: from now on it begins in the middle, and can be read but not run again. */
+  readonly onFull?: (() => void) | undefined
 }
 
 /** Text is put away as bytes in pieces of this size: many short strings would cost a multiple. */
@@ -32,6 +36,9 @@ const pieceBytes = 16_384
 const flushEveryMs = 1000
 /** A change of role is kept together with what followed for so long. */
 const aftermathMs = 3000
+
+/** Memory holds so many segments; the oldest of them goes whole. */
+const segmentsInMemory = 4
 
 /** After these a recording is worth keeping. */
 const roleChanges: ReadonlySet<EventName> = new Set<EventName>([
@@ -43,6 +50,7 @@ const roleChanges: ReadonlySet<EventName> = new Set<EventName>([
 ])
 
 interface Segment {
+  readonly number: number
   readonly writer: SegmentWriter
   readonly pieces: Uint8Array[]
   /** Not put away yet. */
@@ -53,28 +61,37 @@ interface Segment {
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-/** Keeps what the core was told, and a digest of what it did: enough to run it again elsewhere. */
+/**
+ * Keeps what the core was told, and a digest of what it did: enough to run it again elsewhere, from the start of the process. When
+ * memory is full the oldest goes; of the rest it is told what it meant, since a core cannot begin in the middle.
+ */
 export class Recorder {
   readonly #parts: RecorderParts
   readonly #segments: Segment[] = []
+  readonly #teller = new Teller((entry) => this.#told.push(entry))
+  /** Of the step that runs: written after its input. */
+  readonly #told: TimelineEntry[] = []
+  #core: Core | undefined
   #digest = 0
   #lastAt: Instant = { monoMs: 0, bootMs: 0, wallMs: 0 }
   #flushAtMs = 0
   #roleChange: CoreEvent | undefined
-  /** Nothing more is kept: memory is full, and no moment has come at which a new segment could begin. */
-  #full = false
 
   constructor(parts: RecorderParts) {
     this.#parts = parts
-    this.#begin(null)
+    this.#begin(0, null)
   }
+
+  /** For the core's `trace`. */
+  readonly decided = (step: TableStep): void => this.#teller.decided(step)
 
   /** The same core; every step of it is kept. */
   wrap(core: Core): Core {
+    this.#core = core
     return {
       step: (input) => {
         const effects = core.step(input)
-        this.#take(input, effects)
+        this.#take(core, input, effects)
         return effects
       },
       view: () => core.view(),
@@ -84,7 +101,7 @@ export class Recorder {
 
   /** Something that did not come from the core is told as well. */
   note(event: CoreEvent): void {
-    if (!this.#full) this.#add(this.#segment.writer.note(event, { ...this.#lastAt, monoMs: event.monoMs }))
+    this.#add(this.#segment.writer.note(event, { ...this.#lastAt, monoMs: event.monoMs }))
   }
 
   /** Wall clock of the last input. */
@@ -94,9 +111,11 @@ export class Recorder {
 
   /** Everything that is kept, as text. */
   recording(): string {
-    return this.#segments
-      .map(({ pieces, text }) => pieces.map((piece) => decoder.decode(piece)).join('') + text)
+    const text = this.#segments
+      .map((segment) => segment.pieces.map((piece) => decoder.decode(piece)).join('') + segment.text)
       .join('')
+    const inTheMiddle = this.#segments[0]?.number !== 0
+    return inTheMiddle && this.#core ? text + this.#segment.writer.view(this.#core.view()) : text
   }
 
   /** The node ends: what waits is kept now. */
@@ -109,17 +128,15 @@ export class Recorder {
     return this.#segments[this.#segments.length - 1] as Segment
   }
 
-  #begin(saved: unknown): void {
+  #begin(number: number, continues: Continued | null): void {
     const writer = new SegmentWriter()
-    this.#segments.push({ writer, pieces: [], text: '', bytes: 0 })
-    this.#digest = 0
-    this.#full = false
-    this.#add(writer.head({ recording: 1, ...this.#parts.head, saved }), true)
+    this.#segments.push({ number, writer, pieces: [], text: '', bytes: 0 })
+    this.#add(writer.head({ recording: recordingFormat, ...this.#parts.head, continues }), true)
   }
 
-  #take(input: Input, effects: readonly Effect[]): void {
+  #take(core: Core, input: Input, effects: readonly Effect[]): void {
     this.#lastAt = input.at
-    if (!this.#full) this.#write(input, effects)
+    this.#write(core, input, effects)
     for (const effect of effects)
       if (effect.type === 'emit' && roleChanges.has(effect.event.name)) this.#roleChange ??= effect.event
     const { monoMs } = input.at
@@ -129,16 +146,26 @@ export class Recorder {
     this.#parts.sink?.flush()
   }
 
-  #write(input: Input, effects: readonly Effect[]): void {
-    const body = this.#segment.writer.input(input)
+  #write(core: Core, input: Input, effects: readonly Effect[]): void {
+    const { writer } = this.#segment
+    const body = writer.input(input)
     // Each digest goes on from the last: a line that is missing or altered is found as well as an effect that differs.
     this.#digest = digestOf(digestOf(this.#digest, body), effects)
     this.#add(`[${body},"${digestText(this.#digest)}"]\n`)
-    if (this.#segment.bytes < this.#parts.memoryBytes) return
-    const message = 'recorder.memoryBytes are full: what followed is not recorded'
-    const payload = { where: 'recorder', code: 'HS_RECORDING', message }
-    this.note({ name: 'problem', monoMs: input.at.monoMs, payload })
-    this.#full = true
+    this.#teller.effects(effects)
+    for (const entry of this.#told.splice(0)) this.#add(writer.told(entry))
+    const { number, bytes } = this.#segment
+    if (bytes < this.#parts.memoryBytes / segmentsInMemory && !this.#parts.sink?.full) return
+    this.#begin(number + 1, { segment: number + 1, digest: digestText(this.#digest), view: core.view() })
+    this.#forget()
+  }
+
+  /** The oldest goes, a segment at a time. */
+  #forget(): void {
+    const inMemory = () => this.#segments.reduce((sum, { bytes }) => sum + bytes, 0)
+    while (this.#segments.length > 1 && inMemory() > this.#parts.memoryBytes) {
+      if (this.#segments.shift()?.number === 0) this.#parts.onFull?.()
+    }
   }
 
   #keepRoleChange(monoMs: number): void {

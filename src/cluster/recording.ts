@@ -1,5 +1,6 @@
 import { payloadType } from '../core/application-messages.ts'
 import type { CoreEvent } from '../core/events.ts'
+import type { CoreView } from '../core/step.ts'
 import type { CoreConfig, Happening, Input, Mark } from '../core/types.ts'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
 import type { LivenessTimes } from '../roles/liveness-detector.ts'
@@ -7,11 +8,12 @@ import type { Instant } from '../roles/time.ts'
 import { fromBase64, toBase64 } from '../wire/base64.ts'
 import { type Field, type Message, text } from '../wire/message.ts'
 import { digestOfBytes, digestText } from './digest.ts'
+import type { TimelineEntry } from './teller.ts'
 
 /** Format of a recording; another number is another format. */
-export const recordingFormat = 1
+export const recordingFormat = 2
 
-/** First line of a segment: everything that the core began with. */
+/** First line of a segment: everything that the core began with, and where this segment goes on. */
 export interface RecordingHead {
   readonly recording: typeof recordingFormat
   /** Version of the library that recorded. */
@@ -19,9 +21,22 @@ export interface RecordingHead {
   readonly config: CoreConfig
   /** Which detector judged, so that a replay makes the same one. */
   readonly liveness: { readonly type: string; readonly times: LivenessTimes; readonly settings?: object | undefined }
-  /** What the core knew when the segment began; null: it began with the process. */
-  readonly saved: unknown
+  /** The segment that it goes on from; null: it begins with the process. */
+  readonly continues: Continued | null
 }
+
+/** A segment goes on where another ended. */
+export interface Continued {
+  /** Number of this segment; the first of a process has 0 and continues none. */
+  readonly segment: number
+  /** Digest at the end of the segment before. */
+  readonly digest: string
+  /** What the node knew then: for people. A core cannot begin with it. */
+  readonly view: CoreView
+}
+
+/** What the core told and decided in the step of the input before: for readers of a recording that begins in the middle. */
+export type ToldLine = Pick<TimelineEntry, 'kind' | 'subject' | 'name' | 'text' | 'payload'>
 
 /** One line of a recording, taken apart. */
 export type RecordedLine =
@@ -29,6 +44,17 @@ export type RecordedLine =
   | { readonly kind: 'input'; readonly input: Input; readonly digest: string; readonly body: string }
   /** An event that did not come from the core: of the loop, a link, an agent. */
   | { readonly kind: 'note'; readonly event: CoreEvent; readonly wallMs: number }
+  | { readonly kind: 'told'; readonly told: ToldLine }
+  /** What the node knows in the end of a recording that begins in the middle. */
+  | { readonly kind: 'view'; readonly view: CoreView }
+
+/** Where a line is. */
+export interface Place {
+  /** Index of the text that it is in, of those that were given. */
+  readonly part: number
+  /** Its number there, from 1. */
+  readonly line: number
+}
 
 /** Monotonic time is counted in these steps (1/1024 ms): sums of them are exact, so a difference is enough. */
 const stepsPerMs = 1024
@@ -143,6 +169,14 @@ export class SegmentWriter {
     return `["note",${this.#time(at)},${json({ name, payload })}]\n`
   }
 
+  told({ kind, subject, name, text, payload }: ToldLine): string {
+    return `["told",${json({ kind, subject, name, text, payload })}]\n`
+  }
+
+  view(view: CoreView): string {
+    return `["view",${json(view)}]\n`
+  }
+
   #time({ monoMs, bootMs, wallMs }: Instant): string {
     const memory = this.#memory
     const steps = (monoMs - memory.monoMs) * stepsPerMs
@@ -174,23 +208,40 @@ function fieldsText(last: Message | undefined, message: Message, application: bo
   return text
 }
 
-/** Reads a recording line by line; says which line is none. */
-export function* readRecording(recording: string): Generator<RecordedLine & { readonly line: number }> {
+/** Reads a recording line by line, in one or several parts; says which line is none. */
+export function* readRecording(parts: readonly string[]): Generator<RecordedLine & Place> {
   let memory: Memory | undefined
-  for (const [index, written] of recording.split('\n').entries()) {
-    if (written === '') continue
-    const line = index + 1
-    try {
-      const value = JSON.parse(written, reviver) as unknown
-      if (!Array.isArray(value)) {
-        memory = new Memory()
-        yield { kind: 'head', head: checkedHead(value), line }
-      } else if (memory === undefined) throw new Error('it does not begin with a head')
-      else yield { ...readLine(written, value, memory), line }
-    } catch (error) {
-      throw new HotStandbyError('HS_RECORDING', `line ${line}: no line of a recording: ${messageOf(error)}`)
+  for (const [part, text] of parts.entries()) {
+    let line = 0
+    for (const written of linesOf(text)) {
+      line++
+      if (written === '') continue
+      try {
+        const value = JSON.parse(written, reviver) as unknown
+        if (!Array.isArray(value)) {
+          memory = new Memory()
+          yield { kind: 'head', head: checkedHead(value), part, line }
+        } else if (memory === undefined) throw new Error('it does not begin with a head')
+        else yield { ...readLine(written, value, memory), part, line }
+      } catch (error) {
+        throw recordingError({ part, line }, `no line of a recording: ${messageOf(error)}`, parts.length)
+      }
     }
   }
+}
+
+/** One after the other: a recording may be as long as a string can be. */
+function* linesOf(text: string): Generator<string> {
+  for (let begin = 0; begin < text.length; ) {
+    const end = text.indexOf('\n', begin)
+    yield text.slice(begin, end < 0 ? text.length : end)
+    begin = end < 0 ? text.length : end + 1
+  }
+}
+
+/** What is wrong with a recording, and where. */
+export function recordingError({ part, line }: Place, message: string, parts: number): HotStandbyError {
+  return new HotStandbyError('HS_RECORDING', `${parts > 1 ? `file ${part + 1}, ` : ''}line ${line}: ${message}`)
 }
 
 function checkedHead(value: unknown): RecordingHead {
@@ -198,11 +249,14 @@ function checkedHead(value: unknown): RecordingHead {
   if (typeof head !== 'object' || head?.recording === undefined) throw new Error('it has no head')
   if (head.recording !== recordingFormat)
     throw new Error(`it has format ${head.recording}, this version reads ${recordingFormat}`)
-  if (typeof head.config !== 'object' || typeof head.liveness !== 'object') throw new Error('its head is not complete')
+  if (typeof head.config !== 'object' || typeof head.liveness !== 'object' || head.continues === undefined)
+    throw new Error('its head is not complete')
   return head as RecordingHead
 }
 
 function readLine(written: string, value: readonly unknown[], memory: Memory): RecordedLine {
+  if (value[0] === 'told') return { kind: 'told', told: value[1] as ToldLine }
+  if (value[0] === 'view') return { kind: 'view', view: value[1] as CoreView }
   const [type, time, wall, ...rest] = value as [string, Time, number, ...unknown[]]
   if (typeof type !== 'string' || typeof wall !== 'number') throw new Error('it has no type or no time')
   const at = timeOf(time, wall, memory)

@@ -1,18 +1,23 @@
 import { type Core, type CoreView, createCore } from '../core/step.ts'
-import type { Effect, Input } from '../core/types.ts'
+import type { Effect } from '../core/types.ts'
 import { DeadtimeDetector } from '../liveness/deadtime.ts'
 import { PhiAccrualDetector, type PhiSettings } from '../liveness/phi-accrual.ts'
 import { HotStandbyError } from '../roles/error.ts'
 import type { LivenessDetector } from '../roles/liveness-detector.ts'
 import type { Instant } from '../roles/time.ts'
 import { digestOf, digestText } from './digest.ts'
-import { type RecordingHead, readRecording } from './recording.ts'
+import {
+  type Continued,
+  type Place,
+  type RecordedLine,
+  type RecordingHead,
+  readRecording,
+  recordingError,
+} from './recording.ts'
 import { type Account, Teller, type TimelineEntry } from './teller.ts'
 
 /** Where a replay departed from its recording. */
-export interface ReplayDifference {
-  /** Line of the recording. */
-  readonly line: number
+export interface ReplayDifference extends Place {
   readonly input: string
   /** What the core did now, as JSON; what it did then is known by its digest only. */
   readonly effects: readonly string[]
@@ -22,7 +27,10 @@ export interface ReplayDifference {
 export interface Replay extends Account {
   /** Version of the library that recorded. */
   readonly library: string
-  /** False: the recording begins later than the process, with what was known then. */
+  /**
+   * False: the recording begins in the middle, when memory or the files were full. It can be read, and `timeline` is what the
+   * member told then; but no core can begin there, so nothing was run again and nothing is verified.
+   */
   readonly fromStart: boolean
   readonly inputs: number
   /** The first input that did not lead to the same effects; nothing after it is replayed. */
@@ -45,29 +53,102 @@ const detectors: Readonly<Record<string, (liveness: RecordingHead['liveness']) =
 
 /**
  * Runs the inputs of a recording through the same core, compares what it does with what it did, and tells what happened with
- * the reason for every decision. Needs nothing but the text: no host, no keys, no network.
- * @throws {HotStandbyError} `HS_RECORDING` when the text is no recording, with the line.
+ * the reason for every decision. Needs nothing but the text, or the texts of its files, the oldest first: no host, no keys, no
+ * network. A recording that begins in the middle is read only: see {@link Replay.fromStart}.
+ * @throws {HotStandbyError} `HS_RECORDING` when the text is no recording or a part of it is missing, with the line.
  */
-export function replay(recording: string, options: ReplayOptions = {}): Replay {
+export function replay(recording: string | readonly string[], options: ReplayOptions = {}): Replay {
+  const parts = [recording].flat()
   const timeline: TimelineEntry[] = []
-  let run: Run | undefined
+  const teller = new Teller((entry) => timeline.push(entry))
+  let reading: Reading | undefined
+  let segment = 0
   let difference: ReplayDifference | undefined
-  for (const entry of readRecording(recording)) {
-    if (entry.kind === 'head') {
-      if (run) run.continueWith(entry.head, entry.line)
-      else run = new Run(entry.head, options, timeline)
-    } else if (entry.kind === 'note') {
-      const { name, monoMs, payload } = entry.event
-      timeline.push({ wallMs: entry.wallMs, monoMs, kind: 'note', subject: undefined, name, text: '', payload })
-    } else difference = run?.step(entry.input, entry.body, entry.digest, entry.line)
+  for (const entry of readRecording(parts)) {
+    if (entry.kind === 'note') teller.note(entry.event, entry.wallMs)
+    else if (entry.kind !== 'head') difference = reading?.take(entry)
+    else if (!reading) {
+      reading = entry.head.continues ? new Tail(entry.head, teller) : new Run(entry.head, options, teller)
+      segment = entry.head.continues?.segment ?? 0
+    } else {
+      const trouble = gap(entry.head, ++segment)
+      if (trouble) throw recordingError(entry, trouble, parts.length)
+      difference = reading.goOn(entry)
+    }
     if (difference) break
   }
-  if (!run) throw new HotStandbyError('HS_RECORDING', 'the recording is empty')
-  return { ...run.result(), timeline, difference }
+  if (!reading) throw new HotStandbyError('HS_RECORDING', 'the recording is empty')
+  return { ...reading.result(), timeline, difference }
+}
+
+/** What is wrong with a head that is not the first. */
+function gap({ continues }: RecordingHead, expected: number): string | undefined {
+  if (!continues) return 'another process begins here: replay what it recorded by itself'
+  if (continues.segment === expected) return undefined
+  return `segment ${continues.segment} follows segment ${expected - 1}: a file is missing, or they are not in order, the oldest first`
+}
+
+type Line<Kind extends RecordedLine['kind']> = Extract<RecordedLine, { kind: Kind }> & Place
+
+/** A recording that is gone through. */
+interface Reading {
+  take(line: Line<'input' | 'told' | 'view'>): ReplayDifference | undefined
+  /** The next segment. */
+  goOn(head: Line<'head'>): ReplayDifference | undefined
+  result(): Omit<Replay, 'timeline' | 'difference'>
+}
+
+/** A recording without its beginning: told as it was told. */
+class Tail implements Reading {
+  readonly #head: RecordingHead
+  readonly #teller: Teller
+  readonly #before: CoreView
+  #after: CoreView
+  #at: Instant = { monoMs: 0, bootMs: 0, wallMs: 0 }
+  #fromWallMs: number | undefined
+  #inputs = 0
+
+  constructor(head: RecordingHead, teller: Teller) {
+    this.#head = head
+    this.#teller = teller
+    this.#before = (head.continues as Continued).view
+    this.#after = this.#before
+  }
+
+  take(line: Line<'input' | 'told' | 'view'>): undefined {
+    if (line.kind === 'told') this.#teller.told(line.told)
+    else if (line.kind === 'view') this.#after = line.view
+    else {
+      this.#at = line.input.at
+      this.#fromWallMs ??= this.#at.wallMs
+      this.#inputs++
+      this.#teller.input(line.input)
+    }
+  }
+
+  goOn({ head }: Line<'head'>): undefined {
+    this.#after = head.continues?.view ?? this.#after
+  }
+
+  result(): Omit<Replay, 'timeline' | 'difference'> {
+    const { config, library } = this.#head
+    return {
+      node: config.self,
+      peer: config.peer,
+      library,
+      fromStart: false,
+      inputs: this.#inputs,
+      fromWallMs: this.#fromWallMs ?? 0,
+      toWallMs: this.#at.wallMs,
+      lastMonoMs: this.#at.monoMs,
+      before: this.#before,
+      after: this.#after,
+    }
+  }
 }
 
 /** The core of a recording, running again. */
-class Run {
+class Run implements Reading {
   readonly #head: RecordingHead
   readonly #core: Core
   readonly #teller: Teller
@@ -77,9 +158,9 @@ class Run {
   #digest = 0
   #inputs = 0
 
-  constructor(head: RecordingHead, options: ReplayOptions, timeline: TimelineEntry[]) {
+  constructor(head: RecordingHead, options: ReplayOptions, teller: Teller) {
     this.#head = head
-    this.#teller = new Teller((entry) => timeline.push(entry))
+    this.#teller = teller
     const make = detectors[head.liveness.type] ?? options.detector
     if (!make) {
       const message = `the detector '${head.liveness.type}' is none of this library's; give replay() a \`detector\` that makes it`
@@ -89,11 +170,14 @@ class Run {
     this.#before = this.#core.view()
   }
 
-  continueWith(_head: RecordingHead, _line: number): void {
-    this.#digest = 0
+  goOn({ head, part, line }: Line<'head'>): ReplayDifference | undefined {
+    if (head.continues?.digest === digestText(this.#digest)) return undefined
+    return { part, line, input: `segment ${head.continues?.segment}`, effects: [] }
   }
 
-  step(input: Input, body: string, recorded: string, line: number): ReplayDifference | undefined {
+  take(entry: Line<'input' | 'told' | 'view'>): ReplayDifference | undefined {
+    if (entry.kind !== 'input') return undefined // this core tells by itself
+    const { input, body, digest: recorded, part, line } = entry
     this.#at = input.at
     this.#fromWallMs ??= input.at.wallMs
     this.#inputs++
@@ -102,16 +186,16 @@ class Run {
     this.#teller.effects(effects)
     this.#digest = digestOf(digestOf(this.#digest, body), effects)
     if (digestText(this.#digest) === recorded) return undefined
-    return { line, input: body, effects: effects.map((effect) => shown(effect)) }
+    return { part, line, input: body, effects: effects.map((effect) => shown(effect)) }
   }
 
   result(): Omit<Replay, 'timeline' | 'difference'> {
-    const { config, library, saved } = this.#head
+    const { config, library } = this.#head
     return {
       node: config.self,
       peer: config.peer,
       library,
-      fromStart: saved === null,
+      fromStart: true,
       inputs: this.#inputs,
       fromWallMs: this.#fromWallMs ?? 0,
       toWallMs: this.#at.wallMs,

@@ -75,6 +75,11 @@ export class Teller {
     this.#tell({ wallMs, monoMs, kind: 'note', subject: undefined, name, text: '', payload })
   }
 
+  /** What another teller has told after the input that was the last. */
+  told(entry: Omit<TimelineEntry, 'wallMs' | 'monoMs'>): void {
+    this.#add(entry)
+  }
+
   #add(entry: Omit<TimelineEntry, 'wallMs' | 'monoMs'>): void {
     const { wallMs, monoMs } = this.#at
     this.#tell({ wallMs, monoMs, ...entry })

@@ -385,14 +385,17 @@ export const respawnKeys: Keys = {
 export const recorderKeys: Keys = {
   memoryBytes: {
     kind: 'integer',
-    doc: 'Bytes of memory that hold what happened last; at least 65536, or 0: nothing is recorded; default 4194304.',
+    doc: 'Bytes of memory that hold what happened last; at least 65536, or 0: nothing is recorded, also not in the file; default 1048576.',
   },
   keepChanges: {
     kind: 'integer',
     doc: 'Recordings of changes of role that are kept in the state directory; default 4.',
   },
   file: { kind: 'text', doc: 'Full path of a file that everything is written to while it happens.' },
-  maxBytes: { kind: 'integer', doc: 'Length at which a new file is begun; default 67108864.' },
+  maxBytes: {
+    kind: 'integer',
+    doc: 'Length at which a new file is begun, which goes on from the last; default 67108864.',
+  },
   keep: { kind: 'integer', doc: 'Older files that are kept; default 4.' },
 }
 

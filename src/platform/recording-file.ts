@@ -15,6 +15,8 @@ export class RotatingFile {
   readonly #keep: number
   readonly #onProblem: (error: Error) => void
   #bytes = 0
+  #isBegun = false
+  #leavesOut = false
   #waiting = ''
   #writing: Promise<void> = Promise.resolve()
   #queued = 0
@@ -27,20 +29,25 @@ export class RotatingFile {
     this.#onProblem = onProblem
   }
 
-  /** The file is as long as it may be: the next part that begins anew begins another file. */
+  /** The file is as long as it may be: the next part that may begin a file begins another. */
   get full(): boolean {
     return this.#bytes >= this.#maxBytes
   }
 
   /** Takes a part of the recording. `begins`: a file may begin with it. */
   write(text: string, begins: boolean): void {
-    if (begins) {
+    if (begins && (!this.#isBegun || this.full)) {
+      this.#isBegun = true
       this.flush()
       this.#bytes = 0
       this.#then(() => this.#rotate())
     }
     this.#bytes += text.length
-    if (this.#queued + this.#waiting.length > waitingMaxChars) return
+    const leavesOut = this.#queued + this.#waiting.length > waitingMaxChars
+    if (leavesOut && !this.#leavesOut)
+      this.#onProblem(new Error(`${this.#path}: the disk does not keep up: a part of the recording is missing in it`))
+    this.#leavesOut = leavesOut
+    if (leavesOut) return
     this.#waiting += text
     if (this.#waiting.length >= blockChars) this.flush()
   }

@@ -355,6 +355,39 @@ describe('two members', { timeout: 110_000 }, () => {
     for (const name of kept) assert.equal((await hotStandby('replay', join(two.dir, 'state/recordings', name))).code, 0)
   })
 
+  it('go on recording when memory and file are full: files are run again together, memory is read', async (t) => {
+    const { one, two, start } = await members(t)
+    const file = join(one.dir, 'flight')
+    const section = `[recorder]\nmemoryBytes = 65536\nfile = ${file}\nmaxBytes = 65536\nkeep = 30\n`
+    const ini = join(one.dir, 'hot-standby.ini')
+    writeFileSync(ini, readFileSync(ini, 'utf8').replace('keepalive = 100ms', 'keepalive = 20ms') + section)
+    const [first, second] = [start(one), start(two)]
+    await Promise.all([running(first), running(second)])
+    await until('two files are full', () => existsSync(`${file}.2`), 60_000)
+    assert.equal((await two.ask('takeover', 'all')).code, 0)
+    const why = await one.ask('why')
+    assert.match(why.out, /jobs active -> stopping: /)
+
+    const read = join(one.dir, 'recording')
+    assert.equal((await one.ask('record', read)).code, 0)
+    const tail = await hotStandby('replay', read)
+    assert.equal(tail.code, 2)
+    assert.match(tail.out, /decision {2}jobs: active -> stopping: /)
+    assert.match(tail.err, /this recording begins in the middle: it can be read, not run again/)
+    first.child.kill('SIGTERM')
+    assert.equal((await first.ended).code, 0)
+    const older = readdirSync(one.dir).flatMap((name) => /^flight\.(\d+)$/.exec(name)?.[1] ?? [])
+    const files = older.map(Number).sort((a, b) => b - a)
+    const whole = await hotStandby('replay', ...files.map((number) => `${file}.${number}`), file)
+    assert.deepEqual([whole.code, whole.err], [0, ''])
+    assert.match(whole.out, /decision {2}jobs: active -> stopping: /)
+    assert.equal((await hotStandby('replay', file)).code, 2)
+    assert.match(
+      (await hotStandby('replay', `${file}.${files[0]}`, file)).err,
+      /file 2, line 1: segment \d+ follows segment/,
+    )
+  })
+
   it('run, are asked, hand over and end', async (t) => {
     const { one, two, start } = await members(t)
     const [first, second] = [start(one), start(two)]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { explain } from '../../src/cluster/explain.ts'
-import { Recorder } from '../../src/cluster/recorder.ts'
+import { Recorder, type RecordingSink } from '../../src/cluster/recorder.ts'
 import { SegmentWriter } from '../../src/cluster/recording.ts'
 import { replay } from '../../src/cluster/replay.ts'
 import { isHotStandbyError } from '../../src/index.ts'
@@ -13,7 +13,11 @@ import { message } from '../../src/wire/message.ts'
 const liveness = deadtime({ keepalive: '200ms', deadtime: '1s', initdead: '3s' })
 
 /** A pair in virtual time, every process of it recorded. */
-function recorded(memoryBytes = 10_000_000): { pair: Simulation; recorders: Record<string, Recorder> } {
+function recorded(
+  memoryBytes = 10_000_000,
+  sink?: RecordingSink,
+  onFull?: () => void,
+): { pair: Simulation; recorders: Record<string, Recorder> } {
   const recorders: Record<string, Recorder> = {}
   const pair = new Simulation({
     seed: 7,
@@ -23,9 +27,12 @@ function recorded(memoryBytes = 10_000_000): { pair: Simulation; recorders: Reco
     ring: simulatedRing,
     links: ['eth1', 'eth2'],
     targets: ['gateway'],
+    trace: (node, step) => recorders[node]?.decided(step),
     wrap(node, core, config) {
       const { type, times } = liveness
-      const recorder = new Recorder({ head: { library: 'test', config, liveness: { type, times } }, memoryBytes })
+      const head = { library: 'test', config, liveness: { type, times } }
+      const watched = node === 'master' ? { sink, onFull } : {}
+      const recorder = new Recorder({ head, memoryBytes, ...watched })
       recorders[node] = recorder
       return recorder.wrap(core)
     },
@@ -105,7 +112,7 @@ describe('the flight recorder', () => {
     assert.throws(() => replay('["tick",0,0,"x"]'), failure(/line 1.*does not begin with a head/))
     const { recording } = eventfulLife()
     assert.throws(() => replay(recording.slice(0, -20)), failure(/line \d+/))
-    assert.throws(() => replay(recording.replace('"recording":1', '"recording":99')), failure(/format 99/))
+    assert.throws(() => replay(recording.replace('"recording":2', '"recording":99')), failure(/format 99/))
   })
 })
 
@@ -119,16 +126,79 @@ describe('a line of a recording', () => {
   })
 })
 
+/** A change of role long after the start, while a sink takes what the recorder of `master` writes. */
+function longLife(memoryBytes: number, sinkBytes = Number.POSITIVE_INFINITY) {
+  const files: string[] = []
+  let fulls = 0
+  const sink: RecordingSink = {
+    get full() {
+      return (files.at(-1)?.length ?? 0) >= sinkBytes
+    },
+    write(text, begins) {
+      if (files.length === 0 || (begins && this.full)) files.push(text)
+      else files[files.length - 1] += text
+    },
+    flush() {},
+  }
+  const { pair, recorders } = recorded(memoryBytes, sink, () => fulls++)
+  pair.start('master')
+  pair.start('slave')
+  pair.run(200_000)
+  pair.command('slave', { name: 'takeover', scope: 'all' })
+  pair.command('slave', { name: 'send', payload: new TextEncoder().encode('a late secret') })
+  pair.run(3000)
+  pair.crash('slave')
+  pair.run(4000)
+  return { recording: recorders['master']?.recording() ?? '', files, fulls: () => fulls }
+}
+
 describe('a recorder whose memory is full', () => {
-  it('says so, and what it has can be run again', () => {
-    const { pair, recorders } = recorded(65_536)
-    pair.start('master')
-    pair.start('slave')
-    pair.run(600_000)
-    const recording = recorders['master']?.recording() ?? ''
-    assert.ok(recording.length < 70_000)
-    const result = replay(recording)
-    assert.equal(result.difference, undefined)
-    assert.match(explain(result).sentences[0] ?? '', /^This recording ends at .*memoryBytes are full/)
+  it('goes on with the newest, which can be read but not run again', () => {
+    const { recording, files, fulls } = longLife(65_536)
+    assert.equal(fulls(), 1, 'it is said once')
+    assert.ok(recording.length <= 65_536 * 1.3, String(recording.length))
+    const whole = replay(files)
+    const tail = replay(recording)
+    assert.deepEqual([whole.fromStart, whole.difference], [true, undefined])
+    assert.deepEqual([tail.fromStart, tail.difference], [false, undefined])
+    assert.ok(tail.inputs > 100 && tail.inputs < whole.inputs / 2)
+    assert.ok(tail.timeline.length > 10)
+    const plain = (value: unknown) => JSON.parse(JSON.stringify(value))
+    const end = whole.timeline.slice(-tail.timeline.length)
+    assert.deepEqual(plain(tail.timeline), plain(end), 'what was told is what a replay tells')
+    assert.deepEqual(plain(tail.after), plain(whole.after))
+    assert.deepEqual(explain(tail), explain(whole))
+    assert.match(explain(tail).sentences.join('\n'), /web standby -> starting: the peer is dead/)
+    assert.ok(!recording.includes('a late secret'))
+  })
+
+  it('writes on into its sink, in files that make one recording together', () => {
+    const { files } = longLife(65_536, 65_536)
+    assert.ok(files.length > 2, String(files.length))
+    const { difference, inputs, fromStart } = replay(files)
+    assert.deepEqual([difference, fromStart], [undefined, true])
+    assert.ok(inputs > replay(files.slice(0, -1)).inputs)
+    assert.equal(replay(files.slice(1)).fromStart, false)
+    const failure = (message: RegExp) => (error: unknown) => isHotStandbyError(error) && message.test(error.message)
+    assert.throws(
+      () => replay(files.toSpliced(1, 1)),
+      failure(/file 2, line 1: segment \d+ follows segment \d+: a file is/),
+    )
+    assert.throws(() => replay(files.toReversed()), failure(/file 2, line 1: segment/))
+    assert.throws(() => replay([...files, ...files]), failure(/another process begins here/))
+  })
+
+  it('notices a line that is missing where a file ends', () => {
+    const { files } = longLife(65_536, 65_536)
+    const [first = '', ...rest] = files
+    const shorter = first.slice(0, first.lastIndexOf('\n', first.length - 2) + 1)
+    const { difference } = replay([shorter, ...rest])
+    assert.deepEqual([difference?.part, difference?.line], [1, 1])
+  })
+
+  it('needs no segment of its own while there is room', () => {
+    const { recording, fulls } = longLife(10_000_000)
+    assert.equal(fulls(), 0)
+    assert.deepEqual([replay(recording).difference, replay(recording).fromStart], [undefined, true])
   })
 })
