@@ -360,7 +360,6 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       beatAnew() // the newest first: what was to be said before is older
       for (const entry of held.splice(0)) effect(entry)
     },
-    beatAnew: () => beatAnew(),
   })
 
   const commands: {

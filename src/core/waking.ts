@@ -19,7 +19,6 @@ export interface WakingPort {
   config(): CoreConfig
   /** What may no longer be ours is cut off. */
   stalled(stallMs: number): void
-  beatAnew(): void
   /** Says where this node stands, and then what had to wait. */
   speak(): void
 }
@@ -57,16 +56,17 @@ export class Waking {
     connectivity.stalled()
     const { keepaliveMs, deadtimeMs, initdeadMs } = this.#port.config().times
     if (stallMs < keepaliveMs) return
-    // Could the peer have thought us dead meanwhile? One that is not there would first have had to start and wait.
+    // Lost beats and a short stall add up to what a long one does: the peer may have taken over, and has said so by now. That
+    // waits in the sockets, and must be read before this node says that it still serves.
+    awareness.waking = true
+    // Could the peer have thought us dead for the stall alone? One that is not there would first have had to start and wait.
     const limitMs = membership.peerAlive ? deadtimeMs + pauseMs - keepaliveMs : initdeadMs - keepaliveMs
     if (stallMs >= limitMs) {
       awareness.wokeAtMs = monoMs
-      awareness.waking = true
       this.#port.stalled(stallMs)
-      effect({ type: 'drain' })
     }
+    effect({ type: 'drain' })
     event('local:stall', { stallMs: Math.round(stallMs), ...(suspended ? { suspended } : {}) })
-    if (!awareness.waking) this.#port.beatAnew()
   }
 
   /** Every socket was read. */

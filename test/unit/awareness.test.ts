@@ -151,7 +151,8 @@ describe('a core', () => {
 
   function afterDeath(): { node: Node; lastSeq: string } {
     const node = serving()
-    const lastSeq = sent(node.step({ type: 'stall', stallMs: 250 })) ?? ''
+    assert.equal(sent(node.step({ type: 'stall', stallMs: 250 })), undefined, 'the sockets are read first')
+    const lastSeq = sent(node.step({ type: 'drained' })) ?? ''
     assert.notEqual(lastSeq, '')
     node.hear(5)
     node.monoMs += 1500
