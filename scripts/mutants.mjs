@@ -1,11 +1,13 @@
 // npm run mutants [-- --only ID,…] [--find N] [--write]
 // Plants each bug of test/mutants in turn and plays the seed that catches it: it must be caught, the same seed without the bug
-// must be well. Closes with the rules of the oracle that no bug of the list is seen by alone. `--find N` looks for seeds among the
+// must be well. Then those that no seed is known for: the scenario or unit test that catches each must fail with it, and pass without.
+// Closes with the rules of the oracle that no bug of the list is seen by alone. `--find N` looks for seeds among the
 // first N; `--write` keeps what was found in test/mutants/caught.json and docs/mutants.md.
-import { fork, spawnSync } from 'node:child_process'
+import { fork, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { installDependencies } from './dependencies.mjs'
 
@@ -14,6 +16,7 @@ const root = join(import.meta.dirname, '..')
 installDependencies()
 const { bundle } = await import('./sim-bundle.mjs')
 const { mutants } = await import('../test/mutants/mutants.mjs')
+const { mutantsOfTests } = await import('../test/mutants/by-tests.mjs')
 
 const { values } = parseArgs({
   options: {
@@ -107,13 +110,71 @@ async function judge(mutant) {
   }
 }
 
-const queue = mutants.filter(({ id }) => !wanted || wanted.includes(id))
-await Promise.all(
-  Array.from({ length: Math.min(queue.length, availableParallelism()) }, async () => {
-    for (let next = queue.shift(); next; next = queue.shift()) await judge(next)
-  }),
-)
+const wellTests = new Map()
+/** A test file without any bug; each is compiled once. */
+function wellTest(test) {
+  const file = join(scratch, `well-${basename(test)}.mjs`)
+  if (!wellTests.has(test))
+    wellTests.set(
+      test,
+      bundle(test, file, undefined).then(() => file),
+    )
+  return wellTests.get(test)
+}
+
+/** The test file with the bug in it. */
+async function illTest(mutant) {
+  const file = join(scratch, `${mutant.id}-${basename(mutant.test)}.mjs`)
+  await bundle(mutant.test, file, mutant)
+  return file
+}
+
+/** Whether the test of that name passes; undefined when there is none. */
+async function passes(file, named) {
+  const pattern = `^${named.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`
+  const args = ['--enable-source-maps', '--test-reporter=tap', `--test-name-pattern=${pattern}`, file]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] })
+  let said = ''
+  child.stdout.on('data', (chunk) => {
+    said += chunk
+  })
+  const [code] = await once(child, 'close')
+  const ran = said.split('\n').some((line) => line.trim().endsWith(` - ${named}`))
+  return ran ? code === 0 : undefined
+}
+
+const caughtByTests = []
+
+/** A bug that a scenario or a unit test is there for. */
+async function judgeByTest(mutant) {
+  try {
+    const well = await passes(await wellTest(mutant.test), mutant.named)
+    const ill = await passes(await illTest(mutant), mutant.named)
+    if (well === undefined) failures.push(`${mutant.id}: ${mutant.test} has no test called ${mutant.named}`)
+    else if (!well) failures.push(`${mutant.id}: ${mutant.named} fails without the bug`)
+    else if (ill) failures.push(`${mutant.id}: ${mutant.named} no longer catches it`)
+    else caughtByTests.push(mutant)
+    console.log(
+      `${well && !ill ? 'caught ' : 'FAILED '} ${mutant.id.padEnd(26)} ${basename(mutant.test)}: ${mutant.named}`,
+    )
+  } catch (error) {
+    failures.push(`${mutant.id}: ${error.errors?.[0]?.text ?? error}`)
+  }
+}
+
+/** Works a list off, as many at once as there are processors. */
+async function workOff(list, work) {
+  const queue = list.filter(({ id }) => !wanted || wanted.includes(id))
+  await Promise.all(
+    Array.from({ length: Math.min(queue.length, availableParallelism()) }, async () => {
+      for (let next = queue.shift(); next; next = queue.shift()) await work(next)
+    }),
+  )
+}
+
+await workOff(mutants, judge)
 wellFile.end()
+await workOff(mutantsOfTests, judgeByTest)
 
 // Switching one rule off must leave a bug uncaught: there is one that this rule alone sees.
 const names = JSON.parse(spawnSync(process.execPath, [join(scratch, 'well.mjs'), 'names'], { encoding: 'utf8' }).stdout)
@@ -127,10 +188,17 @@ if (values.write) {
   writeFileSync(join(root, 'docs/mutants.md'), page())
 }
 
+/** Bugs in the order of their list. */
+function ordered(found, list) {
+  const order = new Map(list.map(({ id }, index) => [id, index]))
+  return [...found].sort((a, b) => order.get(a.id) - order.get(b.id))
+}
+
 function page() {
   const row = ({ id, says, file, seed, hours: played, rules: seen }) =>
     `| \`${id}\` | ${says} | \`${file.replace('src/', '')}\` | \`--seed ${seed} --hours ${played} --mutant ${id}\` | ${seen.join(', ')} |`
-  const order = new Map(mutants.map(({ id }, index) => [id, index]))
+  const rowOfTest = ({ id, says, file, test, named }) =>
+    `| \`${id}\` | ${says} | \`${file.replace('src/', '')}\` | \`${test}\`: ${named} |`
   return `# Planted bugs
 
 Each of these ${results.length} changes breaks one rule of the design. The simulation catches every one: the seed below ends badly with the
@@ -140,10 +208,17 @@ it that bug would get through. No bug of the list needs these: ${idle.map(([id])
 
 | bug | what is wrong | in | caught by \`npm run sim --\` | rules that see it |
 | --- | --- | --- | --- | --- |
-${results
-  .sort((a, b) => order.get(a.id) - order.get(b.id))
-  .map(row)
-  .join('\n')}
+${ordered(results, mutants).map(row).join('\n')}
+
+## Caught by a scenario or a unit test
+
+These ${caughtByTests.length} change what the oracle cannot judge, because it is allowed, only worse or later than it has to be, or what the swarm meets
+too seldom. Each has a test that fails with the bug and passes without it: scenarios are named by their file in \`test/scenarios\`. One of
+them alone: \`npm run mutants -- --only ID\`.
+
+| bug | what is wrong | in | caught by |
+| --- | --- | --- | --- |
+${ordered(caughtByTests, mutantsOfTests).map(rowOfTest).join('\n')}
 `
 }
 
@@ -151,5 +226,6 @@ for (const failure of failures) console.log(`FAILED: ${failure}`)
 console.log(
   `${results.length} bugs caught, ${rules.length - idle.length} of ${rules.length} rules are the only ones to see some bug`,
 )
-console.log(`${results.length} passed, ${failures.length} failed`)
+console.log(`${caughtByTests.length} more caught by a scenario or a unit test`)
+console.log(`${results.length + caughtByTests.length} passed, ${failures.length} failed`)
 process.exitCode = failures.length > 0 ? 1 : 0

@@ -1,6 +1,6 @@
 // The simulation as one file: it starts quickly and runs without a loader. A mutant is a change of the sources on the way into it.
 import { readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { build } from 'esbuild'
 
 const root = join(import.meta.dirname, '..')
@@ -40,6 +40,7 @@ export async function bundle(entry, outfile, mutant) {
     target: 'node20',
     logLevel: 'error',
     packages: 'external',
+    define: { 'import.meta.dirname': JSON.stringify(join(root, dirname(entry))) }, // tests read files beside them
     plugins: mutant ? [planted(mutant)] : [],
   })
 }

@@ -286,6 +286,25 @@ describe('the core', () => {
     assert.equal(mail?.epoch, 41)
   })
 
+  it('takes a group above every epoch that a peer has told of before it left', () => {
+    const core = createCore(config, liveness.create())
+    core.step({ type: 'start', at: at(0) })
+    const free = beat(1, { hs: '1', hsboot: 'b', hsgrp: 'web:standby:50' })
+    core.step({ type: 'message', link: 'eth1', keyId: 1, at: at(1), message: free })
+    assert.equal(core.view().groups.find(({ name }) => name === 'web')?.state, 'standby')
+    core.step({ type: 'message', link: 'eth1', keyId: 1, at: at(2), message: beat(2, { t: 'shutdone', st: 'dead' }) })
+    const web = core.view().groups.find(({ name }) => name === 'web')
+    assert.deepEqual([web?.state, web?.epoch], ['starting', 51])
+  })
+
+  it('keeps the rhythm of its beats when one is a little late, and makes up for none that were missed', () => {
+    const core = createCore(config, liveness.create())
+    const beats = (type: 'start' | 'tick', ms: number) =>
+      sent(core.step({ type, at: at(ms) })).filter((each) => text(each, 't') === 'status').length
+    assert.deepEqual([beats('start', 0), beats('tick', 230), beats('tick', 399), beats('tick', 400)], [1, 1, 0, 1])
+    assert.deepEqual([beats('tick', 1500), beats('tick', 1550), beats('tick', 1600)], [1, 0, 1])
+  })
+
   it('takes a version of our fields that it does not know for an old daemon', () => {
     const core = createCore(config, liveness.create())
     core.step({ type: 'start', at: at(0) })
