@@ -68,9 +68,10 @@ export const bookkeeping: Books = {
     group.seenEpoch = Math.max(group.seenEpoch, epoch)
   },
   'group:stopping': (facts, payload, all) => {
-    const { group } = payload
+    const { group, reason } = payload
     facts.open.delete(`starting ${group}`)
     facts.group(group).owes.clear()
+    if (reason === 'command') facts.group(group).takings = []
     facts.open.set(`stopping ${group}`, all.nowMs)
   },
   'group:released': (facts, payload) => {

@@ -174,11 +174,15 @@ export const oracleChecks: readonly Check[] = [
     },
   ),
   rule('I13.orphan', 'no resource runs where its group is not active', 'settled', (facts) => {
-    for (const { name: node, runs, groups } of facts.nodes)
-      for (const [group, { state }] of groups)
-        for (const resource of facts.resources(group))
-          if (facts.pair.resource(node, resource).running && (!runs || state !== 'active'))
-            return `${resource} runs on ${node}, where ${group} is ${state}`
+    for (const node of facts.nodes)
+      for (const [group, { state, deceived }] of node.groups)
+        for (const resource of facts.resources(group)) {
+          const { running, serves } = facts.pair.resource(node.name, resource)
+          // A stop that lied cannot be known of before the next; one that failed is tried again after the hold-down, cut off.
+          const cutOff = facts.isHeldFailed(node, group) && !(serves && resource === facts.resources(group)[0])
+          if (!running || deceived.has(resource) || (node.runs && cutOff)) continue
+          if (!node.runs || state !== 'active') return `${resource} runs on ${node.name}, where ${group} is ${state}`
+        }
     return true
   }),
   rule('I14.bounded', 'a node sends no flood, and leaves no operation unended', 'beat', bounded),
@@ -204,7 +208,8 @@ export const oracleChecks: readonly Check[] = [
     'of two active nodes that both run well the higher epoch goes on',
     'event',
     (facts, { node, event }) => {
-      if (event.name !== 'contested' || facts.options.autoFailback === true) return undefined
+      // The preferred node goes on where both are configured so at that moment, whatever the plan began with.
+      if (event.name !== 'contested' || facts.nodes.every(({ failsBack }) => failsBack)) return undefined
       const { epoch, peerEpoch, winner, group } = event.payload
       const other = facts.other(node.name)
       // Who has stalled, stops already or is not heard gives way whatever its epoch.
@@ -260,6 +265,13 @@ export const oracleChecks: readonly Check[] = [
       return `${node.name} gives back ${event.payload.groups} after ${stableMs.toFixed(0)} ms`
     return true
   }),
+  rule('F.home', 'only a group that prefers the peer goes home to it', 'event', (facts, { node, event }) => {
+    if (event.name !== 'move:offered' || event.payload.reason !== 'failback') return undefined
+    const own = facts.options.groups.find(({ name, preferred }) => {
+      return preferred === node.name && event.payload.groups.includes(name)
+    })
+    return own === undefined || `${node.name} gives ${own.name} away as if it were at home with the peer`
+  }),
   rule('F.operator', 'a group that an operator moved does not go home by itself', 'event', (_, { node, event }) => {
     if (event.name !== 'move:offered' || event.payload.reason !== 'failback') return undefined
     for (const name of event.payload.groups) {
@@ -308,12 +320,13 @@ function both(facts: Facts, { node }: At<'beat'>): Verdict {
 }
 
 function unsettled(facts: Facts): Verdict {
-  for (const { name, groups } of facts.nodes) {
+  for (const node of facts.nodes) {
+    const { name, groups } = node
     const view = facts.pair.view(name)
     if (!view) return `${name} does not run`
     if (view.phase !== 'settled') return `${name} is ${view.phase}`
     for (const [group, { state }] of groups)
-      if (!settledStates.includes(state)) return `${group} is ${state} on ${name}`
+      if (!settledStates.includes(state) && !facts.isHeldFailed(node, group)) return `${group} is ${state} on ${name}`
     if (facts.pair.unanswered(name) > 0) return `${name} owes ${facts.pair.unanswered(name)} answers`
   }
   return true

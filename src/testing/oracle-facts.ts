@@ -4,6 +4,7 @@ import { parseGroups } from '../core/report.ts'
 import type { TableStep } from '../core/table.ts'
 import type { Effect, Input } from '../core/types.ts'
 import type { OperationRequest, OperationResult } from '../roles/host.ts'
+import type { Operation } from '../roles/resource-agent.ts'
 import { hexOf, type Message, text } from '../wire/message.ts'
 import { bookkeeping, type Circumstances } from './oracle-books.ts'
 import { NodeFacts } from './oracle-node.ts'
@@ -11,6 +12,8 @@ import type { Pause } from './simulated-clock.ts'
 import type { Arrival } from './simulated-network.ts'
 import type { Simulation } from './simulation.ts'
 import type { SimulationOptions } from './simulation-options.ts'
+
+const changing: readonly Operation[] = ['start', 'stop']
 
 /** Keeps the books of a simulation for the checks of the oracle. What stands here is true; the nodes only believe. */
 export class Facts {
@@ -76,8 +79,19 @@ export class Facts {
     const lastMs = takings.at(-1) ?? Number.NEGATIVE_INFINITY
     const count = takings.filter((atMs) => atMs > lastMs - 599_000).length
     if (count <= 2) return Number.NEGATIVE_INFINITY
-    const holdDownMs = (this.options.holdDownMs ?? 60_000) * 2 ** (count - 3)
-    return lastMs + Math.min(holdDownMs, 600_000) * (1 - this.driftBound)
+    return lastMs + this.#holdDownMs(count) * (1 - this.driftBound)
+  }
+
+  /** Whether a node may still count itself unfit for a group that failed there: the hold-down is longer where it was restless. */
+  isHeldFailed({ groups }: NodeFacts, name: string): boolean {
+    const group = groups.get(name)
+    if (group?.state !== 'failed') return false
+    const count = group.takings.filter((atMs) => atMs > group.failedAtMs - 601_000).length
+    return this.nowMs < group.failedAtMs + this.#holdDownMs(count) * (1 + this.driftBound) + this.keepaliveMs
+  }
+
+  #holdDownMs(takings: number): number {
+    return Math.min((this.options.holdDownMs ?? 60_000) * 2 ** Math.max(0, takings - 3), 600_000)
   }
 
   /** A failback that was put off by damping may come in peace. */
@@ -149,9 +163,23 @@ export class Facts {
   }
 
   /** The messages that a turn sends are sealed in their order, each once for all links. */
-  effects(effects: readonly Effect[]): void {
+  effects(node: string, input: Input, effects: readonly Effect[]): void {
     this.#unsent = []
+    this.#pardoned(node, input, effects)
     for (const effect of effects) if (effect.type === 'send') this.#unsent.push(effect.message)
+  }
+
+  /** A takeover that was not refused ends the counts of what it wants; what it, or a `standby`, moves is told by its events. */
+  #pardoned(node: string, input: Input, effects: readonly Effect[]): void {
+    if (input.type !== 'command' || input.command.name !== 'takeover') return
+    const { scope } = input.command
+    if (effects.some((effect) => effect.type === 'reply' && effect.refusal !== undefined)) return
+    for (const { name, preferred } of this.options.groups) {
+      const inScope = scope === 'all' || (scope === 'local') === (preferred === node)
+      const group = this.of(node).group(name)
+      const serves = group.state === 'active' && this.serving.get(name)?.includes(node)
+      if (inScope && !serves) group.takings = []
+    }
   }
 
   sent(node: string, frame: Uint8Array): void {
@@ -192,8 +220,8 @@ export class Facts {
   input(node: string, input: Input): void {
     const facts = this.of(node)
     if (input.type === 'observation' && input.observation.reachable) facts.targetMs = this.nowMs
-    if (input.type === 'command' && (input.command.name === 'takeover' || input.command.name === 'standby'))
-      for (const group of facts.groups.values()) group.takings = []
+    if (input.type === 'command' && input.command.name === 'configure')
+      facts.failsBack = input.command.config.autoFailback !== false
     if (input.type !== 'message' || facts.taking === 'injected') return
     const type = text(input.message, 't') ?? ''
     const seq = hexOf(input.message, 'seq') ?? 0
@@ -228,6 +256,7 @@ export class Facts {
     const group = facts.group(request.group)
     if (request.operation === 'start') group.touched.add(request.resource)
     if (request.operation === 'stop') group.started.delete(request.resource)
+    if (changing.includes(request.operation)) group.deceived.delete(request.resource)
     if (request.operation === 'isolate') group.mustCut = false
     if (request.operation === 'announce' && group.owes.delete('announce')) facts.kept++
   }
@@ -238,7 +267,9 @@ export class Facts {
     if (!result.ok) return
     const group = facts.group(request.group)
     if (request.operation === 'start') group.started.add(request.resource)
-    if (request.operation === 'stop') group.touched.delete(request.resource)
+    if (request.operation !== 'stop') return
+    group.touched.delete(request.resource)
+    if (this.pair.resource(node, request.resource).running) group.deceived.add(request.resource)
   }
 
   event(node: string, event: CoreEvent): void {

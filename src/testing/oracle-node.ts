@@ -29,6 +29,8 @@ export class GroupFacts {
   readonly touched: Set<string> = new Set()
   /** Resources of which a start has ended well and no stop was begun since. */
   readonly started: Set<string> = new Set()
+  /** Resources that run although the agent has called their last stop done: nobody can know of them. */
+  readonly deceived: Set<string> = new Set()
   /** The node knows that it must not serve: it must cut off before it stops. */
   mustCut = false
   /** Promises with a limit: what must have happened by when. */
@@ -57,6 +59,8 @@ export class NodeFacts {
   /** Dead time that the peer announced last. */
   announcedMs: number
   generation = 0
+  /** Groups return to it by themselves, as it is configured now. */
+  failsBack = false
   arrivedSeqs: Set<number> = new Set()
   arrivedFloor = 0
   arrivedHighest = 0
@@ -108,8 +112,9 @@ export class NodeFacts {
     return sum
   }
 
-  begin(nowMs: number, announcedMs: number): void {
+  begin(nowMs: number, announcedMs: number, failsBack: boolean): void {
     this.runs = true
+    this.failsBack = failsBack
     this.startedMs = nowMs
     this.announcedMs = announcedMs
     this.pausedSinceMs = undefined

@@ -167,7 +167,8 @@ export class Oracle implements SimulationObserver {
   }
 
   started(node: string): void {
-    this.facts.of(node).begin(this.facts.nowMs, this.facts.other(node).announcedMs)
+    const { nowMs, options } = this.facts
+    this.facts.of(node).begin(nowMs, this.facts.other(node).announcedMs, options.autoFailback ?? false)
     this.facts.changed()
   }
 
@@ -230,7 +231,7 @@ export class Oracle implements SimulationObserver {
 
   effects(node: string, input: Input, effects: readonly Effect[]): void {
     const facts = this.facts.of(node)
-    this.facts.effects(effects)
+    this.facts.effects(node, input, effects)
     facts.believedAfter = facts.believedBefore === undefined ? undefined : this.#believed(node)
     this.#ask({ at: 'effects', node: facts, input, effects })
     facts.believedBefore = undefined

@@ -43,6 +43,7 @@ export class SimulatedHost implements Host {
   #wakeMonoMs: number | null = null
   #cancelWake: () => void = () => {}
   #stallMs = 0
+  #frozenAtMonoMs = 0
   #stallPlan: { effects: number; readonly forMs: number; readonly over: () => void } | undefined
   #lagMs = 0
   /** Grows with every crash: what an earlier process had arranged is then void. */
@@ -73,6 +74,7 @@ export class SimulatedHost implements Host {
   freeze(pause: Pause): void {
     if (this.loop === undefined || this.frozenAtMs !== undefined) return
     this.frozenAtMs = this.#schedule.nowMs
+    this.#frozenAtMonoMs = this.clock.read().monoMs
     this.pause = pause
     if (pause !== 'stopped') this.clock.stand(pause === 'halted')
     this.#observer?.paused?.(this.name, pause)
@@ -81,8 +83,8 @@ export class SimulatedHost implements Host {
   thaw(): void {
     if (this.frozenAtMs === undefined) return
     const forMs = this.#schedule.nowMs - this.frozenAtMs
-    // A clock that stood still shows no stall; and a probe sees up to one period less than there was.
-    if (this.pause === 'stopped') this.#stallMs += forMs
+    // As its own clock shows it, which may be off: one that stood still shows no stall.
+    if (this.pause === 'stopped') this.#stallMs += this.clock.read().monoMs - this.#frozenAtMonoMs
     this.clock.go()
     this.frozenAtMs = undefined
     this.pause = undefined

@@ -9,6 +9,8 @@ const actions = 'src/core/ownership-actions.ts'
 const table = 'src/core/ownership-table.ts'
 const step = 'src/core/step.ts'
 const membership = 'src/core/membership.ts'
+const waking = 'src/core/waking.ts'
+const circumstances = 'src/core/circumstances.ts'
 const messenger = 'src/core/messenger.ts'
 const group = 'src/core/group.ts'
 const dialogue = 'src/core/dialogue.ts'
@@ -109,10 +111,10 @@ export const mutants = [
   ),
   bug(
     'word-before-cut',
-    'a beat leaves between the groups that are cut off',
-    step,
-    "if (membership.peer.kind !== 'heartbeat' && !silent) beat()",
-    "if (membership.peer.kind !== 'heartbeat') beat()",
+    'a beat leaves before the groups are cut off',
+    waking,
+    'awareness.waking = true\n',
+    'this.#port.beatAnew()\nawareness.waking = true\n',
   ),
   bug('no-probation', 'a long stall is no reason to ask', step, 'ownership.stalled(stallMs)\n', '\n'),
 
@@ -157,8 +159,8 @@ export const mutants = [
   bug(
     'failback-unstable',
     'a group goes home to a peer that was just heard',
-    step,
-    'at.monoMs - membership.hearingSinceMs >= stableMs &&',
+    circumstances,
+    'nowMs - membership.hearingSinceMs >= stableMs &&',
     '',
   ),
   bug(
