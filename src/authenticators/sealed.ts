@@ -1,5 +1,6 @@
 import { hkdfSync } from 'node:crypto'
-import nacl from 'tweetnacl'
+import { createRequire } from 'node:module'
+import type nacl from 'tweetnacl'
 import type { KeyScope, Sealer, SealingPlugin } from '../roles/authenticator.ts'
 import { configurationError, HotStandbyError, type Issue } from '../roles/error.ts'
 import { idIssues, ringOfOne } from './ring-of-one.ts'
@@ -17,6 +18,13 @@ export interface SealedOptions {
 /** Fewest bytes of a key, and how many different ones among them. */
 const keyBytes = 32
 const differentBytes = 8
+
+/** Loaded when a key is first made: it takes 8 MB of memory, which a member that only signs shall not pay. */
+let loaded: typeof nacl.secretbox | undefined
+function secretbox(): typeof nacl.secretbox {
+  loaded ??= (createRequire(import.meta.url)('tweetnacl') as typeof nacl).secretbox
+  return loaded
+}
 
 const hexadecimal = /^(?:[0-9a-f]{2})+$/i
 const base64 = /^[A-Za-z0-9+/_-]+={0,2}$/
@@ -59,16 +67,16 @@ function derive(key: Uint8Array, length: number, purpose: string, ...fields: rea
 }
 
 function create(id: number, key: Uint8Array, { cluster, self, peer }: KeyScope): Sealer {
+  const box = secretbox()
   const [own, other] = [self.toLowerCase(), peer.toLowerCase()]
-  const towards = (from: string, to: string) =>
-    derive(key, nacl.secretbox.keyLength, 'frame', cluster, from, to, String(id))
+  const towards = (from: string, to: string) => derive(key, box.keyLength, 'frame', cluster, from, to, String(id))
   const sending = towards(own, other)
   const receiving = towards(other, own)
   return {
     method: 'sealed',
     tag: derive(key, 8, 'tag', cluster, ...[own, other].sort(), String(id)),
-    seal: (bytes, nonce) => nacl.secretbox(bytes, nonce, sending),
-    open: (box, nonce) => nacl.secretbox.open(box, nonce, receiving) ?? undefined,
+    seal: (bytes, nonce) => box(bytes, nonce, sending),
+    open: (sealed, nonce) => box.open(sealed, nonce, receiving) ?? undefined,
   }
 }
 

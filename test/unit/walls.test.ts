@@ -19,7 +19,7 @@ const rooms: Readonly<Record<string, Room>> = {
   roles: { imports: [], modules: [] },
   wire: { imports: ['roles'], modules: [], pure: true },
   liveness: { imports: ['roles'], modules: [], pure: true },
-  authenticators: { imports: ['roles'], modules: ['node:crypto', 'node:zlib', 'tweetnacl'] },
+  authenticators: { imports: ['roles'], modules: ['node:crypto', 'node:zlib', 'node:module', 'tweetnacl'] },
   core: { imports: ['roles', 'wire/message.ts'], modules: [], pure: true },
   platform: { imports: ['roles'], modules: 'any node module' },
   transports: { imports: ['roles', 'platform'], modules: ['node:dgram', 'node:net', 'node:tty', 'node:fs'] },
