@@ -216,6 +216,8 @@ export const oracleChecks: readonly Check[] = [
       if (facts.contactMs === undefined || epoch === peerEpoch || other.group(group).state !== 'active')
         return undefined
       if (Math.max(node.resumedMs, other.resumedMs) > facts.nowMs - 20_000) return undefined
+      // By which rule it is settled both can only know from each other; the news of a reload may still be on its way.
+      if (node.peerDigest !== other.digest) return undefined
       const higher = epoch > peerEpoch ? node.name : other.name
       return winner === higher || `${winner} goes on with ${group}, and ${higher} has the higher epoch`
     },

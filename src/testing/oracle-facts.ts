@@ -188,6 +188,7 @@ export class Facts {
     const message = this.#unsent.shift()
     if (message) this.#messages.set(frame, message)
     const facts = this.of(node)
+    facts.digest = (message && text(message, 'hscfg')) ?? facts.digest
     facts.framesSent++
     facts.framesInBeat++
   }
@@ -230,6 +231,7 @@ export class Facts {
     facts.heardMs = this.nowMs
     if (facts.liveness === 'late') facts.liveness = 'alive'
     if (type === 'status') facts.announcedMs = hexOf(input.message, 'dt') ?? facts.announcedMs
+    if (seq >= facts.claimsSeq) facts.peerDigest = text(input.message, 'hscfg') ?? facts.peerDigest
     this.#claimed(facts, input.message, seq)
   }
 

@@ -61,6 +61,9 @@ export class NodeFacts {
   generation = 0
   /** Groups return to it by themselves, as it is configured now. */
   failsBack = false
+  /** Digest of its configuration, as it said last; and what it has heard of its peer's. */
+  digest: string | undefined
+  peerDigest: string | undefined
   arrivedSeqs: Set<number> = new Set()
   arrivedFloor = 0
   arrivedHighest = 0
