@@ -232,6 +232,7 @@ export class Membership {
     if (first && !isStatus) return true
     if (this.#peer.liveness === 'dead' && !restarted && this.#isPast(incoming)) {
       this.#port.quality.drop('late')
+      this.#noteEpochs(incoming)
       return false
     }
     const now = this.#awake(this.#port.now().monoMs)
@@ -338,6 +339,17 @@ export class Membership {
     if (groups === undefined) return false
     this.#peer = { ...this.#peer, groups }
     return true
+  }
+
+  /** Late as it is, it tells which numbers the peer has used: an ownership of ours must be above them. */
+  #noteEpochs(incoming: Message): void {
+    const said = parseGroups(text(incoming, 'hsgrp') ?? '')
+    const higher = ([name, { state, epoch }]: [string, GroupClaim]): [string, GroupClaim] => [
+      name,
+      { state, epoch: Math.max(epoch, said?.get(name)?.epoch ?? 0) },
+    ]
+    const groups = this.#peer.groups && new Map([...this.#peer.groups].map(higher))
+    this.#peer = { ...this.#peer, groups }
   }
 
   /** A daemon's report, already put into groups by the dialogue. */
