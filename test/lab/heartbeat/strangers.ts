@@ -8,7 +8,7 @@ import { declare, type Telling } from './telling.ts'
 
 const { noGap, planned } = PAIRING_LIMITS
 
-const PROGRAM = fileURLToPath(new URL('../stranger.ts', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../misfit.ts', import.meta.url))
 const TSX = import.meta.resolve('tsx')
 /** A daemon's dead time counts as its own only when it has said so for a while. */
 const TOLD_AFTER_MS = 10_000
