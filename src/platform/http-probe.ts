@@ -1,4 +1,4 @@
-import { get } from 'node:http'
+import type { ClientRequest } from 'node:http'
 import { messageOf } from '../roles/error.ts'
 
 /** Answer of one probe. */
@@ -28,10 +28,12 @@ export function probeHttp(
     expect?: string | undefined
   } = {},
 ): Promise<HttpProbeResult> {
+  // Not imported: two megabytes, for a member that probes nothing.
+  const { get } = process.getBuiltinModule('node:http')
   return new Promise((resolve) => {
     const failed = (reason: string): void => resolve({ ok: false, reason: `${url}: ${reason}` })
     const limit = setTimeout(() => request?.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
-    let request: ReturnType<typeof get> | undefined
+    let request: ClientRequest | undefined
     try {
       request = get(url, { agent: false, ...(signal ? { signal } : {}), ...(host ? { headers: { host } } : {}) })
     } catch (error) {
