@@ -21,14 +21,15 @@ function reference() {
   return node([join(entry, '../../bin/typedoc'), '--options', join(root, 'typedoc.json')])
 }
 
-function examples() {
-  const { count, problems } = compileFences()
+async function examples() {
+  const { count, problems } = await compileFences()
   for (const problem of problems) console.error(problem)
   console.log(`${count} examples compiled, ${problems.length} problems`)
   return problems.length === 0
 }
 
-const failed = [diagrams, reference, examples].filter((step) => !step())
+const failed = []
+for (const step of [diagrams, reference, examples]) if (!(await step())) failed.push(step)
 if (failed.length > 0) {
   console.error(`docs failed: ${failed.map(({ name }) => name).join(', ')}`)
   process.exitCode = 1

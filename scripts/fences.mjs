@@ -1,7 +1,6 @@
 // Compiles every TypeScript example of the pages and of the doc comments, each on its own, against the sources.
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import ts from 'typescript'
 
 const root = join(import.meta.dirname, '..')
 
@@ -63,7 +62,9 @@ export function namedFences(path) {
 }
 
 /** Compiles all examples. Returns how many there are and the problems as `file:line: message`. */
-export function compileFences() {
+export async function compileFences() {
+  // Not at the top: the check of the package reads fences before anything is installed.
+  const { default: ts } = await import('typescript')
   const pages = [...readdirSync(root).filter((name) => name.endsWith('.md')), ...filesUnder('docs', '.md')]
   const paths = [...pages.filter((path) => !path.startsWith(join('docs', 'api'))), ...filesUnder('src', '.ts')]
   const problems = []

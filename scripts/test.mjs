@@ -14,9 +14,14 @@ const inCi = Boolean(process.env.CI) && process.env.CI !== 'false'
  * them, the others leave tests out and say so. `also`: scripts, with their words, that play further tests and print their counts as their last line.
  */
 const tiers = {
-  unit: { suffix: '.test.ts', concurrency: 2, fileLimitS: 120, packages: 'unit' },
+  unit: { suffix: '.test.ts', concurrency: 2, fileLimitS: 300, packages: 'unit' },
   scenarios: { suffix: '.test.ts', concurrency: 2, fileLimitS: 300 },
-  simulation: { suffix: '.test.ts', concurrency: 2, fileLimitS: 900, also: 'scripts/sim.mjs' },
+  simulation: {
+    suffix: '.test.ts',
+    concurrency: 2,
+    fileLimitS: 900,
+    also: [['scripts/sim.mjs', '--seeds', process.env.SIM_SEEDS ?? '300']],
+  },
   lab: {
     suffix: '.lab.test.ts',
     concurrency: 1,
