@@ -1,8 +1,8 @@
 import { HotStandbyError } from '../roles/error.ts'
 import type { Logger } from '../roles/logger.ts'
-import { createAddressWatch } from './address-watch.ts'
 import { hostForm, type IpAddress } from './ip-address.ts'
 import type { IpBatch } from './ip-batch.ts'
+import { createIpMonitor, monitoredDevice } from './ip-monitor.ts'
 
 /** An address that a device of this host has. */
 export interface DeviceAddress {
@@ -66,7 +66,7 @@ const notPermitted = /Operation not permitted/
 
 /** Floating addresses through one persistent `ip -batch` child, whose guardian removes them when this process dies. */
 export function createAddressManager({ batch, logger }: { batch: IpBatch; logger: Logger }): AddressManager {
-  const watch = createAddressWatch({ logger })
+  const watch = createIpMonitor({ objects: 'address link', keyOf: monitoredDevice, logger })
   /** What this process has added: the guardian's list. */
   const held = new Map<string, { readonly device: string; readonly address: IpAddress }>()
 

@@ -33,8 +33,8 @@ export interface Announcer {
   /** The arping that was found: `iputils`, `habets`, or why none is used. */
   arping(): string
   /**
-   * Which hosts answer for these IPv4 addresses now, by hardware address; takes a second. Undefined where nobody can be asked:
-   * it needs iputils' arping.
+   * Which hosts answer for these addresses now, by hardware address; takes a second. Undefined where nobody can be asked:
+   * IPv4 needs iputils' arping, IPv6 an `ip` of iproute2 5.16.
    */
   whoAnswers(
     device: string,
@@ -72,6 +72,7 @@ export function createAnnouncer({ manager, logger }: { manager: AddressManager; 
   const asking = createShellHelper()
   let flavour: Flavour | undefined
   let whyNoArping = 'not looked for yet'
+  let neighboursAsked = true
   /** Ends when the last use of the kernel's way on that device has put its switches back. */
   const kernelTurns = new Map<string, Promise<void>>()
 
@@ -143,12 +144,19 @@ export function createAnnouncer({ manager, logger }: { manager: AddressManager; 
     arping: () => flavour ?? whyNoArping,
 
     async whoAnswers(device, addresses, signal) {
-      if (flavour !== 'iputils') return undefined
-      // Not -D: it stops at the first answer. From 0.0.0.0, so that nobody learns anything of it (RFC 5227 §2.1.1). Its exit status
-      // means nothing: it is 1 for a wrong option as well as for an answer.
-      const ask = addresses.map(({ address }) => `arping -b -c 4 -w 1 -s 0.0.0.0 -I ${device} ${address} &`)
-      const { output } = await asking.run(`${ask.join(' ')} wait`, signal)
-      return answersOf(output)
+      const ofFamily = (wanted: 4 | 6) => addresses.filter(({ family }) => family === wanted)
+      const ipv4 = flavour === 'iputils' ? ofFamily(4) : []
+      const ipv6 = neighboursAsked ? ofFamily(6) : []
+      if (ipv4.length + ipv6.length === 0) return undefined
+      const { output } = await asking.run(
+        [...arpQuestions(device, ipv4), ...ndpQuestions(device, ipv6)].join('\n'),
+        signal,
+      )
+      if (unknownUse.test(output)) {
+        neighboursAsked = false
+        logger.warn({ device }, 'IPv6 duplicates are not looked for: that needs an ip of iproute2 5.16 or newer')
+      }
+      return answersOf(output, addresses)
     },
 
     async announce(device, addresses, mode, signal) {
@@ -172,10 +180,50 @@ export function createAnnouncer({ manager, logger }: { manager: AddressManager; 
   }
 }
 
-/** Who answered, by address, in what arping prints: `Unicast reply from 10.0.0.100 [02:37:A3:17:29:ED]  0.540ms`. */
-export function answersOf(output: string): ReadonlyMap<string, readonly string[]> {
+/**
+ * Not -D: it stops at the first answer. From 0.0.0.0, so that nobody learns anything of it (RFC 5227 §2.1.1). Its exit status
+ * means nothing: it is 1 for a wrong option as well as for an answer.
+ */
+function arpQuestions(device: string, addresses: readonly IpAddress[]): readonly string[] {
+  return addresses.map(({ address }) => `arping -b -c 4 -w 1 -s 0.0.0.0 -I ${device} ${address} &`)
+}
+
+/**
+ * The kernel asks (a neighbour solicitation, RFC 4861 §4.3), and each answer that names another hardware address changes its entry
+ * and is shown by the monitor. The entry is not kept: it would name whoever answered last.
+ */
+function ndpQuestions(device: string, addresses: readonly IpAddress[]): readonly string[] {
+  const entries = addresses.map(({ address }) => `${address} dev ${device}`)
+  const forget = entries.map((entry) => `ip neigh del ${entry} 2>/dev/null`)
+  if (entries.length === 0) return ['wait']
+  return [
+    ...forget,
+    `ip -6 -o monitor neigh dev ${device} & monitor=$!`,
+    // It listens when it has started.
+    'sleep 0.1',
+    ...entries.map((entry) => `ip neigh replace ${entry} nud none use`),
+    'sleep 0.9; kill $monitor; wait',
+    ...forget,
+  ]
+}
+
+/** What an older `ip` says to `ip neigh replace … use`. */
+const unknownUse = /"use" is a garbage/
+
+/**
+ * Who answered, by address, in what arping prints (`Unicast reply from 10.0.0.100 [02:37:A3:17:29:ED]  0.540ms`) and what
+ * `ip monitor neigh` does (`fd77::100 lladdr 02:37:a3:17:29:ed REACHABLE`), which also tells of neighbours that were not asked for.
+ */
+export function answersOf(
+  output: string,
+  asked: readonly Pick<IpAddress, 'address'>[],
+): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>()
-  for (const [, address = '', mac = ''] of output.matchAll(/reply from (\S+) \[([0-9a-f:]{17})\]/gi)) {
+  const answer = /(?:reply from (?<v4>\S+) \[|^(?<v6>\S+) (?:dev \S+ )?lladdr )(?<mac>[0-9a-f:]{17})/gim
+  for (const { groups } of output.matchAll(answer)) {
+    const { v4, v6, mac = '' } = groups ?? {}
+    const address = v4 ?? v6 ?? ''
+    if (!asked.some((entry) => entry.address === address)) continue
     const macs = found.get(address) ?? []
     if (!macs.includes(mac.toLowerCase())) found.set(address, [...macs, mac.toLowerCase()])
   }

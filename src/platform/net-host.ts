@@ -19,16 +19,18 @@ export const acquireNetHost: (logger: Logger) => Promise<Share<NetHost>> = share
   const batch = createIpBatch({ logger })
   const addresses = createAddressManager({ batch, logger })
   const announcer = createAnnouncer({ manager: addresses, logger })
+  const routes = createRouteManager({ batch, logger })
   return {
     addresses,
     announcer,
     macvlans: createMacvlanManager({ batch }),
-    routes: createRouteManager({ batch }),
+    routes,
     async open(): Promise<void> {
       await addresses.open()
       await announcer.open()
     },
     async close(): Promise<void> {
+      routes.close()
       await announcer.close()
       await addresses.close()
     },

@@ -1,5 +1,7 @@
 import { HotStandbyError } from '../roles/error.ts'
+import type { Logger } from '../roles/logger.ts'
 import type { IpBatch } from './ip-batch.ts'
+import { createIpMonitor, type IpMonitor, monitoredDestination } from './ip-monitor.ts'
 
 /** One route, in the kernel's spelling. */
 export interface Route {
@@ -28,6 +30,10 @@ export interface RouteManager {
   has(route: Route, signal?: AbortSignal): Promise<boolean>
   /** Was it added here and not removed since? */
   holds(route: Route): boolean
+  /** Calls `onChange` as soon as a route to its destination comes or goes; at times for nothing. Returns the end of it. */
+  watch(route: Route, onChange: () => void): () => void
+  /** Ends what watches. Idempotent. */
+  close(): void
 }
 
 /** What `ip -j route show` says, as far as it is used. */
@@ -74,8 +80,15 @@ function tableName(table: number | undefined): string {
   return table === undefined ? 'main' : (names[table] ?? String(table))
 }
 
+/** As `ip` shows a destination: a whole family is `default`, one host has no length. */
+function shownDestination(destination: string): string {
+  return destination.replace(/^.*\/0$/, 'default').replace(/^(.*\..*)\/32$|^(.*:.*)\/128$/, '$1$2')
+}
+
 /** Routes through the persistent `ip`; its guardian removes them when this process dies. */
-export function createRouteManager({ batch }: { batch: IpBatch }): RouteManager {
+export function createRouteManager({ batch, logger }: { batch: IpBatch; logger: Logger }): RouteManager {
+  /** From the first route on: a router may have many changes that are nobody's business here. */
+  let monitor: IpMonitor | undefined
   const held = new Map<string, Route>()
 
   function hold(): void {
@@ -137,6 +150,19 @@ export function createRouteManager({ batch }: { batch: IpBatch }): RouteManager 
     },
 
     holds: (route) => held.has(routeWords(route)),
+
+    watch({ destination }, onChange) {
+      if (!monitor) {
+        monitor = createIpMonitor({ objects: 'route', keyOf: monitoredDestination, logger })
+        monitor.open()
+      }
+      return monitor.watch(shownDestination(destination), onChange)
+    },
+
+    close() {
+      monitor?.close()
+      monitor = undefined
+    },
   }
   return manager
 }

@@ -182,7 +182,12 @@ export function createRouteAgent(
         await clearLeftover()
         if (wanted.device !== undefined) findDevice(await host().addresses.list(), wanted.device)
         await refuseForeign()
-        if (wanted.device !== undefined) unwatch = host().addresses.watch(wanted.device, () => context.changed())
+        const changed = (): void => context.changed()
+        const ends = [host().routes.watch(wanted, changed)]
+        if (wanted.device !== undefined) ends.push(host().addresses.watch(wanted.device, changed))
+        unwatch = () => {
+          for (const end of ends) end()
+        }
       } catch (error) {
         await share.release()
         share = undefined

@@ -37,7 +37,7 @@ export interface VipOptions extends ResourceTimeOptions {
    */
   readonly macvlan?: boolean | undefined
   /**
-   * On the standby, asks the network now and then who answers for the IPv4 addresses; two hosts that do are one too many.
+   * On the standby, asks the network now and then who answers for the addresses; two hosts that do are one too many.
    * @defaultValue `true`
    */
   readonly duplicateProbe?: boolean | undefined
@@ -212,9 +212,8 @@ export function createVipAgent(
    * addresses' own it is that of both nodes.
    */
   async function refuseDuplicates(signal: AbortSignal): Promise<void> {
-    const ipv4 = addresses.filter(({ family }) => family === 4)
-    if (!settings.duplicateProbe || ipv4.length === 0) return
-    answering = await host().announcer.whoAnswers(device, ipv4, signal)
+    if (!settings.duplicateProbe) return
+    answering = await host().announcer.whoAnswers(device, addresses, signal)
     for (const [address, macs] of answering ?? []) {
       const strangers = own ? macs.filter((mac) => mac !== own?.mac) : macs.length > 1 ? macs : []
       if (strangers.length === 0) continue

@@ -40,7 +40,7 @@ describe('route(), between two hosts', { skip: reason ?? false, timeout: 120_000
 
   interface Trial {
     readonly agent: ResourceAgent
-    readonly context: ResourceContext & { record(): unknown }
+    readonly context: ResourceContext & { record(): unknown; changes(): number }
     readonly lines: readonly string[]
   }
 
@@ -108,6 +108,30 @@ describe('route(), between two hosts', { skip: reason ?? false, timeout: 120_000
     assert.match(status.state === 'failed' ? status.reason : '', /is gone: somebody removed it/)
     await agent.stop(within())
   })
+
+  const removed: readonly (readonly [destination: string, options: RouteOptions, words: readonly string[]])[] = [
+    ['default', { via: gateway, device: 'eth1' }, ['default']],
+    ['10.5.0.0/16', { via: gateway, table: 77 }, ['10.5.0.0/16', 'table', '77']],
+    ['10.5.1.1', { via: gateway }, ['10.5.1.1']],
+    ['2001:db8:5::1', { device: 'eth1' }, ['2001:db8:5::1/128', 'dev', 'eth1']],
+  ]
+  for (const [destination, options, words] of removed)
+    it(`is told at once when ${words.join(' ')} is deleted by hand`, async () => {
+      const { agent, context } = await open(destination, options)
+      // Its own start is told too, as soon as the monitor listens.
+      const startsAgain = async (): Promise<boolean> => {
+        await agent.stop(within())
+        await agent.start(within())
+        return context.changes() > 0
+      }
+      await waitFor(startsAgain, { what: 'the monitor tells' })
+      const before = context.changes()
+      hosts.ip('a', ...(destination.includes(':') ? ['-6'] : []), 'route', 'del', ...words)
+      await waitFor(() => context.changes() > before, { what: 'the deletion is told' })
+      const status = await agent.status(within())
+      assert.match(status.state === 'failed' ? status.reason : '', /is gone: somebody removed it/)
+      await agent.stop(within())
+    })
 
   it("never touches somebody else's route", async () => {
     hosts.ip('a', 'route', 'add', 'default', 'via', '10.99.2.2')

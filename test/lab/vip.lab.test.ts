@@ -15,6 +15,8 @@ type Host = keyof typeof hosts
 const v4 = '10.77.0.100'
 const v4b = '10.77.0.101'
 const v6 = 'fd77::100'
+/** In the mount namespace of a host program. */
+const noArping = 'mount --bind /bin/false "$(command -v arping)"'
 const hostProgram = fileURLToPath(new URL('./vip.host.ts', import.meta.url))
 
 function run(...command: string[]): string {
@@ -444,22 +446,31 @@ describe('vip on real devices', { skip: reason, timeout: 120_000 }, () => {
     })
   })
 
-  it('on the standby, says that two other hosts have the address; one of them may be the peer', async () => {
-    const agent = await opened('a')
-    await agent.ask('prepare')
-    for (const host of ['b', 'c'] as const) ip(host, 'addr', 'add', `${v4}/32`, 'dev', 'eth0')
-    const refused = await agent.attempt('prepare')
-    assert.equal(refused.error?.code, 'HS_RESOURCE')
-    for (const host of ['b', 'c'] as const) assert.match(refused.error?.message ?? '', new RegExp(macOf(host)))
-    ip('c', 'addr', 'del', `${v4}/32`, 'dev', 'eth0')
-    await agent.ask('prepare')
-    assert.deepEqual((await agent.ask('inspect')).value.answering, { [v4]: [macOf('b')] })
-    // A prepare that is no longer wanted ends at once, though the question would take a second.
-    ip('b', 'addr', 'del', `${v4}/32`, 'dev', 'eth0')
-    const { ms, error } = await agent.attempt('prepare', 100)
-    assert.equal(error?.code, 'HS_TIMEOUT')
-    assert.ok(ms < 900, `${ms} ms`)
-  })
+  const probed = [
+    ['IPv4', v4, [`${v4}/32`, 'dev', 'eth0'], ''],
+    ['IPv6', v6, [`${v6}/128`, 'dev', 'eth0', 'nodad'], ''],
+    // Its neighbours are asked without arping.
+    ['IPv6, where arping is missing', v6, [`${v6}/128`, 'dev', 'eth0', 'nodad'], noArping],
+  ] as const
+  for (const [family, address, form, setup] of probed) {
+    it(`on the standby, says that two other hosts have the address; one of them may be the peer (${family})`, async () => {
+      const agent = await opened('a', { address, setup })
+      await agent.ask('prepare')
+      for (const host of ['b', 'c'] as const) ip(host, 'addr', 'add', ...form)
+      const refused = await agent.attempt('prepare')
+      assert.equal(refused.error?.code, 'HS_RESOURCE')
+      for (const host of ['b', 'c'] as const) assert.match(refused.error?.message ?? '', new RegExp(macOf(host)))
+      ip('c', 'addr', 'del', form[0], 'dev', 'eth0')
+      await agent.ask('prepare')
+      assert.deepEqual((await agent.ask('inspect')).value.answering, { [address]: [macOf('b')] })
+      assert.equal(ip('a', 'neigh', 'show', address), '', 'nothing of the question stays')
+      // A prepare that is no longer wanted ends at once, though the question would take a second.
+      ip('b', 'addr', 'del', form[0], 'dev', 'eth0')
+      const { ms, error } = await agent.attempt('prepare', 100)
+      assert.equal(error?.code, 'HS_TIMEOUT')
+      assert.ok(ms < 900, `${ms} ms`)
+    })
+  }
 
   it('notices that its device vanished, and can still stop', async () => {
     ip('a', 'link', 'add', 'eth9', 'type', 'veth', 'peer', 'name', 'eth9p')
@@ -488,7 +499,6 @@ describe('vip on real devices', { skip: reason, timeout: 120_000 }, () => {
       ip('sw', 'link', 'set', 'port-a', 'down')
     }
 
-    const noArping = 'mount --bind /bin/false "$(command -v arping)"'
     const paths: [name: string, address: string, options: object, setup: string, waitMs: number, want: object][] = [
       ['arping', v4, {}, '', 0, { ipv4: 'arping' }],
       ['kernel', v4, { announce: 'kernel' }, '', 0, { ipv4: 'kernel' }],

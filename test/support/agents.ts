@@ -27,24 +27,28 @@ export function within(limitMs = 20_000, epoch = 1): OperationContext {
   return { epoch, signal: AbortSignal.timeout(limitMs) }
 }
 
-/** What the engine gives an agent; `record()` is what it wrote down. */
+/** What the engine gives an agent; `record()` is what it wrote down, `changes()` how often it reported a change. */
 export function agentContext(
   directory: string,
   leftover: Readonly<Record<string, unknown>> | null = null,
   logger: Logger = silentLogger,
-): ResourceContext & { record(): Readonly<Record<string, unknown>> | null } {
+): ResourceContext & { record(): Readonly<Record<string, unknown>> | null; changes(): number } {
+  let changes = 0
   let record: Readonly<Record<string, unknown>> | null = null
   return {
     self: 'master',
     group: 'web',
     logger,
     directory,
-    changed() {},
+    changed() {
+      changes++
+    },
     remember(next) {
       record = next
     },
     leftover,
     record: () => record,
+    changes: () => changes,
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isNetwork, parseIpAddress } from '../../src/platform/ip-address.ts'
+import { monitoredDestination } from '../../src/platform/ip-monitor.ts'
 import { isShown, routeWords } from '../../src/platform/route-manager.ts'
 import { type RouteOptions, route } from '../../src/resources/route.ts'
 import type { HotStandbyError } from '../../src/roles/error.ts'
@@ -61,6 +62,19 @@ describe('route()', () => {
 })
 
 describe('what ip says of a route', () => {
+  it('names the destination of each change', () => {
+    const lines: readonly (readonly [line: string, destination: string | undefined])[] = [
+      ['default via 192.0.2.1 dev eth0 ', 'default'],
+      ['Deleted default via fe80::1 dev eth0 metric 1024 pref medium', 'default'],
+      ['10.1.0.0/16 via 10.0.0.2 dev eth1 table 77 ', '10.1.0.0/16'],
+      ['Deleted local 10.1.0.1 dev eth0 table local proto kernel scope host src 10.1.0.1 ', '10.1.0.1'],
+      ['unreachable 2001:db8::/32 dev lo metric 1024 error -113 pref medium', '2001:db8::/32'],
+      ['2001:db8::1 dev eth0 metric 1024 pref medium', '2001:db8::1'],
+      ['\tnexthop via 10.0.0.2 dev eth0 weight 1 ', undefined],
+    ]
+    for (const [line, destination] of lines) assert.equal(monitoredDestination(line), destination, line)
+  })
+
   const wanted = {
     destination: '0.0.0.0/0',
     family: 4,

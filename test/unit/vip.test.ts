@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { findDevice, type NetworkDevice, readDevices } from '../../src/platform/address.ts'
-import { monitoredDevice } from '../../src/platform/address-watch.ts'
 import { answersOf } from '../../src/platform/announce.ts'
 import { hostForm, type IpAddress, inSubnet, parseIpAddress } from '../../src/platform/ip-address.ts'
+import { monitoredDevice } from '../../src/platform/ip-monitor.ts'
 import { macvlanOf } from '../../src/platform/macvlan.ts'
 import { shared } from '../../src/platform/shared.ts'
 import { parseIpaddr } from '../../src/resources/ipaddr.ts'
@@ -129,6 +129,8 @@ describe('vip()', () => {
 })
 
 describe('what arping says', () => {
+  const asked = ['10.0.0.100', '10.0.0.101', 'fd77::100', 'fd77::101', 'fd77::102'].map((address) => ({ address }))
+
   it('is read as who answers for what', () => {
     const text = `ARPING 10.0.0.100 from 0.0.0.0 eth0
 Unicast reply from 10.0.0.100 [02:37:A3:17:29:ED]  0.540ms
@@ -138,9 +140,21 @@ Unicast reply from 10.0.0.100 [02:37:A3:17:29:ED]  0.540ms
 Sent 1 probes (1 broadcast(s))
 Received 2 response(s)
 arping: invalid option`
-    assert.deepEqual(Object.fromEntries(answersOf(text)), {
+    assert.deepEqual(Object.fromEntries(answersOf(text, asked)), {
       '10.0.0.100': ['02:37:a3:17:29:ed', 'f2:c5:43:5e:75:57'],
       '10.0.0.101': ['f2:c5:43:5e:75:57'],
+    })
+  })
+
+  it('is read beside what ip monitor says of IPv6 neighbours', () => {
+    const text = `fd77::100 lladdr 02:37:a3:17:29:ed REACHABLE
+fd77::100 dev eth0 lladdr f2:c5:43:5e:75:57 router REACHABLE
+fd77::101 FAILED
+fe80::1 lladdr f2:c5:43:5e:75:57 STALE
+Deleted fd77::102 dev eth0 lladdr f2:c5:43:5e:75:57 STALE
+RTNETLINK answers: No such file or directory`
+    assert.deepEqual(Object.fromEntries(answersOf(text, asked)), {
+      'fd77::100': ['02:37:a3:17:29:ed', 'f2:c5:43:5e:75:57'],
     })
   })
 })
