@@ -27,6 +27,7 @@ const files = () =>
 export const runAgentTests = async (patterns) => {
   ensurePackages(LISTS.lab)
   const total = { passed: 0, failed: 0, skipped: 0 }
+  const notRun = []
   const scratch = mkdtempSync(join(tmpdir(), 'hot-standby-agents-'))
   for (const file of files()) {
     const tally = join(scratch, 'counts.json')
@@ -42,13 +43,17 @@ export const runAgentTests = async (patterns) => {
     const counts = read(tally) ?? { passed: 0, failed: 1, skipped: 0 }
     if (status !== 0 && counts.failed === 0) counts.failed = 1
     for (const name of Object.keys(total)) total[name] += counts[name]
+    notRun.push(...(counts.notRun ?? []))
     rmSync(tally, { force: true })
   }
   rmSync(scratch, { recursive: true, force: true })
   const { passed, failed, skipped } = total
   const nothing = passed + failed === 0
   if (nothing) console.log(`lab: no test of an agent matches ${patterns.join(' ')}`)
-  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+  for (const what of notRun) console.log(`not run, and not counted: ${what}`)
+  console.log(
+    `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}${notRun.length > 0 ? `, ${notRun.length} not run` : ''}`,
+  )
   return failed > 0 || nothing ? 1 : 0
 }
 

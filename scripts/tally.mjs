@@ -13,9 +13,11 @@ const lines = Boolean(process.env.TALLY_LINES)
 const where = ({ file, line }) => (file === undefined ? '' : ` (${relative('.', file)}${line > 1 ? `:${line}` : ''})`)
 
 export default async function* tally(events) {
-  const counts = { passed: 0, failed: 0, skipped: 0 }
+  const counts = { passed: 0, failed: 0, skipped: 0, notRun: [] }
   for await (const { type, data } of events) {
     if (type === 'test:stdout' || type === 'test:stderr') {
+      // A test file says so of what cannot be tried on this machine: it is neither passed nor failed.
+      for (const [, what] of data.message.matchAll(/^not run: (.*)$/gm)) counts.notRun.push(what)
       yield data.message
     } else if (type === 'test:pass' || type === 'test:fail') {
       const failed = type === 'test:fail'

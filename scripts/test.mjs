@@ -83,7 +83,7 @@ async function runScript(script, ...words) {
     lastLines = (lastLines + chunk).slice(-1000)
   })
   const [status] = await new Promise((done) => child.once('close', (...exit) => done(exit)))
-  const match = /(?:^|\n)(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$/.exec(lastLines)
+  const match = /(?:^|\n)(\d+) passed, (\d+) failed(?:, (\d+) skipped)?(?:, \d+ not run)?\s*$/.exec(lastLines)
   const [passed, failed, skipped] = match ? match.slice(1).map((text) => Number(text ?? 0)) : [0, 0, 0]
   if (status !== 0 && failed === 0) return { passed, failed: 1, skipped }
   return match ? { passed, failed, skipped } : { passed: 1, failed: 0, skipped: 0 }

@@ -304,7 +304,8 @@ export class Cluster implements AsyncDisposable {
   /**
    * Takes changed options while everything runs on: keys, times, groups and resources, failback and hold-down. Groups that are
    * new join, groups that are gone are given up; in a group that runs, new resources start in their place and those that are gone
-   * stop. A resource that stays keeps the options it was started with: give it another name to change them.
+   * stop. A resource whose options are others under the same name is stopped and started anew, and everything behind it too; other
+   * times alone are taken as they are. What has functions as options (`app`, `hook`) is kept: give it another name to change it.
    * Rejects with `HS_CONFIG`, and changes nothing, when the options are wrong or change what needs a restart (names, links).
    */
   async reload(options: ClusterOptions): Promise<void> {
@@ -341,7 +342,7 @@ export class Cluster implements AsyncDisposable {
 
   /**
    * Other groups and resources while everything else stays: {@link Cluster.reload} with these. Call it on both nodes. In a group that
-   * runs here, what is new starts in its place, what is gone stops, and what stays is not touched.
+   * runs here, what is new starts in its place, what is gone stops, what has other options starts anew, and what stays is not touched.
    */
   async setGroups(groups: readonly GroupOptions[]): Promise<void> {
     await this.reload({ ...this.#options, groups })

@@ -15,12 +15,13 @@ import { openStateDirectory, type StateDirectory } from '../platform/state.ts'
 import type { Arbiter } from '../roles/arbiter.ts'
 import { HotStandbyError, isHotStandbyError, messageOf } from '../roles/error.ts'
 import type { KeyRing } from '../roles/key-ring.ts'
-import type { ResourceAgent, ResourcePlugin } from '../roles/resource-agent.ts'
+import type { ResourceAgent, ResourceContext } from '../roles/resource-agent.ts'
 import type { TransportPlugin } from '../roles/transport.ts'
 import { diagnoseSilence } from '../transports/link-diagnosis.ts'
 import { classicCutter } from '../wire/classic-cutter.ts'
 import { sessionBytes } from '../wire/sealed.ts'
 import { abortable } from './abortable.ts'
+import { Agents } from './agents.ts'
 import { Chronicle } from './chronicle.ts'
 import { type FlightRecorder, openRecorder } from './flight-recorder.ts'
 import { groupConfig } from './group-config.ts'
@@ -45,6 +46,8 @@ const probeMaxMs = 50
 const silentLinkMaxMs = 10_000
 /** How long one agent, link or arbiter may take to close before the others are closed without it. */
 const closeLimitMs = 10_000
+/** Of what closes parts with a limit of their own: the longest that a timer can wait. */
+const eachHasItsLimit = 2 ** 31 - 1
 /** Under this name the state directory holds what `respawn` runs. */
 const respawnRecord = 'respawn'
 
@@ -55,7 +58,7 @@ export class Engine {
   /** What was opened, in order; closed in reverse. */
   readonly #closers: { readonly close: () => Promise<void> | void; readonly limitMs: number }[] = []
   readonly #links = new Map<string, OpenLink>()
-  readonly #agents = new Map<string, ResourceAgent>()
+  readonly #agents: Agents
   #ring: KeyRing
   #state!: StateDirectory
   #core!: Core
@@ -76,6 +79,7 @@ export class Engine {
     this.#options = options
     this.#listeners = listeners
     this.#ring = openKeys(options)
+    this.#agents = new Agents((group, name) => this.#contextOf(group, name), options.logger)
     this.#chronicle = new Chronicle(options.node, options.peer)
   }
 
@@ -119,8 +123,10 @@ export class Engine {
     const { stateDirectory, logger, groups } = this.#options
     this.#state = openStateDirectory(stateDirectory, { logger })
     this.#whenClosing(() => this.#state.close())
+    this.#whenClosing(() => this.#agents.close(), eachHasItsLimit)
     // Agents first: they fork their helpers while the process is small, and remove what a killed predecessor left.
-    for (const group of groups) for (const plugin of group.resources) await this.#openAgent(group.name, plugin, signal)
+    for (const group of groups)
+      for (const plugin of group.resources) await this.#agents.open(group.name, plugin, signal)
     const identity = await this.#takeIdentity()
     for (const plugin of this.#usableTransports()) await this.#openLink(plugin, signal)
     const onIsolated = this.#options.onIsolated ?? (await this.#defaultOnIsolated())
@@ -165,9 +171,8 @@ export class Engine {
     return { directory, generationFrom, uuidFrom }
   }
 
-  async #openAgent(group: string, plugin: ResourcePlugin, signal?: AbortSignal): Promise<void> {
-    const { name } = plugin
-    const agent = plugin.create({
+  #contextOf(group: string, name: string): ResourceContext {
+    return {
       self: this.#options.node,
       group,
       logger: this.#options.logger,
@@ -175,11 +180,7 @@ export class Engine {
       changed: () => this.#loop?.changed(name),
       remember: (record) => this.#state.remember(name, record),
       leftover: this.#state.remembered(name),
-    })
-    this.#agents.set(name, agent)
-    signal?.throwIfAborted()
-    this.#whenClosing(() => agent.close?.())
-    if (agent.open) await abortable(agent.open(), signal)
+    }
   }
 
   /** Heartbeat's files may name both ends, the same on both hosts: the link to our own address is left out. */
@@ -308,7 +309,9 @@ export class Engine {
       deadpingMs: Math.max(0, ...options.arbiters.map((arbiter) => arbiter.deadpingMs ?? options.deadpingMs)),
       keyId: this.#ring.active,
       held: this.#ring.held,
-      groups: options.groups.map((group) => groupConfig(group, options.restarts)),
+      groups: options.groups.map((group) =>
+        groupConfig(group, options.restarts, (name) => this.#agents.revision(name)),
+      ),
       autoFailback: options.autoFailback ?? false,
       onIsolated,
       restartWindowMs: options.restartWindowMs,
@@ -353,23 +356,7 @@ export class Engine {
   /** Takes new keys, times and resources while everything runs on; resolves to what the core is to be told. */
   async reload(options: Resolved): Promise<Reconfiguration> {
     const ring = openKeys(options)
-    const added: string[] = []
-    try {
-      for (const group of options.groups)
-        for (const plugin of group.resources) {
-          if (this.#agents.has(plugin.name)) continue
-          added.push(plugin.name)
-          await this.#openAgent(group.name, plugin)
-        }
-    } catch (error) {
-      // Nothing is changed: those that could be opened are closed again.
-      for (const name of added) {
-        const agent = this.#agents.get(name)
-        this.#agents.delete(name)
-        await this.#close(() => agent?.close?.())
-      }
-      throw error
-    }
+    await this.#agents.reload(options.groups)
     this.#ring = ring
     this.#loop.setLinks(loopLinks(this.#links, { ring, session: this.#session }, options))
     return this.#reconfiguration(options, options.onIsolated ?? (await this.#defaultOnIsolated()))

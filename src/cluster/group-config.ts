@@ -2,8 +2,15 @@ import type { GroupConfig } from '../core/types.ts'
 import { durationMs } from '../roles/duration.ts'
 import type { Resolved } from './resolve.ts'
 
-/** A group as the core knows it. `restarts` is the pair's own, for groups that say nothing else. */
-export function groupConfig(group: Resolved['groups'][number], restarts: number | undefined): GroupConfig {
+/**
+ * A group as the core knows it. `restarts` is the pair's own, for groups that say nothing else; `revisionOf` tells which settings
+ * of a resource these are.
+ */
+export function groupConfig(
+  group: Resolved['groups'][number],
+  restarts: number | undefined,
+  revisionOf: (resource: string) => number | undefined,
+): GroupConfig {
   const { name, preferred, key, resources, handover, restartWindow, holdDown } = group
   return {
     name,
@@ -19,6 +26,7 @@ export function groupConfig(group: Resolved['groups'][number], restarts: number 
       operations: resource.operations,
       exclusive: resource.exclusive ?? 'data',
       restarts: resource.restarts,
+      revision: revisionOf(resource.name),
     })),
   }
 }

@@ -1,5 +1,6 @@
 import type { OperationResult } from '../roles/host.ts'
 import type { Operation } from '../roles/resource-agent.ts'
+import { outdated, withTimesOf } from './adaptation.ts'
 import type { Agenda } from './agenda.ts'
 import { Announcements } from './announcements.ts'
 import { Failures, restartPauseMs } from './failures.ts'
@@ -74,9 +75,10 @@ export class Group {
     return this.#config
   }
 
-  /** While it serves, what is configured no more stops and what is new starts, each in its place; what stays runs on. */
+  /** While it serves, what is outdated stops and what is new starts, each in its place; what stays runs on, with the new times. */
   configure(config: GroupConfig): void {
     this.#config = config
+    for (const [name, touched] of this.#touched) this.#touched.set(name, withTimesOf(touched, config.resources))
     if (this.#serving) this.#adapt()
   }
 
@@ -89,8 +91,7 @@ export class Group {
 
   #adapt(): void {
     const { resources } = this.#config
-    const isWanted = (name: string) => resources.some((resource) => resource.name === name) && this.#started.has(name)
-    const gone = [...this.#touched.values()].filter(({ name }) => !isWanted(name))
+    const gone = outdated([...this.#touched.values()], this.#started, resources)
     const isNew = resources.some(({ name }) => !this.#touched.has(name))
     if ((gone.length === 0 && !isNew) || this.#port.isMaintained()) return
     const job = this.#newJob()
@@ -249,7 +250,7 @@ export class Group {
     return this.#serving
   }
 
-  /** A resource reported a change by itself: look now. */
+  /** A resource reported a change by itself, or its interval is over: look now. */
   changed(name: string): void {
     const resource = this.#config.resources.find((entry) => entry.name === name)
     if (resource && this.#serving) this.#check(resource)
@@ -391,10 +392,9 @@ export class Group {
     next(0, 0)
   }
 
-  #watch(resource: ResourceConfig): void {
-    const { intervalMs } = resource.times
-    if (intervalMs === 0 || !resource.operations.includes('status')) return
-    this.#port.agenda.set(`monitor:${resource.name}`, this.#port.monoMs() + intervalMs, () => this.#check(resource))
+  #watch({ name, times, operations }: ResourceConfig): void {
+    if (times.intervalMs === 0 || !operations.includes('status')) return
+    this.#port.agenda.set(`monitor:${name}`, this.#port.monoMs() + times.intervalMs, () => this.changed(name))
   }
 
   #check(resource: ResourceConfig): void {

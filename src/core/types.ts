@@ -16,6 +16,8 @@ export interface ResourceConfig {
   readonly exclusive: 'address' | 'data'
   /** Instead of that of the group. */
   readonly restarts?: number | undefined
+  /** Grows when a reload changes its settings under the same name; left out: never. One that is not what was started is outdated. */
+  readonly revision?: number | undefined
 }
 
 /** A group as the core knows it: its resources in the order of their start. */

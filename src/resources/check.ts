@@ -70,6 +70,7 @@ export function check(name: string, options: CheckOptions): ResourcePlugin {
   })
   return {
     kind: 'resource',
+    settings: options,
     type: 'check',
     name: `check:${name}`,
     times,

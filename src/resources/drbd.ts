@@ -65,9 +65,11 @@ export function drbd(resource: string, options: DrbdOptions = {}): ResourcePlugi
     statusTimeout: '10s',
     statusInterval: '5s',
   })
-  const setup: Setup = { resource, binary, times }
+  const settings = { resource, binary }
+  const setup: Setup = { ...settings, times }
   return {
     kind: 'resource',
+    settings,
     type: 'drbd',
     exclusive: 'data',
     name: `drbd:${resource}`,

@@ -85,9 +85,11 @@ export function fs(device: string, directory: string, type: string, options: FsO
     statusInterval: '5s',
   })
   const killAfterMs = killAfter === undefined ? undefined : durationMs(killAfter, 'fs.killAfter')
-  const setup = { device, directory, type, mountOptions, check: check === 'preen', killAfterMs, times }
+  const settings = { device, directory, type, mountOptions, check: check === 'preen', killAfterMs }
+  const setup = { ...settings, times }
   return {
     kind: 'resource',
+    settings,
     type: 'fs',
     name: `fs:${directory}`,
     times,

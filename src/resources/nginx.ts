@@ -123,9 +123,11 @@ export function nginx(options: NginxOptions = {}): ResourcePlugin {
     statusTimeout: '5s',
     statusInterval: '1s',
   })
-  const setup: Setup = { mode, binary, config, args: [...args], url, host, expect, reload, unit, quitMs, times }
+  const settings = { mode, binary, config, args: [...args], url, host, expect, reload, unit, quitMs }
+  const setup: Setup = { ...settings, times }
   return {
     kind: 'resource',
+    settings,
     type: 'nginx',
     exclusive: 'address',
     name: config === undefined ? 'nginx' : `nginx:${config}`,

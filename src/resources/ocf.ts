@@ -77,6 +77,11 @@ export function ocf(agent: string, options: OcfOptions = {}): ResourcePlugin {
   const [, provider, type] = /^(?:ocf:)?([\w-]+):([\w.+-]+)$/.exec(String(agent)) ?? []
   if (provider === undefined || type === undefined || type.startsWith('.'))
     throw optionError('ocf', `'${String(agent)}' is no agent; right is 'ocf:PROVIDER:NAME', as 'ocf:heartbeat:IPaddr2'`)
+  if (type === 'drbd')
+    throw optionError(
+      'ocf',
+      `'${agent}' serves only when it is promoted, which ocf() never does; right is drbd('NAME')`,
+    )
   const { instance = type, checkLevel = 0, root = '/usr/lib/ocf' } = options
   if (!/^[\w.:-]+$/.test(instance))
     throw optionError('ocf.instance', `'${instance}' has other characters than letters, digits and ._:-`)
@@ -90,9 +95,11 @@ export function ocf(agent: string, options: OcfOptions = {}): ResourcePlugin {
     statusInterval: '10s',
   })
   const parameters = checkedParameters(options.parameters ?? {})
-  const setup: Setup = { provider, type, instance, root, checkLevel, parameters, times }
+  const settings = { provider, type, instance, root, checkLevel, parameters }
+  const setup: Setup = { ...settings, times }
   return {
     kind: 'resource',
+    settings,
     type: 'ocf',
     name: `ocf:${provider}:${type}${instance === type ? '' : `:${instance}`}`,
     times,
@@ -144,6 +151,10 @@ class OcfAgent implements ResourceAgent {
         const message = `${this.#name} advises ${advisedMs / 1000} s for ${action}, its limit here is ${limitMs / 1000} s`
         this.#context.logger.warn({ group: this.#context.group }, message)
       }
+    }
+    if (metadata.actions.has('promote')) {
+      const message = `${this.#name} can be promoted; here it is started and never promoted: right for what serves without`
+      this.#context.logger.warn({ group: this.#context.group }, message)
     }
     const { leftover } = this.#context
     if (leftover?.['agent'] !== this.#name) return

@@ -58,6 +58,7 @@ export function route(destination: string, options: RouteOptions = {}): Resource
   const besides = [table === undefined ? '' : `table ${table}`, metric === undefined ? '' : `metric ${metric}`]
   return {
     kind: 'resource',
+    settings: wanted,
     type: 'route',
     exclusive: 'address',
     name: ['route:', wanted.destination, ...besides.filter((text) => text !== '').map((text) => ` ${text}`)].join(''),

@@ -82,6 +82,7 @@ export function script(path: string, options: ScriptOptions = {}): ResourcePlugi
   })
   return {
     kind: 'resource',
+    settings: { path, args, dialect, env: options.env },
     type: 'script',
     name,
     times,

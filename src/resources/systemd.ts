@@ -74,9 +74,11 @@ export function systemd(unit: string, options: SystemdOptions = {}): ResourcePlu
     statusTimeout: '5s',
     statusInterval: '10s',
   })
-  const setup: Setup = { unit: name, mode, reload, allowStatic, times }
+  const settings = { unit: name, mode, reload, allowStatic }
+  const setup: Setup = { ...settings, times }
   return {
     kind: 'resource',
+    settings,
     type: 'systemd',
     name: `systemd:${name}`,
     times,

@@ -81,6 +81,7 @@ export function vip(address: string | readonly string[], options: VipOptions = {
   })
   return {
     kind: 'resource',
+    settings,
     type: 'vip',
     exclusive: 'address',
     overlaps: true,

@@ -80,6 +80,11 @@ export interface ResourcePlugin {
   /** Name of the resource, unique within the cluster: `vip:192.168.1.100/24`. */
   readonly name: string
   readonly times: ResourceTimes
+  /**
+   * What the agent is made of, without the times: plain data. When a reload brings other settings under the same name, the agent
+   * that runs stops the resource and the new one starts it. Left out: what runs is kept, whatever the options are.
+   */
+  readonly settings?: unknown
   /** Network device it needs, where one was named. */
   readonly device?: string | undefined
   /** Floating addresses it brings, for checks against what the host has. */

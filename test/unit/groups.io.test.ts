@@ -8,6 +8,7 @@ import {
   type GroupOptions,
   isHotStandbyError,
   memoryNetwork,
+  type ResourcePlugin,
   serveControl,
 } from '../../src/index.ts'
 import { temporaryDirectory } from '../support/agents.ts'
@@ -38,6 +39,84 @@ describe('groups at run time', () => {
     await until('the old one has stopped', () => log.length === 4)
     await one.stop()
     assert.deepEqual(log.slice(2, 6), ['start b', 'stop a', 'stop c', 'stop b'], 'the stop goes by the new order')
+  })
+
+  describe('with other options under the same name', () => {
+    interface Kept {
+      readonly log: string[]
+      /** Its agent cannot be opened, for this reason. */
+      broken?: string
+    }
+    /** Its agents write down what they are asked, and which options they have. */
+    function configured({ log, ...kept }: Kept, name: string, device: string, statusInterval = 1000): ResourcePlugin {
+      return {
+        kind: 'resource',
+        type: 'noted',
+        name,
+        settings: { device },
+        times: { startMs: 1000, stopMs: 1000, statusMs: 1000, intervalMs: statusInterval },
+        operations: ['start', 'stop', 'status'],
+        create: () => ({
+          open: async () => {
+            if (kept.broken !== undefined) throw new Error(kept.broken)
+          },
+          close: async () => void log.push(`close ${name} ${device}`),
+          start: async () => void log.push(`start ${name} ${device}`),
+          stop: async () => void log.push(`stop ${name} ${device}`),
+          status: async () => {
+            log.push(`status ${name} ${device}`)
+            return { state: 'running' }
+          },
+        }),
+      }
+    }
+    const jobs = (...resources: ResourcePlugin[]): GroupOptions[] => [{ name: 'jobs', preferred: 'one', resources }]
+
+    it('stop by the old, start by the new, and take what is behind them along', async (t) => {
+      const [here, there]: [Kept, Kept] = [{ log: [] }, { log: [] }]
+      const all = (kept: Kept, device: string) =>
+        jobs(configured(kept, 'a', 'x'), configured(kept, 'b', device), configured(kept, 'c', 'x'))
+      const { one, two } = pairOf(t, { groups: all(here, 'x') })
+      await startPair(one, two)
+      here.log.length = 0
+      await Promise.all([one.setGroups(all(here, 'y')), two.setGroups(all(there, 'y'))])
+      await until('all run again', () => here.log.includes('start c x'))
+      // The old agent of the standby is closed at once, that of the owner between.
+      assert.deepEqual(here.log, ['close b x', 'stop c x', 'stop b x', 'close b x', 'start b y', 'start c x'])
+      assert.deepEqual(there.log, [], 'nothing is started on the standby')
+      assert.equal(one.snapshot().groups[0]?.state, 'active')
+      await one.stop()
+      await until('the peer serves, with the new options', () => there.log.includes('start b y'))
+      assert.deepEqual(here.log.filter((line) => line.startsWith('stop')).slice(2), [
+        'stop c x',
+        'stop b y',
+        'stop a x',
+      ])
+    })
+
+    it('run on when only their times are others, which are taken', async (t) => {
+      const kept: Kept = { log: [] }
+      const { one, two } = pairOf(t, { groups: jobs(configured(kept, 'a', 'x', 100)) })
+      await startPair(one, two)
+      kept.log.length = 0
+      await Promise.all([one, two].map((node) => node.setGroups(jobs(configured(kept, 'a', 'x', 20)))))
+      await until('it is looked at by the new interval', () => kept.log.length > 2)
+      assert.deepEqual(new Set(kept.log), new Set(['status a x']))
+    })
+
+    it('reject where they cannot work, on the standby; on the owner the peer takes over', async (t) => {
+      const [here, there]: [Kept, Kept] = [{ log: [] }, { log: [] }]
+      const { one, two } = pairOf(t, { groups: jobs(configured(here, 'a', 'x')) })
+      await startPair(one, two)
+      const broken = jobs(configured({ log: there.log, broken: 'no such device' }, 'a', 'y'))
+      await assert.rejects(two.setGroups(broken), /no such device/)
+      assert.deepEqual(there.log, ['close a y'], 'the new one is closed, the old one is kept')
+      here.log.length = 0
+      await one.setGroups(broken)
+      await until('the peer serves', () => two.snapshot().groups[0]?.state === 'active')
+      assert.deepEqual(here.log[0], 'stop a x')
+      assert.ok(here.log.includes('start a x'), 'the peer has the old options still')
+    })
   })
 
   it('come and go', async (t) => {

@@ -149,6 +149,20 @@ test('limits below what the agent advises are told', async (t) => {
   ])
 })
 
+test('what can be promoted never is: told, and refused where nothing serves without', async (t) => {
+  const { logger, lines } = collectingLogger()
+  const promotable = metadata.replace('<actions>', '<actions><action name="promote" timeout="10s"/>')
+  const options = agentIn(temporaryDirectory(t), service, promotable)
+  await make({ ...options, statusTimeout: '40s', stopTimeout: '2m' }, agentContext('/tmp', null, logger)).open?.()
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('warn')),
+    ['warn ocf:test:lab can be promoted; here it is started and never promoted: right for what serves without'],
+  )
+  assert.throws(() => ocf('ocf:linbit:drbd'), { code: 'HS_CONFIG', message: /right is drbd\('NAME'\)/ })
+  const meta = { ...options, parameters: { ...options.parameters, CRM_meta_clone_max: 2 } }
+  await assert.rejects(async () => make(meta).open?.(), { code: 'HS_CONFIG', message: /no such parameter/ })
+})
+
 test('an agent that is missing, open to others or no agent is refused', async (t) => {
   const directory = temporaryDirectory(t)
   const options = agentIn(directory, service, 'Usage: lab start|stop')
