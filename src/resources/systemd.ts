@@ -111,6 +111,8 @@ class SystemdAgent implements ResourceAgent {
   #busy = false
   /** What systemd told last by itself. */
   #told = ''
+  /** It was said that its file has changed. */
+  #toldChanged = false
 
   constructor(setup: Setup, context: ResourceContext) {
     this.#setup = setup
@@ -135,7 +137,6 @@ class SystemdAgent implements ResourceAgent {
     if (this.#unit.noBus !== '') {
       this.#warn(`D-Bus cannot be reached (${this.#unit.noBus}); systemctl is asked how ${unit} is, now and then`)
     }
-    if (facts.needsReload) this.#warn(`the file of ${unit} was changed; systemctl daemon-reload makes systemd read it`)
     if (mode === 'cold') {
       if (facts.file.startsWith('enabled')) {
         this.#warn(
@@ -223,6 +224,9 @@ class SystemdAgent implements ResourceAgent {
     }
     if (!facts.canStart) refuse('may not be started by hand (RefuseManualStart=yes)')
     if (reload && !facts.canReload) refuse('cannot be reloaded (it has no ExecReload=); leave systemd.reload out')
+    if (facts.needsReload && !this.#toldChanged)
+      this.#warn(`the file of ${unit} was changed; systemctl daemon-reload makes systemd read it`)
+    this.#toldChanged = facts.needsReload
     return facts
   }
 

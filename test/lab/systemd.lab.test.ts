@@ -26,6 +26,8 @@ const units: Readonly<Record<string, string>> = {
   'lab-clinging.service': service(
     `Type=exec\nTimeoutStopSec=5\nExecStart=/bin/sh -c "trap '' TERM; while :; do sleep 0.1; done"`,
   ),
+  // It never says that it is ready.
+  'lab-notify.service': service('Type=notify\nExecStart=/bin/sleep 1000'),
   'lab-failing.service': service('Type=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c "exit 3"'),
   'lab-missing-program.service': service('Type=exec\nExecStart=/nonexistent/program'),
   'lab-condition.service': `[Unit]\nConditionPathExists=/nonexistent\n${service('ExecStart=/bin/sleep 1000')}`,
@@ -126,7 +128,10 @@ describe('systemd(), inside a host with a real systemd', { skip: reason ?? false
   })
 
   it('starts and stops units of every type, and waits for their jobs', async (t) => {
-    for (const unit of ['lab-exec', 'lab-forking', 'lab-oneshot', 'lab-slow', 'lab@one']) {
+    for (const unit of [
+      ...['lab-exec', 'lab-forking', 'lab-oneshot', 'lab-slow'],
+      ...['lab@one', 'lab@foo-bar', String.raw`lab@srv-data\x2dbase`],
+    ]) {
       const { agent, context } = await open(unit)
       const begun = performance.now()
       await agent.start(within())
@@ -245,10 +250,61 @@ describe('systemd(), inside a host with a real systemd', { skip: reason ?? false
     assert.deepEqual(await agent.status(within()), { state: 'stopped' })
   })
 
-  it('a start that hangs leaves nothing running', async () => {
-    const { agent } = await open('lab-hang')
-    await assert.rejects(agent.start(within(300)), { code: 'HS_TIMEOUT' })
-    await waitFor(() => ['inactive', 'failed'].includes(active('lab-hang')), { what: 'the unit ended' })
+  it('a start that hangs leaves nothing running, nor does a unit that never says that it is ready', async () => {
+    for (const unit of ['lab-hang', 'lab-notify']) {
+      const { agent } = await open(unit)
+      await assert.rejects(agent.start(within(300)), { code: 'HS_TIMEOUT' })
+      await waitFor(() => ['inactive', 'failed'].includes(active(unit)), { what: `${unit} ended` })
+      await agent.stop(within())
+      assert.deepEqual(await agent.status(within()), { state: 'stopped' })
+    }
+  })
+
+  it('a start whose job somebody else cancels, or turns into a stop, fails and says so', async () => {
+    for (const words of [['stop', 'lab-hang'], ['cancel']]) {
+      const { agent } = await open('lab-hang')
+      const started = agent.start(within())
+      started.catch(() => {})
+      await waitFor(() => active('lab-hang') === 'activating', { what: 'the start is under way' })
+      host.run('systemctl', ...words)
+      await assert.rejects(started, { code: 'HS_RESOURCE', message: /lab-hang\.service start: .*cancelled/ })
+      await agent.stop(within())
+      assert.deepEqual(await agent.status(within()), { state: 'stopped' })
+    }
+  })
+
+  it('a start goes on when systemd reads its files, or executes itself, anew meanwhile', async () => {
+    for (const word of ['daemon-reload', 'daemon-reexec']) {
+      const { agent } = await open('lab-slow')
+      const started = agent.start(within())
+      started.catch(() => {})
+      await waitFor(() => active('lab-slow') === 'activating', { what: 'the start is under way' })
+      host.run('systemctl', word)
+      await started
+      assert.equal(active('lab-slow'), 'active', word)
+      assert.deepEqual(await agent.status(within()), { state: 'running' })
+      await agent.stop(within())
+      assert.equal(active('lab-slow'), 'inactive')
+    }
+  })
+
+  it('warns of a unit file that was replaced and not read: what runs does so by the old one', async () => {
+    const { agent, lines } = await open('lab-exec')
+    assert.doesNotMatch(lines.join(), /daemon-reload/)
+    const file = '/etc/systemd/system/lab-exec.service'
+    // What does not run is read anew by itself.
+    await agent.start(within())
+    host.run('sh', '-c', `sleep 0.01; echo '# another one' >>${file}`)
+    try {
+      await agent.start(within())
+      assert.match(
+        lines.join(),
+        /the file of lab-exec\.service was changed; systemctl daemon-reload makes systemd read it/,
+      )
+      await agent.stop(within())
+    } finally {
+      host.write({ 'lab-exec.service': units['lab-exec.service'] ?? '' })
+    }
   })
 
   it('kill -9 of the member during a start: its successor ends the unit before it joins', async () => {
@@ -327,6 +383,20 @@ describe('systemd(), inside a host with a real systemd', { skip: reason ?? false
       assert.equal(active('lab-exec'), 'active')
       await agent.stop(within())
       assert.equal(active('lab-exec'), 'inactive')
+    })
+  })
+
+  it('goes on when the message bus is started anew', async () => {
+    await elsewhere(hidden('/run/systemd/private'), async (agent) => {
+      await agent.open?.()
+      await agent.start(within())
+      host.run('systemctl', 'restart', 'dbus.service')
+      assert.deepEqual(await agent.status(within()), { state: 'running' })
+      await agent.stop(within())
+      assert.equal(active('lab-exec'), 'inactive')
+      await agent.start(within())
+      assert.equal((await agent.inspect?.())?.['way'], '/run/dbus/system_bus_socket', 'it is connected again')
+      await agent.stop(within())
     })
   })
 

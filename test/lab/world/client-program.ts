@@ -14,7 +14,10 @@ export interface ClientSettings {
   readonly port: number
   /** Time from one request to the next; default 5 ms. */
   readonly everyMs: number
-  /** A request without an answer is given up after this time; default 150 ms. */
+  /**
+   * A request without an answer is given up after this time; default 900 ms, just before TCP asks again for what was lost: until
+   * then an answer was late, afterwards something did not arrive.
+   */
   readonly timeoutMs: number
   /** Without a good answer for so long, nobody serves; default 100 ms. */
   readonly quietMs: number
@@ -26,7 +29,7 @@ export interface ClientReport extends Report {
   readonly cpuMs: number
 }
 
-const DEFAULTS: ClientSettings = { address: FLOATING, port: 80, everyMs: 5, timeoutMs: 150, quietMs: 100 }
+const DEFAULTS: ClientSettings = { address: FLOATING, port: 80, everyMs: 5, timeoutMs: 900, quietMs: 100 }
 const PROGRAM = fileURLToPath(new URL('../client.ts', import.meta.url))
 const TSX = import.meta.resolve('tsx')
 
