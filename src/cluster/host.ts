@@ -1,7 +1,7 @@
 import { randomBytes } from '../platform/random.ts'
 import { messageOf } from '../roles/error.ts'
 import type { Host, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
-import type { ResourceAgent } from '../roles/resource-agent.ts'
+import type { ResourceAgent, ResourceStatus } from '../roles/resource-agent.ts'
 import type { Instant } from '../roles/time.ts'
 
 /** What real time needs: whom to wake, the agents, and where the state goes. */
@@ -96,7 +96,7 @@ export class RealHost implements Host {
     const controller = new AbortController()
     this.#controllers.set(request.opId, controller)
     run(agent, request, controller.signal)
-      .catch((error: unknown): OperationResult => ({ ok: false, reason: messageOf(error) }))
+      .catch((error: unknown): OperationResult => ({ ok: false, reason: shortened(messageOf(error)) }))
       .then((result) => {
         this.#controllers.delete(request.opId)
         if (!this.#closed) done(result)
@@ -125,6 +125,25 @@ export class RealHost implements Host {
   }
 }
 
+/** What an agent says is told, recorded and shown to people: a few lines of it, whatever it was. */
+const reasonMaxLength = 2000
+
+function shortened(reason: string): string {
+  if (reason.length <= reasonMaxLength) return reason
+  return `${reason.slice(0, reasonMaxLength)} … (${reason.length} characters in all)`
+}
+
+/** An agent may answer anything: what is none of the three states is a failed one. */
+function believable(status: ResourceStatus | undefined): ResourceStatus {
+  if (status?.state === 'running' || status?.state === 'stopped') return { state: status.state }
+  if (status?.state === 'failed') return { state: 'failed', reason: shortened(String(status.reason)) }
+  const shown = shortened(JSON.stringify(status) ?? 'nothing')
+  return {
+    state: 'failed',
+    reason: `its status answered ${shown}; right is { state: 'running' | 'stopped' | 'failed' }`,
+  }
+}
+
 async function run(
   agent: ResourceAgent | undefined,
   { operation, epoch, resource }: OperationRequest,
@@ -132,7 +151,7 @@ async function run(
 ): Promise<OperationResult> {
   if (!agent) return { ok: false, reason: `no agent for ${resource}` }
   const context = { epoch, signal }
-  if (operation === 'status') return { ok: true, status: await agent.status(context) }
+  if (operation === 'status') return { ok: true, status: believable(await agent.status(context)) }
   await agent[operation]?.(context)
   return { ok: true }
 }
