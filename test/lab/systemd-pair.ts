@@ -20,22 +20,39 @@ const number = { a: 1, b: 2 } as const
 /** Floating addresses of the pair, one of each family. */
 export const FLOATING = ['10.88.0.100', 'fd88::100'] as const
 
+/** Those of its resources whose steps a test can replace, by the way in which they are run. */
+export const KINDS = { script: 'lab', lsb: 'lsb', ocf: 'ocf', systemd: 'app' } as const
+
 /**
- * A resource script whose steps can be replaced: what is in /run/lab.VERB is run as part of it first, and may end it. It
- * serves while /run/lab.on exists.
+ * A script whose steps can be replaced: what is in /run/NAME.VERB is run as part of it first, and may end it. It serves while
+ * /run/NAME.on exists.
  */
-const labScript = `#!/bin/bash
-[ -e "/run/lab.$1" ] && { touch "/run/lab.$1.begun"; . "/run/lab.$1"; }
+const scriptOf = (name: string, cases: string): string => `#!/bin/bash
+[ -e "/run/${name}.$1" ] && { touch "/run/${name}.$1.begun"; . "/run/${name}.$1"; }
 case $1 in
-  start) touch /run/lab.on ;;
-  stop) rm -f /run/lab.on ;;
-  status) [ -e /run/lab.on ] && echo running || echo stopped ;;
+  start) touch /run/${name}.on ;;
+  stop) rm -f /run/${name}.on ;;
+${cases}
 esac
 `
 
+const scripts: Readonly<Record<string, string>> = {
+  '/etc/ha.d/lab': scriptOf('lab', '  status) [ -e /run/lab.on ] && echo running || echo stopped ;;'),
+  '/etc/ha.d/lsb': scriptOf('lsb', '  status) [ -e /run/lsb.on ] || exit 3 ;;'),
+  '/etc/ha.d/ocf/resource.d/lab/ocf': scriptOf(
+    'ocf',
+    `  monitor) [ -e /run/ocf.on ] || exit 7 ;;
+  meta-data) echo '<resource-agent name="ocf"><parameters/><actions><action name="start" timeout="1s"/></actions></resource-agent>' ;;
+  *) exit 3 ;;`,
+  ),
+}
+
 const unit = `[Service]
 Type=exec
+ExecStartPre=/bin/bash -c '[ ! -e /run/app.start ] || { touch /run/app.start.begun; . /run/app.start; }'
 ExecStart=/bin/sleep 100000
+TimeoutStopSec=500ms
+ExecStop=/bin/bash -c '[ ! -e /run/app.stop ] || { touch /run/app.stop.begun; . /run/app.stop; }'
 [Install]
 WantedBy=multi-user.target
 `
@@ -66,7 +83,7 @@ addresses.b = 10.88.1.2
 device = eth1
 [group.web]
 preferred = a
-resources = addresses, lab, app, page
+resources = addresses, lab, lsb, ocf, app, page
 [resource.addresses]
 type = vip
 address = ${FLOATING.map((address) => `${address}/${address.includes(':') ? 64 : 24}`).join(', ')}
@@ -77,9 +94,25 @@ path = /etc/ha.d/lab
 startTimeout = 4s
 stopTimeout = 1500ms
 statusInterval = 500ms
+[resource.lsb]
+type = script
+path = /etc/ha.d/lsb
+dialect = lsb
+startTimeout = 4s
+stopTimeout = 1500ms
+statusInterval = 500ms
+[resource.ocf]
+type = ocf
+agent = ocf:lab:ocf
+root = /etc/ha.d/ocf
+startTimeout = 4s
+stopTimeout = 1500ms
+statusInterval = 500ms
 [resource.app]
 type = systemd
 unit = lab-app
+startTimeout = 4s
+stopTimeout = 1500ms
 [resource.page]
 type = nginx
 mode = cold
@@ -132,7 +165,7 @@ export class SystemdPair {
 
   /** Runs a line of shell on a host; what it printed, whatever its exit code. */
   sh(node: Node, line: string): string {
-    return this.#hosts[node].run('sh', '-c', line)
+    return this.#hosts[node].run('bash', '-c', line)
   }
 
   /** Writes a file of a host anew. */
@@ -159,7 +192,7 @@ export class SystemdPair {
   /** Both members run, their script behaves, and a serves: what every test begins with. */
   async home(): Promise<void> {
     for (const node of NODES) {
-      this.sh(node, 'rm -f /run/lab.start* /run/lab.stop* /run/lab.status*; chmod 755 /etc/ha.d/lab')
+      this.sh(node, `rm -f /run/{lab,lsb,ocf,app}.st*; chmod 755 ${Object.keys(scripts).join(' ')}`)
       const child = this.#members[node]
       if (!child || child.exitCode !== null || child.signalCode !== null) await this.start(node)
     }
@@ -174,6 +207,13 @@ export class SystemdPair {
     await this.serves('a')
     await this.ready('a')
     for (const node of NODES) this.#told[node] = []
+  }
+
+  /** A standby that failed looks again after 30 s; one that is started anew looks at once. */
+  async renew(node: Node): Promise<void> {
+    await this.kill(node)
+    this.sh(node, 'rm -f /run/{lab,lsb,ocf,app}.st*')
+    await this.start(node)
   }
 
   /** Waits until the owner knows that its peer could take the group. */
@@ -244,7 +284,7 @@ export class SystemdPair {
   /** Everything of the group that a host has. */
   has(node: Node): readonly string[] {
     const line =
-      'ip -o addr | grep -oE "10.88.0.100|fd88::100"; ls /run/lab.on 2>/dev/null; ' +
+      'ip -o addr | grep -oE "10.88.0.100|fd88::100"; ls /run/lab.on /run/lsb.on /run/ocf.on 2>/dev/null; ' +
       'for unit in lab-app nginx; do systemctl is-active -q $unit && echo $unit; done; true'
     return this.sh(node, line)
       .split('\n')
@@ -253,7 +293,7 @@ export class SystemdPair {
 
   /** Waits until this node serves everything to the client and the other one has nothing of it. */
   async serves(node: Node, withinMs = 15_000): Promise<void> {
-    const wanted = [...FLOATING, '/run/lab.on', 'lab-app', 'nginx'].join()
+    const wanted = [...FLOATING, '/run/lab.on', '/run/lsb.on', '/run/ocf.on', 'lab-app', 'nginx'].join()
     await waitFor(
       () =>
         this.has(node).join() === wanted &&
@@ -271,11 +311,37 @@ export class SystemdPair {
   async end(): Promise<void> {
     for (const node of NODES) await this.kill(node)
     await Promise.all(NODES.map((node) => this.#hosts[node].end()))
-    try {
-      run('ip', 'netns', 'del', `${prefix}-sw`)
-    } catch {
-      // It was not made.
+    for (const name of ['sw', 'c']) {
+      try {
+        run('ip', 'netns', 'del', `${prefix}-${name}`)
+      } catch {
+        // It was not made.
+      }
     }
+  }
+
+  /** A host on the clients' network that is none of the pair's gets an address, or loses it. */
+  stranger(verb: 'add' | 'del', address: string): void {
+    const form = address.includes(':') ? [`${address}/128`, 'dev', 'eth0', 'nodad'] : [`${address}/32`, 'dev', 'eth0']
+    run('ip', '-n', `${prefix}-c`, 'addr', verb, ...(verb === 'add' ? form : form.slice(0, 3)))
+  }
+
+  /** Takes a network device out of a host. */
+  unplug(node: Node, net: 0 | 1): void {
+    run('ip', '-n', `${prefix}-sw`, 'link', 'del', `${node}${net}`)
+  }
+
+  /** Puts it in, with the host's own addresses. */
+  plug(node: Node, net: 0 | 1): void {
+    this.#link(`${node}${net}`, `br${net}`, `eth${net}`, String(this.#hosts[node].pid))
+    this.sh(node, `ip addr add 10.88.${net}.${number[node]}/24 dev eth${net}; ip link set eth${net} up`)
+    if (net === 0) this.sh(node, `ip addr add fd88::${number[node]}/64 dev eth0 nodad`)
+  }
+
+  #link(port: string, bridge: string, device: string, namespace: string): void {
+    const sw = `${prefix}-sw`
+    run('ip', '-n', sw, 'link', 'add', port, 'type', 'veth', 'peer', 'name', device, 'netns', namespace)
+    run('ip', '-n', sw, 'link', 'set', port, 'master', bridge, 'up')
   }
 
   /** What a killed run has left. */
@@ -283,7 +349,7 @@ export class SystemdPair {
     for (const name of run('ip', 'netns')
       .split('\n')
       .map((line) => line.split(' ')[0] ?? '')) {
-      const pid = /^hs-(\d+)-sw$/.exec(name)?.[1]
+      const pid = /^hs-(\d+)-(?:sw|c)$/.exec(name)?.[1]
       if (pid !== undefined && !existsSync(`/proc/${pid}`)) run('ip', 'netns', 'del', name)
     }
   }
@@ -298,24 +364,20 @@ export class SystemdPair {
     }
     run('ip', '-n', sw, 'addr', 'add', '10.88.0.9/24', 'dev', 'br0')
     run('ip', '-n', sw, 'addr', 'add', 'fd88::9/64', 'dev', 'br0', 'nodad')
-    for (const node of NODES) {
-      for (const net of [0, 1]) {
-        const inner = ['peer', 'name', `eth${net}`, 'netns', String(this.#hosts[node].pid)]
-        run('ip', '-n', sw, 'link', 'add', `${node}${net}`, 'type', 'veth', ...inner)
-        run('ip', '-n', sw, 'link', 'set', `${node}${net}`, 'master', `br${net}`, 'up')
-        this.sh(node, `ip addr add 10.88.${net}.${number[node]}/24 dev eth${net}; ip link set eth${net} up`)
-      }
-      this.sh(node, `ip addr add fd88::${number[node]}/64 dev eth0 nodad`)
-    }
+    for (const node of NODES) for (const net of [0, 1] as const) this.plug(node, net)
+    run('ip', 'netns', 'add', `${prefix}-c`)
+    this.#link('c0', 'br0', 'eth0', `${prefix}-c`)
+    for (const line of ['addr add 10.88.0.8/24 dev eth0', 'link set eth0 up', 'addr add fd88::8/64 dev eth0 nodad'])
+      run('ip', '-n', `${prefix}-c`, ...line.split(' '))
   }
 
   #furnish(node: Node): void {
     this.sh(
       node,
-      'rm -rf /etc/ha.d /etc/systemd/system/nginx.service; mkdir -p /etc/ha.d /var/log/nginx /var/lib/nginx /var/www',
+      'rm -rf /etc/ha.d /etc/systemd/system/nginx.service; mkdir -p /etc/ha.d/ocf/resource.d/lab /var/log/nginx /var/lib/nginx /var/www',
     )
     this.put(node, '/etc/ha.d/hot-standby.ini', ini, '600')
-    this.put(node, '/etc/ha.d/lab', labScript, '755')
+    for (const [path, text] of Object.entries(scripts)) this.put(node, path, text, '755')
     this.put(node, '/etc/nginx/nginx.conf', nginxConf)
     this.put(node, '/var/www/index.html', `page of ${node}`)
     this.#hosts[node].write({ 'lab-app.service': unit })
