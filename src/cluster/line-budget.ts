@@ -2,7 +2,7 @@ import type { AuthenticatorPlugin, SigningKeySpec } from '../roles/authenticator
 import type { Issue } from '../roles/error.ts'
 import type { LivenessTimes } from '../roles/liveness-detector.ts'
 import { attachClassic, encodeClassic } from '../wire/classic.ts'
-import { message } from '../wire/message.ts'
+import { type Fields, message } from '../wire/message.ts'
 import { encodeNetstring } from '../wire/netstring.ts'
 import { sealedOverhead, toLine } from '../wire/sealed.ts'
 
@@ -85,7 +85,7 @@ function tokenLength({ method, create }: SigningKeySpec): number {
 }
 
 /** How many bytes a message is on the line. */
-function sizeOf({ keys }: AuthenticatorPlugin): (fields: Parameters<typeof message>[0]) => number {
+function sizeOf({ keys }: AuthenticatorPlugin): (fields: Fields) => number {
   const signing = keys.filter((spec) => spec.protects === 'signing')
   if (signing.length === 0)
     return (fields) => toLine(new Uint8Array(sealedOverhead + encodeNetstring(message(fields)).length)).length

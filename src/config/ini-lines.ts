@@ -1,4 +1,5 @@
-import { parse, unsafe } from 'ini'
+import { createRequire } from 'node:module'
+import type ini from 'ini'
 import type { Issue } from '../roles/error.ts'
 import { quoted } from './problems.ts'
 
@@ -21,6 +22,13 @@ export interface IniSection {
   readonly entries: ReadonlyMap<string, IniEntry>
 }
 
+/** Loaded when a file is first read: the loader of CommonJS modules takes memory, which a member made in code shall not pay. */
+let loaded: typeof ini | undefined
+function library(): typeof ini {
+  loaded ??= createRequire(import.meta.url)('ini') as typeof ini
+  return loaded
+}
+
 /**
  * Reads the lines of an ini file, each by itself with the `ini` package, which knows quotes, escapes and comments but not
  * where anything stands.
@@ -38,7 +46,7 @@ export function readIniLines(text: string, file: string, issues: Issue[]): reado
     if (/^\s*([;#]|$)/.test(raw)) continue
     const header = /^\s*\[([^\]]*)\]\s*([;#].*)?$/.exec(raw)
     if (header) {
-      const title = String(unsafe(header[1]!))
+      const title = String(library().unsafe(header[1]!))
       const dot = title.indexOf('.')
       const kind = dot < 0 ? title : title.slice(0, dot)
       const name = dot < 0 ? undefined : title.slice(dot + 1).replaceAll('\\.', '.')
@@ -59,7 +67,7 @@ function readEntry(
   entries: Map<string, IniEntry>,
   complain: (message: string) => void,
 ): void {
-  const [pair] = raw.includes('=') ? Object.entries(parse(raw) as Record<string, unknown>) : []
+  const [pair] = raw.includes('=') ? Object.entries(library().parse(raw) as Record<string, unknown>) : []
   if (!pair || pair[0] === '') {
     complain(`${quoted(raw.trim())} is neither 'key = value' nor '[section]'`)
     return

@@ -23,7 +23,7 @@ export function circumstancesOf(
   connectivity: Connectivity,
   config: CoreConfig,
   nowMs: number,
-): Omit<ReturnType<OwnershipPort['circumstances']>, 'leaving' | 'failsBack'> {
+): ReturnType<OwnershipPort['circumstances']> {
   const { keepaliveMs } = config.times
   return {
     peerBeats: membership.silentMs < 2.5 * keepaliveMs,

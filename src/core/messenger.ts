@@ -1,5 +1,5 @@
 import type { Instant } from '../roles/time.ts'
-import { bytes, decimalOf, hexOf, type Message, message, text } from '../wire/message.ts'
+import { bytes, decimalOf, type Fields, hexOf, type Message, message, text } from '../wire/message.ts'
 import type { Agenda } from './agenda.ts'
 import { ApplicationMessages } from './application-messages.ts'
 import type { MessageDropReason } from './events.ts'
@@ -117,10 +117,10 @@ export class Messenger {
   }
 
   /** Sends a message within the sequence; it is kept until the peer has acknowledged it. */
-  send(fields: Readonly<Record<string, string | Uint8Array | undefined>>): number {
+  send(fields: Fields): number {
     const { monoMs } = this.#port.now()
     const seq = ++this.#seq
-    const sent = message({ ...fields, ...this.#header(), seq: seq.toString(16) })
+    const sent = message(fields, this.#header(), { seq: seq.toString(16) })
     this.#history.set(seq, { message: sent, atMs: monoMs, resentAtMs: Number.NEGATIVE_INFINITY })
     if (this.#history.size > historyMax) this.#forgetOldest()
     this.#port.effect({ type: 'send', message: sent })
@@ -135,7 +135,7 @@ export class Messenger {
 
   /** Sends one of Heartbeat's `NS_` messages, which stand outside the sequence. */
   #sendOutside(fields: Record<string, string>): void {
-    this.#port.effect({ type: 'send', message: message({ ...fields, dest: this.#port.peer, ...this.#header() }) })
+    this.#port.effect({ type: 'send', message: message(fields, { dest: this.#port.peer }, this.#header()) })
   }
 
   #header(): Record<string, string | Uint8Array> {

@@ -16,8 +16,6 @@ export interface PeerSituation {
   readonly heardEver: boolean
   readonly kind: 'unknown' | 'hot-standby' | 'heartbeat'
   readonly groups: ReadonlyMap<string, GroupClaim> | undefined
-  /** For how long it has served a group, as it last said; undefined: it did not say. */
-  readonly activeForMs?: ((group: string) => number | undefined) | undefined
 }
 
 /** What ownership needs and whom it tells. */
@@ -30,6 +28,8 @@ export interface OwnershipPort {
   config(): CoreConfig
   nextOpId(): number
   peer(): PeerSituation
+  /** For how long the peer has served a group, as it last said; undefined: it did not say. */
+  peerActiveForMs(group: string): number | undefined
   /** What authority wants to know beyond the group itself. */
   circumstances(): Pick<
     Question,
@@ -40,9 +40,10 @@ export interface OwnershipPort {
     | 'targetAnsweredSinceWake'
     | 'isolated'
     | 'onIsolated'
-    | 'leaving'
-    | 'failsBack'
   > & { readonly wePoorer: boolean; readonly peerPoorer: boolean }
+  /** This node is about to stop. */
+  leaving(): boolean
+  failsBack(): boolean
   changingHands(group: string): boolean
   handingOver(group: string): boolean
   isMaintained(group: string): boolean

@@ -16,11 +16,17 @@ export interface Field {
 /** A message: its fields in the order in which they travel. A name may repeat; readers take the first. */
 export type Message = readonly Field[]
 
-/** Builds a message of an ordered record: strings become type 0, bytes type 1, `undefined` is left out. */
-export function message(fields: Readonly<Record<string, string | Uint8Array | undefined>>): Message {
+/** What a message is built of: its fields in their order. */
+export type Fields = Readonly<Record<string, string | Uint8Array | undefined>>
+
+/** Builds a message of ordered records: strings become type 0, bytes type 1, `undefined` is left out. */
+export function message(...records: readonly Fields[]): Message {
   const built: Field[] = []
-  for (const [name, value] of Object.entries(fields)) {
-    if (value !== undefined) built.push({ name, type: typeof value === 'string' ? 0 : 1, value })
+  for (const fields of records) {
+    for (const name in fields) {
+      const value = fields[name]
+      if (value !== undefined) built.push({ name, type: typeof value === 'string' ? 0 : 1, value })
+    }
   }
   return built
 }
