@@ -2,6 +2,7 @@ import type { LivenessDetector } from '../roles/liveness-detector.ts'
 import type { Instant } from '../roles/time.ts'
 import { decimalOf, hexOf, type Message, text } from '../wire/message.ts'
 import type { Agenda } from './agenda.ts'
+import { Links, type LinkView } from './links.ts'
 import { type Echo, PastMessages, parseEcho } from './past-messages.ts'
 import type { QualityCounters } from './quality.ts'
 import { type GroupClaim, parseDurations, parseGroups } from './report.ts'
@@ -28,29 +29,6 @@ export interface PeerView {
   readonly groups: ReadonlyMap<string, GroupClaim> | undefined
 }
 
-/** What is known of one path to the peer. */
-export interface LinkView {
-  /** Name of the link. */
-  readonly link: string
-  /** Whether the peer is heard on it; null: not heard yet. */
-  readonly up: boolean | null
-  /** How many of its packets were believed. */
-  readonly packets: number
-  /** Share of the peer's packets that did not come this way. */
-  readonly lossRatio: number
-  /** Round trip in milliseconds; null: not measured yet. */
-  readonly rttMs: number | null
-}
-
-interface Link {
-  up: boolean | null
-  packets: number
-  lastSeq: number
-  expected: number
-  lastHeardMs: number
-  rttMs: number | null
-}
-
 /** What membership needs and whom it tells. */
 export interface MembershipPort {
   readonly agenda: Agenda
@@ -72,7 +50,7 @@ export interface MembershipPort {
 export class Membership {
   readonly #port: MembershipPort
   readonly #detector: LivenessDetector
-  readonly #links = new Map<string, Link>()
+  readonly #links: Links
   #peer: PeerView
   #stalledMs = 0
   /** When the last stall ended. */
@@ -106,7 +84,7 @@ export class Membership {
       digest: undefined,
       groups: undefined,
     }
-    for (const link of port.config().links) this.#links.set(link, newLink())
+    this.#links = new Links(port.config().links, port.event)
   }
 
   get peer(): PeerView {
@@ -126,13 +104,7 @@ export class Membership {
   }
 
   get links(): LinkView[] {
-    return [...this.#links].map(([link, state]) => ({
-      link,
-      up: state.up,
-      packets: state.packets,
-      lossRatio: lossRatio(state),
-      rttMs: state.rttMs,
-    }))
+    return this.#links.view(this.#port.now().monoMs)
   }
 
   get peerAlive(): boolean {
@@ -161,9 +133,7 @@ export class Membership {
 
   /** Longest round trip of a link, for limits; 0 when unknown. What takes longer than the dead time was no way but a stall. */
   get rttMs(): number {
-    let rtt = 0
-    for (const link of this.#links.values()) if (link.rttMs !== null) rtt = Math.max(rtt, link.rttMs)
-    return Math.min(rtt, this.#peer.deadtimeMs)
+    return Math.min(this.#links.rttMs, this.#peer.deadtimeMs)
   }
 
   /** Monotonic time less every stall of this process. */
@@ -175,7 +145,7 @@ export class Membership {
     const { monoMs } = this.#port.now()
     this.#lastHeardMs = this.#awake(monoMs)
     this.#detector.reset(this.#awake(monoMs), this.#port.config().times.initdeadMs)
-    for (const link of this.#links.values()) link.lastHeardMs = this.#lastHeardMs
+    this.#links.start(this.#lastHeardMs)
     this.#plan()
   }
 
@@ -207,21 +177,9 @@ export class Membership {
   }
 
   /** Any verified packet of the peer came over a link, duplicates included. */
-  heardOn(name: string, seq: number | undefined): void {
-    const link = this.#links.get(name)
-    if (!link) return
-    link.packets++
-    link.lastHeardMs = this.#awake(this.#port.now().monoMs)
-    if (seq !== undefined) {
-      if (link.lastSeq === 0 || seq < link.lastSeq - 1000 || seq > link.lastSeq + 1000) {
-        link.expected = link.packets
-      } else if (seq > link.lastSeq) link.expected += seq - link.lastSeq
-      link.lastSeq = Math.max(seq, seq < link.lastSeq - 1000 ? 0 : link.lastSeq)
-    }
-    if (link.up === true) return
-    link.up = true
-    this.#port.event('link:up', { link: name })
-    this.#plan()
+  heardOn(link: string, seq: number | undefined): void {
+    const { monoMs } = this.#port.now()
+    if (this.#links.heard(link, seq, this.#awake(monoMs), monoMs)) this.#plan()
   }
 
   /** A message of the peer not seen before. `restarted`: it is the first of a new run; `stale`: a newer report came before it. */
@@ -270,7 +228,7 @@ export class Membership {
   }
 
   #countReturn(sameRun: boolean): void {
-    const durationMs = this.#port.quality.heard(this.#port.now().monoMs, sameRun)
+    const durationMs = this.#port.quality.peer.heard(this.#port.now().monoMs, sameRun)
     if (durationMs === undefined) return
     const { peer } = this.#port.config()
     this.#port.event('peer:mistake', { peer, durationMs: Math.round(durationMs), ...this.#peerStallLately() })
@@ -323,7 +281,7 @@ export class Membership {
     const rtt = monoMs - sentAtMs - ageMs
     // What waited for one of the two processes says nothing of the way.
     const undisturbed = sentAtMs > this.#stalledAtMs && !peerStalled
-    if (rtt >= 0 && undisturbed) for (const link of this.#links.values()) if (link.up) link.rttMs = rtt
+    if (rtt >= 0 && undisturbed) this.#links.measured(rtt)
     if (seq < this.#echoedSeq) return
     this.#echoedSeq = seq
     this.#echoedAtMs = sentAtMs
@@ -361,7 +319,8 @@ export class Membership {
   left(): void {
     if (this.#peer.liveness === 'left') return
     this.#peer = { ...this.#peer, liveness: 'left', groups: undefined }
-    this.#port.quality.left(this.#port.now().monoMs)
+    this.#port.quality.peer.left(this.#port.now().monoMs)
+    this.#links.left(this.#port.now().monoMs)
     this.#port.event('peer:left', { peer: this.#port.config().peer })
     this.#port.agenda.clear('liveness')
     this.#port.onPeer('left', false)
@@ -377,14 +336,14 @@ export class Membership {
     const now = this.#awake(this.#port.now().monoMs)
     const judged = this.#peer.liveness !== 'left' && this.#peer.liveness !== 'dead'
     const verdict = judged ? this.#detector.check(now) : 'alive'
-    const grave = verdict === 'dead' || this.#silentLinks(now).length > 0
+    const grave = verdict === 'dead' || this.#links.anySilent(now, this.#peer.deadtimeMs)
     if (grave && now < this.#noVerdictBeforeMs) return this.#plan()
     if (grave && !drained) {
       if (this.#draining) return
       this.#draining = true
       return this.#port.effect({ type: 'drain' })
     }
-    this.#linksDown(now)
+    this.#links.down(now, this.#peer.deadtimeMs, this.#port.now().monoMs)
     const { peer } = this.#port.config()
     const silentMs = Math.round(now - this.#lastHeardMs)
     const deadtimeMs = this.#peer.deadtimeMs
@@ -397,7 +356,7 @@ export class Membership {
       const stallCreditMs = Math.round(this.#stalledMs - this.#creditAtLastHeardMs)
       this.#peer = { ...this.#peer, liveness: 'dead' }
       const waitedMs = never ? this.#port.config().times.initdeadMs : deadtimeMs
-      if (!never) this.#port.quality.dead(this.#port.now().monoMs, silentMs)
+      if (!never) this.#port.quality.peer.givenUp(this.#port.now().monoMs, silentMs)
       this.#past.died(this.#port.highestHeard())
       this.#port.event('peer:dead', {
         peer,
@@ -411,40 +370,14 @@ export class Membership {
     this.#plan()
   }
 
-  #silentLinks(now: number): [string, Link][] {
-    return [...this.#links].filter(([, link]) => link.up && now >= link.lastHeardMs + this.#peer.deadtimeMs)
-  }
-
-  #linksDown(now: number): void {
-    for (const [name, link] of this.#silentLinks(now)) {
-      link.up = false
-      this.#port.event('link:down', {
-        link: name,
-        silentMs: Math.round(now - link.lastHeardMs),
-        lossRatio: lossRatio(link),
-        rttMs: link.rttMs,
-      })
-    }
-  }
-
   #plan(): void {
     const { monoMs } = this.#port.now()
     const now = this.#awake(monoMs)
     let nextMs = Number.POSITIVE_INFINITY
     if (this.#peer.liveness !== 'left' && this.#peer.liveness !== 'dead') nextMs = this.#detector.nextCheckMs(now)
-    for (const link of this.#links.values())
-      if (link.up) nextMs = Math.min(nextMs, link.lastHeardMs + this.#peer.deadtimeMs)
+    nextMs = Math.min(nextMs, this.#links.nextCheckMs(this.#peer.deadtimeMs))
     if (nextMs <= now) nextMs = Math.max(now, this.#noVerdictBeforeMs) // due, and only put off
     if (nextMs === Number.POSITIVE_INFINITY) this.#port.agenda.clear('liveness')
     else this.#port.agenda.set('liveness', nextMs + this.#stalledMs, () => this.#judge(false))
   }
-}
-
-function newLink(): Link {
-  return { up: null, packets: 0, lastSeq: 0, expected: 0, lastHeardMs: 0, rttMs: null }
-}
-
-function lossRatio(link: Link): number {
-  if (link.expected <= 0) return 0
-  return Math.max(0, Math.round((1 - link.packets / link.expected) * 1000) / 1000)
 }

@@ -90,8 +90,8 @@ export const mutantsOfTests = [
     'contest-while-differing',
     'a contest is decided by a failback that only one node has',
     step,
-    'failsBack: config.autoFailback !== false && agreement.holds,',
-    'failsBack: config.autoFailback !== false,',
+    'failsBack: () => config.autoFailback !== false && agreement.holds,',
+    'failsBack: () => config.autoFailback !== false,',
     scenario('contest-differs'),
   ),
   bug(
@@ -172,8 +172,8 @@ export const mutantsOfTests = [
     'initdead-not-waited',
     'a peer that never came is dead after the dead time',
     membership,
-    'this.#port.config().times.initdeadMs)\n    for',
-    'this.#port.config().times.deadtimeMs)\n    for',
+    'this.#port.config().times.initdeadMs)\n    this.#links.start',
+    'this.#port.config().times.deadtimeMs)\n    this.#links.start',
     scenario('contest-draw'),
   ),
   bug(

@@ -8,6 +8,7 @@ const authority = 'src/core/authority.ts'
 const actions = 'src/core/ownership-actions.ts'
 const table = 'src/core/ownership-table.ts'
 const step = 'src/core/step.ts'
+const links = 'src/core/links.ts'
 const membership = 'src/core/membership.ts'
 const waking = 'src/core/waking.ts'
 const circumstances = 'src/core/circumstances.ts'
@@ -96,8 +97,8 @@ export const mutants = [
   bug(
     'link-comes-back-untold',
     'a link that is heard again is not told',
-    membership,
-    "this.#port.event('link:up', { link: name })",
+    links,
+    "this.#event('link:up', { link: name })",
     '',
   ),
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Awareness } from '../../src/core/awareness.ts'
 import type { CoreEvent } from '../../src/core/events.ts'
+import { Links } from '../../src/core/links.ts'
 import { QualityCounters } from '../../src/core/quality.ts'
 import { type Core, createCore } from '../../src/core/step.ts'
 import type { CoreConfig, Effect, Happening } from '../../src/core/types.ts'
@@ -216,11 +217,11 @@ describe('the figures of quality', () => {
   it('are those of the definitions', () => {
     const quality = new QualityCounters()
     assert.equal(quality.view(5).peer.accuracy, null)
-    quality.heard(0, false)
-    quality.dead(1000, 700)
-    assert.equal(quality.heard(1500, true), 500)
-    quality.dead(3_599_500, 900)
-    assert.equal(quality.heard(3_599_999, false), undefined, 'it was restarted: it had been dead')
+    quality.peer.heard(0, false)
+    quality.peer.givenUp(1000, 700)
+    assert.equal(quality.peer.heard(1500, true), 500)
+    quality.peer.givenUp(3_599_500, 900)
+    assert.equal(quality.peer.heard(3_599_999, false), undefined, 'it was restarted: it had been dead')
     const { peer } = quality.view(3_600_499)
     assert.equal(peer.exposureMs, 3_600_000)
     assert.deepEqual([peer.dead, peer.mistakes, peer.mistakeMs, peer.longestDetectionMs], [2, 1, 500, 900])
@@ -230,9 +231,40 @@ describe('the figures of quality', () => {
 
   it('without a mistake give the bound of the rule of three', () => {
     const quality = new QualityCounters()
-    quality.heard(0, false)
+    quality.peer.heard(0, false)
     const { peer } = quality.view(2 * 3_600_000)
     assert.deepEqual([peer.mistakesPerHour, peer.mistakesPerHourIsBound], [1.5, true])
+  })
+
+  it('tell a path that lost packets from one over which nothing was sent', () => {
+    const link = (): { readonly events: string[]; readonly links: Links } => {
+      const events: string[] = []
+      const links = new Links(['eth1'], (name) => void events.push(name))
+      links.heard('eth1', 10, 0, 0)
+      links.down(900, 1000, 900)
+      links.down(1000, 1000, 1000)
+      return { events, links }
+    }
+    const quiet = link()
+    quiet.links.heard('eth1', 11, 1600, 1600)
+    const [peerStalled] = quiet.links.view(2600)
+    assert.deepEqual(quiet.events, ['link:up', 'link:down', 'link:up'])
+    assert.deepEqual(
+      [peerStalled?.quality.down, peerStalled?.quality.mistakes, peerStalled?.quality.mistakeMs],
+      [1, 1, 600],
+    )
+    assert.deepEqual([peerStalled?.quality.exposureMs, peerStalled?.quality.accuracy], [2600, 1 - 600 / 2600])
+
+    const cut = link()
+    cut.links.heard('eth1', 14, 1600, 1600)
+    const [lost] = cut.links.view(2600)
+    assert.deepEqual([lost?.quality.down, lost?.quality.mistakes, lost?.quality.detectionMs], [1, 0, 1000])
+    assert.deepEqual([lost?.quality.exposureMs, lost?.quality.accuracy, lost?.up], [2000, 1, true])
+
+    const left = link()
+    left.links.left(1100)
+    left.links.heard('eth1', 11, 1600, 1600)
+    assert.equal(left.links.view(2600)[0]?.quality.mistakes, 0, 'silence after a good-bye is no verdict')
   })
 
   it('sort stalls into classes', () => {
