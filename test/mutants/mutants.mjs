@@ -92,7 +92,7 @@ export const mutants = [
     'the silence of one link is the death of the peer',
     membership,
     "const verdict = judged ? this.#detector.check(now) : 'alive'",
-    "const verdict = judged ? (this.#silentLinks(now).length > 0 ? 'dead' : this.#detector.check(now)) : 'alive'",
+    "const verdict = judged ? (this.#links.anySilent(now, this.#peer.deadtimeMs) ? 'dead' : this.#detector.check(now)) : 'alive'",
   ),
   bug(
     'link-comes-back-untold',
