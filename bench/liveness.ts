@@ -12,6 +12,7 @@ const initdead = '10s'
 const detectors: Readonly<Record<string, LivenessPlugin>> = {
   'deadtime 1s': deadtime({ deadtime: '1s', initdead }),
   'deadtime 2s': deadtime({ deadtime: '2s', initdead }),
+  'deadtime 1s, healthMultiplier': deadtime({ deadtime: '1s', initdead, healthMultiplier: true }),
   'phiAccrual 1s': phiAccrual({ deadtime: '1s', initdead }),
   'phiAccrual 1s, acceptablePause 1s': phiAccrual({ deadtime: '1s', initdead, acceptablePause: '1s' }),
 }

@@ -1,6 +1,6 @@
 import { type Core, type CoreView, createCore } from '../core/step.ts'
 import type { Effect } from '../core/types.ts'
-import { DeadtimeDetector } from '../liveness/deadtime.ts'
+import { DeadtimeDetector, type DeadtimeSettings } from '../liveness/deadtime.ts'
 import { PhiAccrualDetector, type PhiSettings } from '../liveness/phi-accrual.ts'
 import { HotStandbyError } from '../roles/error.ts'
 import type { LivenessDetector } from '../roles/liveness-detector.ts'
@@ -47,7 +47,7 @@ export interface ReplayOptions {
 
 /** Detectors of this library by their type. */
 const detectors: Readonly<Record<string, (liveness: RecordingHead['liveness']) => LivenessDetector>> = {
-  deadtime: ({ times }) => new DeadtimeDetector(times),
+  deadtime: ({ times, settings }) => new DeadtimeDetector(times, settings as DeadtimeSettings | undefined),
   'phi-accrual': ({ times, settings }) => new PhiAccrualDetector(times, settings as PhiSettings),
 }
 

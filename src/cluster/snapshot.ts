@@ -90,6 +90,7 @@ function emptyView(resolved: Resolved): CoreView {
       deadtimeMs: resolved.liveness.times.deadtimeMs,
       digest: undefined,
       silentMs: 0,
+      detector: {},
       groups: {},
     },
     links: [],

@@ -310,7 +310,16 @@ const livenessTimes: Keys = {
 
 /** `[liveness]`, by `type`; without one it is the first. */
 export const livenessTypes: Readonly<Record<string, TypeSchema<LivenessPlugin>>> = {
-  deadtime: { keys: livenessTimes, make: (_name, options: Checked) => deadtime(options) },
+  deadtime: {
+    keys: {
+      ...livenessTimes,
+      healthMultiplier: {
+        kind: 'boolean',
+        doc: 'Whether to wait longer, up to 3 × deadtime, while this node has reason to distrust itself; default false.',
+      },
+    },
+    make: (_name, options: Checked) => deadtime(options),
+  },
   'phi-accrual': {
     keys: {
       ...livenessTimes,

@@ -107,6 +107,11 @@ export class Membership {
     return this.#links.view(this.#port.now().monoMs)
   }
 
+  /** What the detector shows of itself. */
+  get detector(): Readonly<Record<string, number>> {
+    return this.#detector.inspect?.() ?? {}
+  }
+
   get peerAlive(): boolean {
     return this.#peer.liveness === 'alive' || this.#peer.liveness === 'late'
   }
@@ -153,7 +158,7 @@ export class Membership {
   stalled(stallMs: number, creditMs: number): void {
     this.#stalledMs += creditMs
     this.#stalledAtMs = this.#port.now().monoMs
-    this.#detector.stalled?.()
+    this.#detector.stalled?.(stallMs)
     if (stallMs >= this.#peer.deadtimeMs / 3) this.reconsider()
     else this.#plan()
   }
@@ -210,6 +215,7 @@ export class Membership {
     // A new run knows nothing of what the last one has heard.
     if (wasGone || restarted || silentMs > this.#peer.deadtimeMs) this.#hearingSinceMs = this.#port.now().monoMs
     this.#detector.heard(now, this.#peer.deadtimeMs)
+    if (isStatus && !stale) this.#judgeEcho()
     const before = this.#peer.liveness
     this.#peer = { ...this.#peer, liveness: 'alive', heardEver: true }
     const reported = !stale && this.#report(incoming)
@@ -230,6 +236,7 @@ export class Membership {
   #countReturn(sameRun: boolean): void {
     const durationMs = this.#port.quality.peer.heard(this.#port.now().monoMs, sameRun)
     if (durationMs === undefined) return
+    this.#detector.refuted?.()
     const { peer } = this.#port.config()
     this.#port.event('peer:mistake', { peer, durationMs: Math.round(durationMs), ...this.#peerStallLately() })
   }
@@ -285,6 +292,15 @@ export class Membership {
     if (seq < this.#echoedSeq) return
     this.#echoedSeq = seq
     this.#echoedAtMs = sentAtMs
+  }
+
+  /** Whether the peer hears our newest beats, as soon as it can have told so. Of a daemon nothing better is known. */
+  #judgeEcho(): void {
+    const { monoMs } = this.#port.now()
+    if (this.#peer.kind === 'heartbeat') return this.#detector.echoed?.(true)
+    const freshMs = 3 * this.#port.config().times.keepaliveMs + this.rttMs
+    if (monoMs - this.#hearingSinceMs < freshMs) return
+    this.#detector.echoed?.(monoMs - (this.#echoedAtMs ?? Number.NEGATIVE_INFINITY) < freshMs)
   }
 
   #report(incoming: Message): boolean {

@@ -15,6 +15,8 @@ export interface CoreView {
   readonly isolated: boolean
   readonly peer: Omit<PeerView, 'groups'> & {
     readonly silentMs: number
+    /** What the liveness detector has learned: `deadAfterMs`, the silence that it takes for a death now. */
+    readonly detector: Readonly<Record<string, number>>
     readonly groups: Readonly<Record<string, { readonly state: GroupState; readonly epoch: number }>>
   }
   readonly links: readonly LinkView[]
@@ -56,6 +58,7 @@ export function viewOf(viewed: Viewed): CoreView {
     peer: {
       ...peer,
       silentMs: Math.round(membership.silentMs),
+      detector: membership.detector,
       groups: Object.fromEntries(groups ?? []),
     },
     links: membership.links,

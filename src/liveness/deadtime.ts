@@ -1,5 +1,6 @@
 import type { Duration } from '../roles/duration.ts'
 import type { Liveness, LivenessDetector, LivenessPlugin, LivenessTimes } from '../roles/liveness-detector.ts'
+import { Health } from './health.ts'
 import { type BrokenRule, judgeRules, type LivenessIssue, readDuration } from './options.ts'
 
 /** Options of {@link deadtime}; names and meaning as in Heartbeat's ha.cf. */
@@ -12,10 +13,24 @@ export interface DeadtimeOptions {
   readonly deadtime?: Duration | undefined
   /** Silence allowed to a peer that was not heard since our own start; at least deadtime. @defaultValue 10 × deadtime, at most deadtime + 30 s */
   readonly initdead?: Duration | undefined
+  /**
+   * Wait longer for the peer while this node has reason to distrust itself, up to three dead times (safety rule S4, after
+   * Lifeguard): after own stalls of warntime and longer, after a peer called dead that lived, and while the peer does not hear us.
+   * @defaultValue false
+   */
+  readonly healthMultiplier?: boolean | undefined
+}
+
+/** What {@link DeadtimeDetector} is made of beside its times. */
+export interface DeadtimeSettings extends Readonly<Record<string, number>> {
+  /** 1: an unhealthy node waits longer. */
+  readonly healthMultiplier: number
 }
 
 /** Ready-made times for {@link deadtime}; spread one and change what differs. */
-export const presets: Readonly<Record<'fast' | 'lan' | 'wan' | 'linuxHa', Required<DeadtimeOptions>>> = {
+export const presets: Readonly<
+  Record<'fast' | 'lan' | 'wan' | 'linuxHa', Required<Omit<DeadtimeOptions, 'healthMultiplier'>>>
+> = {
   /** Dedicated hosts, two links. Below a dead time of 1 s the main thread's own stalls matter: a warning says so. */
   fast: { keepalive: '50ms', warntime: '150ms', deadtime: '300ms', initdead: '3s' },
   /** A quiet local network. The default. */
@@ -37,7 +52,7 @@ export const presets: Readonly<Record<'fast' | 'lan' | 'wan' | 'linuxHa', Requir
  */
 export function deadtime(options: DeadtimeOptions = {}): LivenessPlugin {
   const issues: LivenessIssue[] = []
-  const read = (name: keyof DeadtimeOptions, fallbackMs: number): number =>
+  const read = (name: Exclude<keyof DeadtimeOptions, 'healthMultiplier'>, fallbackMs: number): number =>
     readDuration(options[name], name, fallbackMs, issues)
   const keepaliveMs = read('keepalive', 200)
   const deadtimeMs = read('deadtime', 1000)
@@ -78,24 +93,36 @@ export function deadtime(options: DeadtimeOptions = {}): LivenessPlugin {
     ],
   ]
   judgeRules(rules, issues)
-  return { kind: 'liveness', type: 'deadtime', times, issues, create: () => new DeadtimeDetector(times) }
+  const plain = { kind: 'liveness', type: 'deadtime', times, issues } as const
+  const { healthMultiplier = false } = options
+  if (typeof healthMultiplier !== 'boolean') {
+    const message = `${String(healthMultiplier)} is neither true nor false`
+    issues.push({ path: 'healthMultiplier', message, severity: 'error' })
+  }
+  if (!healthMultiplier) return { ...plain, create: () => new DeadtimeDetector(times) }
+  const settings: DeadtimeSettings = { healthMultiplier: 1 }
+  return { ...plain, settings, patience: 3, create: () => new DeadtimeDetector(times, settings) }
 }
 
 /** The detector of {@link deadtime}, made of times that were checked before. */
 export class DeadtimeDetector implements LivenessDetector {
+  readonly #times: LivenessTimes
   readonly #warnRatio: number
+  readonly #health: Health | undefined
   #sinceMs = 0
-  #deadtimeMs: number
+  #announcedMs: number
   #heardEver = false
 
-  constructor(times: LivenessTimes) {
+  constructor(times: LivenessTimes, settings?: DeadtimeSettings) {
+    this.#times = times
+    this.#health = settings?.healthMultiplier === 1 ? new Health() : undefined
     this.#warnRatio = times.warntimeMs / times.deadtimeMs
-    this.#deadtimeMs = times.initdeadMs
+    this.#announcedMs = times.initdeadMs
   }
 
   heard(nowMs: number, deadtimeMs: number): void {
     this.#sinceMs = nowMs
-    this.#deadtimeMs = deadtimeMs
+    this.#announcedMs = deadtimeMs
     this.#heardEver = true
   }
 
@@ -112,8 +139,30 @@ export class DeadtimeDetector implements LivenessDetector {
 
   reset(nowMs: number, deadtimeMs: number): void {
     this.#sinceMs = nowMs
-    this.#deadtimeMs = deadtimeMs
+    this.#announcedMs = deadtimeMs
     this.#heardEver = false
+  }
+
+  stalled(stallMs: number): void {
+    if (stallMs >= this.#times.warntimeMs) this.#health?.worse()
+  }
+
+  refuted(): void {
+    this.#health?.worse()
+  }
+
+  echoed(clean: boolean): void {
+    if (clean) this.#health?.better()
+    else this.#health?.worse()
+  }
+
+  inspect(): Readonly<Record<string, number>> {
+    return { deadAfterMs: this.#deadtimeMs, ...(this.#health && { healthMultiplier: this.#health.factor }) }
+  }
+
+  /** Silence after which the sender is dead. Who never heard it has initdead to wait, however well it is. */
+  get #deadtimeMs(): number {
+    return this.#announcedMs * (this.#heardEver ? (this.#health?.factor ?? 1) : 1)
   }
 
   /** Our warntime in proportion, where the peer announces another dead time than ours. */

@@ -4,7 +4,7 @@ import { type DeadtimeOptions, deadtime } from './deadtime.ts'
 import { judgeRules, type LivenessIssue, readDuration } from './options.ts'
 
 /** Options of {@link phiAccrual}; the first four are those of {@link deadtime}, and the earliest times of the two verdicts. */
-export interface PhiAccrualOptions extends DeadtimeOptions {
+export interface PhiAccrualOptions extends Omit<DeadtimeOptions, 'healthMultiplier'> {
   /** Φ at which the peer is dead: a silence that is expected once in 10^Φ beats. More than warnThreshold. @defaultValue 8 */
   readonly threshold?: number | undefined
   /** Φ at which the peer is late; at least 1. @defaultValue 3 */
@@ -162,6 +162,10 @@ export class PhiAccrualDetector implements LivenessDetector {
 
   stalled(): void {
     this.#intervalFromMs = undefined
+  }
+
+  inspect(): Readonly<Record<string, number>> {
+    return { deadAfterMs: this.#deadAfterMs, meanMs: this.#meanMs, deviationMs: Math.sqrt(this.#variance) }
   }
 
   reset(nowMs: number, deadtimeMs: number): void {

@@ -16,9 +16,15 @@ export interface LivenessDetector {
   /** The earliest time at which `check` may answer otherwise if nothing more is heard; Infinity when never. */
   nextCheckMs(nowMs: number): number
   /** This process stood still until now, and what was sent meanwhile arrives at once: the interval to the next beat says nothing. */
-  stalled?(): void
+  stalled?(stallMs: number): void
+  /** Its last `dead` was wrong: the sender is heard again, in the same run. */
+  refuted?(): void
+  /** The sender told what it last heard of us; `clean`: that was one of our newest beats. */
+  echoed?(clean: boolean): void
   /** Forgets everything; silence counts from `nowMs`, and `deadtimeMs` is waited for the first beat. */
   reset(nowMs: number, deadtimeMs: number): void
+  /** Anything worth showing in the snapshot: what it has learned. Plain data. */
+  inspect?(): Readonly<Record<string, number>>
 }
 
 /** Times of a pair, in milliseconds. */

@@ -45,11 +45,15 @@ const config: CoreConfig = {
 
 /** A core that serves `web`, with clocks of its own. */
 class Node {
-  readonly core: Core = createCore(config, liveness.create())
+  readonly core: Core
   monoMs = 1000
   sleptMs = 0
   wallAheadMs = 1_700_000_000_000
   effects: Effect[] = []
+
+  constructor(detector = liveness.create()) {
+    this.core = createCore(config, detector)
+  }
 
   step(happening: Happening): Effect[] {
     const { monoMs } = this
@@ -95,8 +99,7 @@ class Node {
   }
 }
 
-function serving(): Node {
-  const node = new Node()
+function serving(node = new Node()): Node {
   node.step({ type: 'start' })
   node.hear(1)
   const start = node.effects.find((effect) => effect.type === 'perform')
@@ -178,6 +181,32 @@ describe('a core', () => {
     node.hear(9, { hsecho: `${lastSeq}:500` })
     assert.equal(node.core.view().peer.liveness, 'alive', 'a burst from the network would have been over')
     assert.equal(node.core.view().quality.peer.mistakes, 1)
+  })
+
+  it('tells a detector that asks for it of own stalls, wrong verdicts, and echoes', () => {
+    const patient = deadtime({ keepalive: '200ms', deadtime: '1s', initdead: '3s', healthMultiplier: true })
+    const node = serving(new Node(patient.create()))
+    const deadAfter = (): number | undefined => node.core.view().peer.detector['deadAfterMs']
+    assert.equal(deadAfter(), 1000)
+    node.monoMs += 500
+    const lastSeq = sent(node.step({ type: 'tick' })) ?? ''
+    node.hear(2, { hsecho: `${lastSeq}:10` })
+    assert.equal(deadAfter(), 1000, 'too early to tell whether it hears us')
+    node.monoMs += 700
+    node.hear(3, { hsecho: `${lastSeq}:690` })
+    assert.equal(deadAfter(), 1250, 'our newest beats did not reach it')
+    node.step({ type: 'stall', stallMs: 500 })
+    node.step({ type: 'drained' })
+    assert.equal(deadAfter(), 1500)
+    node.monoMs += 2500
+    node.step({ type: 'tick' })
+    node.step({ type: 'drained' })
+    assert.equal(node.core.view().peer.liveness, 'dead')
+    const answer = sent(node.step({ type: 'tick' })) ?? lastSeq
+    node.monoMs += 100
+    node.hear(4, { hsecho: `${answer}:2600` })
+    assert.equal(node.named('peer:mistake')?.name, 'peer:mistake')
+    assert.equal(deadAfter(), 1750, 'the last verdict was wrong')
   })
 
   it('believes one that has waited as long as it says', () => {

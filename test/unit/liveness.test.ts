@@ -5,6 +5,7 @@ import type { Duration } from '../../src/roles/duration.ts'
 import { livenessDetectorSuite } from '../../src/testing/liveness-detector-suite.ts'
 
 livenessDetectorSuite({ test, create: () => deadtime().create() })
+livenessDetectorSuite({ test, create: () => deadtime({ healthMultiplier: true }).create() })
 
 const problems = (options: Parameters<typeof deadtime>[0]) =>
   deadtime(options).issues.map(({ path, severity }) => `${severity} ${path}`)
@@ -74,5 +75,49 @@ describe('deadtime', () => {
       [1999, 2000, 3999, 4000].map((ms) => detector.check(ms)),
       ['alive', 'late', 'late', 'dead'],
     )
+  })
+})
+
+describe('healthMultiplier', () => {
+  const plugin = deadtime({ deadtime: '1s', warntime: '400ms', healthMultiplier: true })
+  const heard = (made = plugin.create()) => {
+    made.heard(0, 1000)
+    return made
+  }
+
+  it('waits up to three times as long the more reason a node has to distrust itself, and is calmed by clean echoes', () => {
+    const detector = heard()
+    assert.equal(detector.nextCheckMs(400), 1000)
+    detector.stalled?.(399)
+    assert.equal(detector.nextCheckMs(400), 1000, 'a stall below warntime says nothing')
+    detector.stalled?.(400)
+    detector.refuted?.()
+    detector.echoed?.(false)
+    assert.deepEqual(detector.inspect?.(), { deadAfterMs: 1750, healthMultiplier: 1.75 })
+    assert.deepEqual([detector.check(699), detector.check(700), detector.check(1749)], ['alive', 'late', 'late'])
+    assert.equal(detector.check(1750), 'dead')
+    for (let round = 0; round < 20; round++) detector.echoed?.(false)
+    assert.equal(detector.inspect?.()['deadAfterMs'], 3000, 'and no longer')
+    for (let round = 0; round < 8; round++) detector.echoed?.(true)
+    assert.equal(detector.inspect?.()['deadAfterMs'], 1000)
+  })
+
+  it('is told in the plug-in, so that bounds and recordings know it; without it nothing is multiplied', () => {
+    assert.deepEqual([plugin.patience, plugin.settings], [3, { healthMultiplier: 1 }])
+    assert.deepEqual([deadtime().patience, deadtime().settings], [undefined, undefined])
+    const detector = heard(deadtime({ deadtime: '1s' }).create())
+    detector.stalled?.(5000)
+    assert.deepEqual(detector.inspect?.(), { deadAfterMs: 1000 })
+  })
+
+  it('waits initdead for a peer that was never heard, however well the node is', () => {
+    const detector = plugin.create()
+    detector.reset(0, 5000)
+    detector.stalled?.(1000)
+    assert.equal(detector.nextCheckMs(0), 5000)
+  })
+
+  it('has to be a boolean', () => {
+    assert.deepEqual(problems({ healthMultiplier: 'yes' as unknown as boolean }), ['error healthMultiplier'])
   })
 })

@@ -165,7 +165,7 @@ describe('phiAccrual', () => {
 
   it('learns nothing from the first interval after a stall of this process', () => {
     const [detector, nowMs] = heardAfter(regular)
-    detector.stalled?.()
+    detector.stalled?.(700)
     detector.heard(nowMs + 900, announcedMs)
     assert.deepEqual(verdictsAfter(detector, nowMs + 900), learned(regular))
   })

@@ -17,6 +17,7 @@ const rooms: Readonly<Record<string, { readonly suite: string }>> = {
 const helpers: Readonly<Record<string, string>> = {
   'src/authenticators/hmac.ts': 'what the keyed digests share',
   'src/authenticators/ring-of-one.ts': 'what the methods with a single key share',
+  'src/liveness/health.ts': 'how far a node distrusts itself',
   'src/liveness/options.ts': 'reads and judges the options of the detectors',
   'src/resources/ipaddr.ts': "reads Heartbeat's notation of an address",
   'src/resources/nginx-config.ts': "reads nginx's configuration and its answers",
