@@ -206,6 +206,7 @@ export class Engine {
       logger,
       receive: (bytes, from) => this.#loop?.receive(link, bytes, from),
       peerIsOurs: this.#ring.protects === 'sealing',
+      restarted: () => this.#links.get(link)?.cutter?.restart(),
       dropped: (reason, from) => this.#loop?.dropped(link, reason, from),
       problem: (error) => {
         const open = this.#links.get(link)

@@ -34,6 +34,8 @@ export interface TransportContext {
   readonly logger: Logger
   /** Hand over one received packet (or, for a stream, one chunk). `from` is for people: an address, a device. */
   receive(bytes: Uint8Array, from: string): void
+  /** A stream broke off and begins anew: what comes next continues nothing that came before, and may begin in the midst of a frame. */
+  restarted?(): void
   /** Bytes were turned away before anybody looked at them; they are counted. */
   dropped?(reason: TransportDrop, from: string): void
   /** The peer is surely one of ours (frames are sealed), so it sends from the port that it is bound to. @defaultValue false */

@@ -232,6 +232,7 @@ class SerialTransport implements Transport {
     }
     const { stream } = line
     this.#line = line
+    this.#context.restarted?.()
     stream.on('data', (bytes: Buffer) => {
       if (!this.#opened || this.#line !== line) return
       this.#pauseMs = reopenFirstMs

@@ -192,6 +192,36 @@ describe('the cutter of a line', () => {
   }
   const frame = createCodec({ ring, framing: 'stream' }).seal(message({ t: 'status', seq: '1' }))
 
+  it('does not count the rest of a frame that was under way when the line was opened', () => {
+    for (let from = 1; from < frame.length; from++) {
+      const cutter = classicCutter()
+      cutter.push(frame.subarray(from))
+      assert.equal(cutter.push(frame).length, 1, `without the first ${from} bytes`)
+      assert.equal(cutter.discarded, 0, `without the first ${from} bytes`)
+      cutter.push(frame.subarray(from))
+      cutter.push(frame)
+      assert.equal(cutter.discarded, frame.length - from, 'but every later one')
+    }
+  })
+
+  it('counts what comes first when it is more than the rest of a frame: a line at the wrong speed is told of', () => {
+    const cutter = classicCutter()
+    for (let at = 0; at < 100; at++) cutter.push(Buffer.from('\xff'.repeat(99).concat('\n'), 'latin1'))
+    assert.equal(cutter.discarded, 10_000 - 2048)
+  })
+
+  it('a line that is opened again begins anew: half a frame of before is nothing that broke off', () => {
+    for (let cut = 1; cut < frame.length; cut++) {
+      const cutter = classicCutter()
+      cutter.push(frame)
+      cutter.push(frame.subarray(0, cut))
+      cutter.restart()
+      assert.deepEqual(cutter.push(frame.subarray(cut)), [], `cut after ${cut} bytes`)
+      assert.equal(cutter.push(frame).length, 1)
+      assert.equal(cutter.discarded, 0, `cut after ${cut} bytes`)
+    }
+  })
+
   it('counts what belongs to no frame, and only that', () => {
     const cutter = classicCutter()
     assert.equal(cutter.push(frame).length, 1)

@@ -19,14 +19,16 @@ const locks = existsSync('/var/lock') ? '/var/lock' : '/run/lock'
 function end(device: string, baud?: number) {
   const received: string[] = []
   const problems: string[] = []
+  const began: string[] = []
   const transport = serial({ device, baud }).create({
     self: nodes[0],
     peer: nodes[1],
     logger: silentLogger,
     receive: (bytes) => received.push(Buffer.from(bytes).toString('latin1')),
+    restarted: () => began.push(device),
     problem: (error) => problems.push(error.message),
   })
-  return { transport, received, problems, heard: () => received.join('') }
+  return { transport, began, received, problems, heard: () => received.join('') }
 }
 
 type End = ReturnType<typeof end>
@@ -110,6 +112,8 @@ describe('a serial line', { skip }, () => {
       a.received.length = 0
       b.received.length = 0
       await until(() => a.heard().includes('beat') && b.heard().includes('beat'), 'beats both ways after the return')
+      assert.equal(a.began.length, 2, 'the line that was pulled began anew')
+      assert.equal(b.began.length, 1, 'the other end knows nothing of it')
     } finally {
       await a.transport.close()
       await b.transport.close()

@@ -9,7 +9,7 @@ const planned = PAIRING_LIMITS.planned + 1000
 const stories = {
   async crash(pairing: Pairing) {
     const { world, settings } = pairing
-    // Who comes back to a serial line comes in the middle of a frame.
+    // Who crashes may do so in the middle of a frame.
     if (settings.medium === 'serial') pairing.expect('frame:dropped')
     await pairing.act('the master crashes', () => world.crash('master'), ['master', 'slave'], takeover, ['slave'])
     await pairing.act('the master returns', () => pairing.reboot('master'), ['slave', 'master'], planned)
