@@ -14,7 +14,7 @@ const SCRIPTS = '/etc/ha.d/resource.d'
 
 const installed = existsSync(`${SCRIPTS}/IPaddr`) && existsSync('/usr/lib/ocf/resource.d/heartbeat/IPaddr2')
 const reason =
-  lacking('losetup', 'mke2fs', 'modprobe') ??
+  lacking('losetup', 'mke2fs', 'modprobe', 'iptables') ??
   (installed ? undefined : 'the Debian packages heartbeat and resource-agents are missing')
 if (reason) console.log(`skipped: ${reason}`)
 
@@ -61,6 +61,19 @@ describe("heartbeat's own resource scripts", { skip: reason ?? false, timeout: 1
       () => run('losetup', '-j', join(scratch, 'image')) !== '' && mounted(),
     ],
     ['Delay', () => ['1', '0'], undefined],
+    ['IPv6addr', () => ['fd99::77/64/eth1'], address('fd99::77/64')],
+    [
+      'IPsrcaddr',
+      () => {
+        hosts.ip('a', 'addr', 'replace', '10.99.1.80/24', 'dev', 'eth1')
+        hosts.ip('a', 'route', 'replace', 'default', 'via', '10.99.1.2')
+        return ['10.99.1.80']
+      },
+      () => hosts.run('a', 'ip', 'route', 'show', 'default').includes(' src 10.99.1.80'),
+    ],
+    // Its rule outlives its stop: it looks for the name of the protocol, where iptables 1.8.9 prints the number.
+    ['portblock', () => ['tcp', '8080', 'block'], undefined],
+    ['AudibleAlarm', () => ['master'], undefined],
   ]
 
   for (const [name, args, trace] of cases) {
@@ -79,6 +92,35 @@ describe("heartbeat's own resource scripts", { skip: reason ?? false, timeout: 1
       }
       // Stopping what does not run is a success.
       await agent.stop(within(60_000, 3))
+    })
+  }
+
+  const without: readonly (readonly [name: string, args: readonly string[]])[] = [
+    ['MailTo', ['root']],
+    ['Xinetd', ['imap']],
+    ['apache', []],
+    ['LVM', ['vg0']],
+    ['Raid1', ['/etc/mdadm/mdadm.conf', '/dev/md0']],
+    ['LinuxSCSI', ['0:0:99']],
+    ['ICP', ['1', '/dev/icp']],
+    ['ServeRAID', ['1', '1']],
+    ['WAS', []],
+    ['WinPopup', ['/nonexistent']],
+    ['db2', ['nobody']],
+    ['ids', []],
+  ]
+  for (const [name, args] of without) {
+    it(`${name}: without what it drives it is stopped, and its start fails with its own word`, async () => {
+      const options = { args }
+      const path = `${SCRIPTS}/${name}`
+      const agent = agents.plugin('script', script(path, options), path, options).create(agentContext('/tmp'))
+      await agent.open?.()
+      assert.equal((await agent.status?.(within(30_000)))?.state, 'stopped')
+      await assert.rejects(agent.start(within(60_000)), {
+        code: 'HS_RESOURCE',
+        message: / start ended with exit code /,
+      })
+      assert.equal((await agent.status?.(within(30_000)))?.state, 'stopped')
     })
   }
 
