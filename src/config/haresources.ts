@@ -2,7 +2,7 @@ import type { GroupOptions } from '../cluster/options.ts'
 import type { Issue } from '../roles/error.ts'
 import type { ResourcePlugin } from '../roles/resource-agent.ts'
 import { attempt, inOrder, quoted, suggestion } from './problems.ts'
-import { type FindScript, groupNameOf, type ResourceWord, resourceOf } from './resource-words.ts'
+import { type FindScript, groupNameOf, type ResourceWord, resourceOf, splitWord } from './resource-words.ts'
 
 /** What a `haresources` says, with every problem found in it. */
 export interface Haresources {
@@ -51,6 +51,7 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
     if (before === undefined) names.set(name, rest[0]!.line)
     else
       complain(rest[0]!.line, `the first resource names its group and must be unique; line ${before} has '${name}' too`)
+    const announced = new Set<string>()
     const members = rest.flatMap(({ line, text: word }): ResourcePlugin[] => {
       const made = attempt(issues, `${file}:${line}`, () => resourceOf(word, find))
       if (!made) return []
@@ -62,6 +63,12 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
         complain(line, `${quoted(word)} stands in line ${elsewhere} already; a resource belongs to one group, once`)
       }
       resources.set(made.plugin.name, line)
+      if (announcesTwice(word, made.plugin, announced))
+        complain(
+          line,
+          `${quoted(word)} says running while the address before it is announced; put it before`,
+          'warning',
+        )
       return [made.plugin]
     })
     groups.push({ name, preferred, key: rest[0]!.text, resources: members })
@@ -70,6 +77,14 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
     issues.push({ where: file, message: "no group is declared; write 'NODE RESOURCE …'", severity: 'error' })
   }
   return { groups, words, issues: inOrder(issues) }
+}
+
+/** Whether it is Debian's SendArp behind its script of the same address: both look for the pid file of the same announcements. */
+function announcesTwice(word: string, { type }: ResourcePlugin, announced: Set<string>): boolean {
+  const { name, args } = splitWord(word)
+  const address = args[0]?.split('/')[0] ?? ''
+  if (type === 'script' && /^IPaddr2?$/.test(name)) announced.add(address)
+  return name === 'SendArp' && announced.has(address)
 }
 
 /** Words of each logical line: comments gone, continued lines joined, each word with the line it begins in. */

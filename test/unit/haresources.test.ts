@@ -91,6 +91,24 @@ describe('haresources', () => {
     assert.match(problems(found)[0]!, /a daemon takes a comment in a continued line for resources/)
   })
 
+  it("warns of Debian's SendArp behind the script of the same address, and of no other order", () => {
+    const debian: FindScript = (name) => ({
+      path: `/etc/ha.d/resource.d/${name}`,
+      dialect: 'heartbeat',
+      executable: true,
+    })
+    const warned = (line: string, find: FindScript): string[] =>
+      parse(`master ${line}`, find).issues.map(({ severity, message }) => `${severity} ${message}`)
+    for (const name of ['IPaddr', 'IPaddr2', 'IPaddr::10.0.0.2 IPaddr'])
+      assert.deepEqual(warned(`${name}::10.0.0.1/24/eth0 SendArp::10.0.0.1/eth0`, debian), [
+        "warning 'SendArp::10.0.0.1/eth0' says running while the address before it is announced; put it before",
+      ])
+    assert.deepEqual(warned('SendArp::10.0.0.1/eth0 IPaddr::10.0.0.1/24/eth0', debian), [])
+    assert.deepEqual(warned('IPaddr::10.0.0.1/24/eth0 SendArp::10.0.0.10/eth0', debian), [])
+    const onlySendArp: FindScript = (name, all) => (name === 'SendArp' ? debian(name, all) : undefined)
+    assert.deepEqual(warned('IPaddr::10.0.0.1/24/eth0 SendArp::10.0.0.1/eth0', onlySendArp), [])
+  })
+
   it('ends a group at an empty line behind the backslash, as Heartbeat does', () => {
     assert.deepEqual(shape(parse('\\\nmaster 10.0.0.1 \\\n\nslave 10.0.0.2')), [
       'master 10.0.0.1 vip:10.0.0.1',
