@@ -19,6 +19,7 @@ import { Messenger } from './messenger.ts'
 import { Ownership } from './ownership.ts'
 import { QualityCounters } from './quality.ts'
 import { Sessions } from './sessions.ts'
+import { StateKeeper } from './state-keeper.ts'
 import type { Trace } from './table.ts'
 import type { Command, CoreConfig, Effect, Happening, Input, Mark, Reconfiguration } from './types.ts'
 import { type CoreView, viewOf } from './view.ts'
@@ -71,22 +72,13 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   const monoMs = () => at.monoMs
   const getConfig = () => config
 
-  const agreement = new Agreement({
-    event,
-    monoMs,
-    config: getConfig,
-    peer: () => membership.peer,
-  })
+  const agreement = new Agreement({ event, monoMs, config: getConfig, peer: () => membership.peer })
 
   const drops = new DropCounter((reason, src, count) => event('message:dropped', { reason, src, count }))
 
   const keys: Keys = new Keys({ event, config: getConfig, peerKind: () => membership.peer.kind })
 
-  const sessions = new Sessions({
-    effect,
-    monoMs,
-    suspect: () => drops.add('unproven', config.peer, at.monoMs),
-  })
+  const sessions = new Sessions({ effect, monoMs, suspect: () => drops.add('unproven', config.peer, at.monoMs) })
 
   const messenger: Messenger = new Messenger(
     {
@@ -131,7 +123,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
           if (what === 'restarted' || !returned) ownership.allReturnable()
         }
         if (what === 'restarted' || (what === 'heard' && messenger.peerGeneration !== config.state.peerGeneration))
-          persist()
+          keeper.save()
         dialogue.peerSaid(what, returned)
         if (returned) ownership.announceAll()
         connectivity.reconsiderIsolation()
@@ -192,7 +184,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     onBroken: (group) => peerCouldTake(group) && dialogue.offer([group], 'resource-failed'),
     onStubborn: (group) => dialogue.askFor([group]),
     onEpoch() {
-      if (ownership.needsReserve) persist()
+      if (ownership.needsReserve) keeper.save()
     },
     onSilent(group, reason) {
       const message = `${group} could neither be stopped nor cut off (${reason}); ${config.self} has fallen silent`
@@ -270,12 +262,18 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     reply: (id, refusal) => effect({ type: 'reply', id, refusal }),
   })
 
-  function persist(): void {
-    const epochCeilings = ownership.epochCeilings()
-    const state = { generation: config.generation, peerGeneration: messenger.peerGeneration, epochCeilings }
-    config = { ...config, state }
-    effect({ type: 'persist', state })
-  }
+  const keeper = new StateKeeper({
+    agenda,
+    effect,
+    event,
+    monoMs,
+    state() {
+      const epochCeilings = ownership.epochCeilings()
+      const state = { generation: config.generation, peerGeneration: messenger.peerGeneration, epochCeilings }
+      config = { ...config, state }
+      return state
+    },
+  })
 
   /** One `status` message: proof of life, and everything the peer should know. */
   function beat(): number | undefined {
@@ -403,7 +401,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       membership.start()
       connectivity.start()
       if (config.sealed) sessions.start()
-      persist()
+      keeper.save()
       beatAnew()
     },
     message: ({ link, message, keyId, mark }) => receive(link, message, keyId, mark),
@@ -412,9 +410,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     operation: ({ opId: id, result }) => ownership.answered(id, result),
     observation: ({ observation }) => connectivity.observe(observation),
     changed: ({ resource }) => ownership.changed(resource),
-    persisted({ failed }) {
-      if (failed !== undefined) event('state:failed', { reason: failed })
-    },
+    persisted: ({ failed }) => keeper.answered(failed),
     stall: ({ stallMs }) => waking.stalled(stallMs, false),
     random: ({ bytes }) => sessions.drawn(bytes),
     command: ({ id, command }) => runCommand(id, command),

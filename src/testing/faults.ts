@@ -350,7 +350,7 @@ export const faults: readonly Fault[] = [
     world.pair.stateFault(node, 'fails')
     return () => world.pair.stateFault(node, undefined)
   }),
-  fault('state-lost', 'writes of the state file are confirmed and lost', 20_000, (world) => {
+  fault('state-lost', 'writes of the state file are confirmed, and lost if the host ends', 20_000, (world) => {
     const node = world.node()
     world.say(`${node} loses its state`)
     world.facts.stateLost = true

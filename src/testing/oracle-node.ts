@@ -144,6 +144,11 @@ export class NodeFacts {
     }
   }
 
+  /** It remembers no number that it has used. */
+  forget(): void {
+    for (const group of this.groups.values()) group.usedEpoch = 0
+  }
+
   end(): void {
     this.runs = false
     this.pausedSinceMs = undefined

@@ -168,6 +168,7 @@ export class Oracle implements SimulationObserver {
 
   started(node: string): void {
     const { nowMs, options } = this.facts
+    if (this.facts.stateLost) this.facts.of(node).forget()
     this.facts.of(node).begin(nowMs, this.facts.other(node).announcedMs, options.autoFailback ?? false)
     this.facts.changed()
   }

@@ -11,7 +11,7 @@ import type { SimulationObserver } from './simulation-observer.ts'
 
 const stallSliceMs = 50
 
-/** What of a state write goes wrong: it is refused with an error, or it is confirmed and never reaches the disk. */
+/** What of a state write goes wrong: it is refused with an error, or confirmed, and lost if the host ends while the fault lasts. */
 export type StateFault = 'fails' | 'lost'
 
 /** A host of a simulation: what outlives the process, and the process itself while it runs. */
@@ -21,7 +21,9 @@ export class SimulatedHost implements Host {
   readonly resources: Map<string, SimulatedResource> = new Map()
   /** The state directory. */
   saved: PersistentState = { generation: 0, peerGeneration: 0, epochCeilings: {} }
-  stateFault: StateFault | undefined
+  #stateFault: StateFault | undefined
+  /** What was confirmed and has not reached the disk. */
+  #unwritten: PersistentState | undefined
   loop: Loop | undefined
   view: (() => CoreView) | undefined
   transports: Transport[] = []
@@ -134,6 +136,7 @@ export class SimulatedHost implements Host {
 
   gone(): void {
     this.run++
+    this.#unwritten = undefined
     this.replies.clear()
     this.loop = undefined
     this.view = undefined
@@ -223,10 +226,18 @@ export class SimulatedHost implements Host {
     else cancel()
   }
 
+  set stateFault(fault: StateFault | undefined) {
+    this.#stateFault = fault
+    if (fault !== undefined || this.#unwritten === undefined) return
+    this.saved = this.#unwritten
+    this.#unwritten = undefined
+  }
+
   persist(state: PersistentState, done: (error: Error | null) => void): void {
     this.acts()
-    if (this.stateFault === undefined) this.saved = state
-    const error = this.stateFault === 'fails' ? new Error('no space left on device') : null
+    if (this.#stateFault === 'lost') this.#unwritten = state
+    else if (this.#stateFault === undefined) this.saved = state
+    const error = this.#stateFault === 'fails' ? new Error('no space left on device') : null
     const { run } = this
     this.#schedule.at(this.#schedule.nowMs + this.#lagMs + 5, () => this.run === run && this.enter(() => done(error)))
   }

@@ -286,6 +286,28 @@ describe('the core', () => {
     assert.equal(mail?.epoch, 41)
   })
 
+  it('has a state written until it is, and tells once that it could not be', () => {
+    const core = createCore(config, liveness.create())
+    const told: string[] = []
+    const asked: number[] = []
+    const step = (input: Input): void => {
+      for (const effect of core.step(input)) {
+        if (effect.type === 'persist') asked.push(input.at.monoMs)
+        if (effect.type === 'emit' && effect.event.name === 'state:failed') told.push(effect.event.payload.reason)
+      }
+    }
+    step({ type: 'start', at: at(0) })
+    step({ type: 'persisted', failed: 'no space', at: at(5) })
+    step({ type: 'tick', at: at(1004) })
+    assert.deepEqual(asked, [0])
+    step({ type: 'tick', at: at(1005) })
+    step({ type: 'persisted', failed: 'no space', at: at(1010) })
+    step({ type: 'tick', at: at(2010) })
+    step({ type: 'persisted', at: at(2015) })
+    step({ type: 'tick', at: at(5000) })
+    assert.deepEqual([asked, told], [[0, 1005, 2010], ['no space']])
+  })
+
   it('takes a group above every epoch that a peer has told of before it left', () => {
     const core = createCore(config, liveness.create())
     core.step({ type: 'start', at: at(0) })
