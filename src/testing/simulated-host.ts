@@ -82,15 +82,15 @@ export class SimulatedHost implements Host {
     this.#observer?.paused?.(this.name, pause)
   }
 
+  /** It goes on; in the middle of a turn only when the stall is over: the rest of the turn has its time by then. */
   thaw(): void {
-    if (this.frozenAtMs === undefined) return
+    if (this.frozenAtMs === undefined || this.#lagMs > 0) return
     const forMs = this.#schedule.nowMs - this.frozenAtMs
     // As its own clock shows it, which may be off: one that stood still shows no stall.
     if (this.pause === 'stopped') this.#stallMs += this.clock.read().monoMs - this.#frozenAtMonoMs
     this.clock.go()
     this.frozenAtMs = undefined
     this.pause = undefined
-    this.#lagMs = 0
     this.#observer?.resumed?.(this.name, forMs)
     this.rearm()
     const waiting = this.#waitingRoom
@@ -123,6 +123,7 @@ export class SimulatedHost implements Host {
     this.#schedule.at(this.#schedule.nowMs + plan.forMs + 1e-6, () => {
       if (this.run !== run) return
       plan.over()
+      this.#lagMs = 0
       this.thaw()
     })
   }
