@@ -9,6 +9,7 @@ export interface Circumstances {
   readonly serving: ReadonlyMap<string, readonly string[]>
   other(node: string): NodeFacts
   resources(group: string): readonly string[]
+  /** It has an address: something that can be cut off, and announced. */
   isCuttable(group: string): boolean
 }
 
@@ -27,7 +28,7 @@ export const bookkeeping: Books = {
     if (how !== 'returned') facts.peerNewMs = all.nowMs
     else
       for (const [name, group] of facts.groups)
-        if (group.state === 'active' && all.serving.get(name)?.includes(facts.name))
+        if (group.state === 'active' && all.isCuttable(name) && all.serving.get(name)?.includes(facts.name))
           group.owes.set('announce', all.nowMs + 2 * all.keepaliveMs)
   },
   'peer:late': (facts) => {
@@ -100,7 +101,7 @@ export const bookkeeping: Books = {
     if (winner !== facts.name) group.mustCut = group.touched.has(all.resources(name)[0] ?? '') && all.isCuttable(name)
     else if (group.state === 'active' && serving.includes(facts.name)) {
       group.owes.set('acquired', all.nowMs + 2 * ms)
-      group.owes.set('announce', all.nowMs + 2 * ms)
+      if (all.isCuttable(name)) group.owes.set('announce', all.nowMs + 2 * ms)
     }
     const other = all.other(facts.name).group(name)
     if (serving.length === 2 && all.togetherMs > 0 && all.nowMs - other.contestedMs > 4 * ms)
