@@ -227,6 +227,8 @@ export class Facts {
     const type = text(input.message, 't') ?? ''
     const seq = hexOf(input.message, 'seq') ?? 0
     if (type.startsWith('NS_') || facts.heardSeqs.has(seq) || hexOf(input.message, 'hg') !== facts.generation) return
+    // From before the first of this run that was heard: nobody knows what it would answer.
+    if (seq <= facts.arrivedFloor) return
     facts.heardSeqs.add(seq)
     facts.heardMs = this.nowMs
     if (facts.liveness === 'late') facts.liveness = 'alive'
