@@ -167,8 +167,10 @@ export class Connectivity {
     const theirs = decimalOf(incoming, 'num_ping')
     if (theirs === undefined) return
     this.#theirs = theirs
+    // Whatever the answer, the other knows ours by it: what we told before may have been dropped with a run or a silence.
     if (theirs < this.ours) this.#send('you_are_dead')
-    if (theirs === this.ours) this.#send('abort_giveup')
+    else if (theirs === this.ours) this.#send('abort_giveup')
+    else this.#tell()
     this.#compare()
   }
 
@@ -182,6 +184,9 @@ export class Connectivity {
   /** @internal */
   onAbort(): void {
     this.#port.agenda.clear('giveup')
+    // The answer to our count when theirs is the same.
+    this.#theirs ??= this.ours
+    this.#compare()
   }
 
   get peerIsPoorer(): boolean {

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Agenda } from '../../src/core/agenda.ts'
+import { Connectivity } from '../../src/core/connectivity.ts'
+import type { CoreConfig } from '../../src/core/types.ts'
+import { message } from '../../src/wire/message.ts'
+
+type Fields = Record<string, string>
+
+/** One node's side: what it says to the other is collected, and its targets are observed by hand. */
+function side(targets: readonly string[]): {
+  readonly connectivity: Connectivity
+  readonly sent: Fields[]
+  readonly clock: { monoMs: number }
+} {
+  const sent: Fields[] = []
+  const clock = { monoMs: 1000 }
+  const config = {
+    targets: targets.map((target) => ({ target, deadpingMs: 500 })),
+    times: { keepaliveMs: 200 },
+    deadpingMs: 500,
+    onIsolated: 'stop',
+  } as unknown as CoreConfig
+  const connectivity = new Connectivity({
+    agenda: new Agenda(),
+    event() {},
+    monoMs: () => clock.monoMs,
+    stalledMs: () => 0,
+    config: () => config,
+    peerAlive: () => true,
+    peerLeft: () => false,
+    peerSilentMs: () => 0,
+    sendToPeer: (fields: Fields) => void sent.push(fields),
+    onPoorer: () => true,
+    onBalance() {},
+    onIsolation() {},
+  })
+  connectivity.start()
+  for (const target of targets) connectivity.observe({ target, reachable: true })
+  return { connectivity, sent, clock }
+}
+
+/** What was said since the last call reaches the other side. */
+function carry(from: ReturnType<typeof side>, to: ReturnType<typeof side>): string[] {
+  const said = from.sent.splice(0)
+  for (const fields of said) to.connectivity.receive(fields['t'] ?? '', message(fields))
+  return said.map(({ t = '' }) => t)
+}
+
+describe('the counts of ping targets', () => {
+  const cases: readonly [what: string, lost: readonly [ours: boolean, theirs: boolean], answer: string][] = [
+    ['equal', [false, false], 'abort_giveup'],
+    ['poorer at the other', [false, true], 'num_ping_nodes'],
+    ['richer at the other', [true, false], 'you_are_dead'],
+  ]
+  for (const [what, [ours, theirs], answer] of cases)
+    it(`are known to both again after one side has forgotten the other, ${what}`, () => {
+      const one = side(['a', 'b'])
+      const other = side(['a', 'b'])
+      if (ours) one.connectivity.observe({ target: 'a', reachable: false })
+      if (theirs) other.connectivity.observe({ target: 'a', reachable: false })
+      one.sent.length = 0
+      other.sent.length = 0
+      one.connectivity.forgetPeer()
+      one.connectivity.greet()
+      assert.deepEqual(carry(one, other), ['num_ping_nodes'])
+      assert.equal(carry(other, one)[0], answer, 'who hears a count answers, whatever it has told before')
+      assert.equal(one.connectivity.peerIsPoorer, theirs)
+      assert.equal(one.connectivity.weArePoorer, ours)
+      assert.equal(other.connectivity.peerIsPoorer, ours)
+      for (let round = 0; round < 5; round++) carry(round % 2 ? other : one, round % 2 ? one : other)
+      assert.deepEqual([one.sent, other.sent], [[], []], 'and the answers end')
+    })
+
+  it('that were unequal before a silence do not keep a group from home when they are equal after it', () => {
+    const one = side(['a'])
+    one.connectivity.receive('num_ping_nodes', message({ num_ping: '0' }))
+    assert.equal(one.connectivity.peerAtLeastEqualForMs(), 0)
+    one.connectivity.forgetPeer()
+    one.connectivity.receive('abort_giveup', message({}))
+    assert.equal(one.connectivity.theirs, 1)
+    one.clock.monoMs += 600
+    assert.equal(one.connectivity.peerAtLeastEqualForMs(), 600)
+  })
+})
