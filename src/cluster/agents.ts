@@ -7,6 +7,7 @@ import type {
   ResourceContext,
   ResourcePlugin,
   ResourceStatus,
+  ResourceTimes,
 } from '../roles/resource-agent.ts'
 import { abortable } from './abortable.ts'
 
@@ -30,6 +31,16 @@ export class Agents extends Map<string, Seat> {
   /** Which settings of the resource, counted from the first that it was started with. */
   revision(name: string): number | undefined {
     return this.get(name)?.revision || undefined
+  }
+
+  /** Times that the agent of the resource advises. */
+  advice(name: string): Partial<ResourceTimes> {
+    try {
+      return this.get(name)?.advice() ?? {}
+    } catch (error) {
+      this.#logger.warn({ resource: name, reason: messageOf(error) }, `${name}: its advice: ${messageOf(error)}`)
+      return {}
+    }
   }
 
   async open(group: string, plugin: ResourcePlugin, signal?: AbortSignal): Promise<void> {
@@ -182,6 +193,10 @@ class Seat implements ResourceAgent {
 
   async restore(context: OperationContext): Promise<void> {
     await this.#agent.restore?.(context)
+  }
+
+  advice(): Partial<ResourceTimes> {
+    return this.#agent.advice?.() ?? {}
   }
 
   inspect(): Readonly<Record<string, unknown>> {

@@ -310,9 +310,7 @@ export class Engine {
       deadpingMs: Math.max(0, ...options.arbiters.map((arbiter) => arbiter.deadpingMs ?? options.deadpingMs)),
       keyId: this.#ring.active,
       held: this.#ring.held,
-      groups: options.groups.map((group) =>
-        groupConfig(group, options.restarts, (name) => this.#agents.revision(name)),
-      ),
+      groups: options.groups.map((group) => groupConfig(group, options.restarts, this.#agents)),
       autoFailback: options.autoFailback ?? false,
       onIsolated,
       restartWindowMs: options.restartWindowMs,

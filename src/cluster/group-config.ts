@@ -1,15 +1,17 @@
 import type { GroupConfig } from '../core/types.ts'
 import { durationMs } from '../roles/duration.ts'
+import { advisedTimes } from '../roles/resource-agent.ts'
+import type { Agents } from './agents.ts'
 import type { Resolved } from './resolve.ts'
 
 /**
- * A group as the core knows it. `restarts` is the pair's own, for groups that say nothing else; `revisionOf` tells which settings
- * of a resource these are.
+ * A group as the core knows it. `restarts` is the pair's own, for groups that say nothing else; the agents tell which settings of
+ * a resource these are, and which times they advise.
  */
 export function groupConfig(
   group: Resolved['groups'][number],
   restarts: number | undefined,
-  revisionOf: (resource: string) => number | undefined,
+  agents: Pick<Agents, 'advice' | 'revision'>,
 ): GroupConfig {
   const { name, preferred, key, resources, handover, restartWindow, holdDown } = group
   return {
@@ -22,11 +24,11 @@ export function groupConfig(
     holdDownMs: holdDown && durationMs(holdDown, 'holdDown'),
     resources: resources.map((resource) => ({
       name: resource.name,
-      times: resource.times,
+      times: advisedTimes(resource, agents.advice(resource.name)),
       operations: resource.operations,
       exclusive: resource.exclusive ?? 'data',
       restarts: resource.restarts,
-      revision: revisionOf(resource.name),
+      revision: agents.revision(resource.name),
     })),
   }
 }

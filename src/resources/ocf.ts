@@ -2,16 +2,17 @@ import { pollUntil } from '../platform/poll.ts'
 import { lastLines, type RunResult, runProgram } from '../platform/process.ts'
 import { checkScript, mayRun } from '../platform/script-file.ts'
 import { HotStandbyError, type HotStandbyErrorCode } from '../roles/error.ts'
-import type {
-  OperationContext,
-  ResourceAgent,
-  ResourceContext,
-  ResourcePlugin,
-  ResourceStatus,
-  ResourceTimes,
+import {
+  advisedTimes,
+  type OperationContext,
+  type ResourceAgent,
+  type ResourceContext,
+  type ResourcePlugin,
+  type ResourceStatus,
+  type ResourceTimes,
 } from '../roles/resource-agent.ts'
-import { type OcfMetadata, ocfMetadata } from './ocf-metadata.ts'
-import { optionError, type ResourceTimeOptions, resourceTimes } from './options.ts'
+import { type OcfMetadata, ocfAdvice, ocfMetadata } from './ocf-metadata.ts'
+import { defaultTimes, optionError, type ResourceTimeOptions, resourceTimes } from './options.ts'
 
 /** Options of {@link ocf}. */
 export interface OcfOptions extends ResourceTimeOptions {
@@ -42,6 +43,7 @@ interface Setup {
   readonly checkLevel: number
   readonly parameters: Readonly<Record<string, string>>
   readonly times: ResourceTimes
+  readonly defaultTimes: readonly (keyof ResourceTimes)[]
 }
 
 type Action = 'start' | 'stop' | 'monitor' | 'validate-all' | 'meta-data'
@@ -96,13 +98,15 @@ export function ocf(agent: string, options: OcfOptions = {}): ResourcePlugin {
   })
   const parameters = checkedParameters(options.parameters ?? {})
   const settings = { provider, type, instance, root, checkLevel, parameters }
-  const setup: Setup = { ...settings, times }
+  const open = defaultTimes(options)
+  const setup: Setup = { ...settings, times, defaultTimes: open }
   return {
     kind: 'resource',
     settings,
     type: 'ocf',
     name: `ocf:${provider}:${type}${instance === type ? '' : `:${instance}`}`,
     times,
+    defaultTimes: open,
     operations: ['prepare', 'start', 'stop', 'status'],
     create: (context) => new OcfAgent(setup, context),
   }
@@ -121,12 +125,15 @@ function checkedParameters(
   return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, String(value)]))
 }
 
+const has = ({ actions }: OcfMetadata, name: string): boolean => actions.some((action) => action.name === name)
+
 class OcfAgent implements ResourceAgent {
   readonly #setup: Setup
   readonly #path: string
   readonly #name: string
   readonly #context: ResourceContext
   #metadata: OcfMetadata | null = null
+  #advice: Partial<ResourceTimes> = {}
   /** Between a start and a stop. */
   #serving = false
   /** A start was run and no stop has been verified since. */
@@ -141,31 +148,31 @@ class OcfAgent implements ResourceAgent {
   }
 
   async open(): Promise<void> {
-    const { times } = this.#setup
-    const context = { epoch: 0, signal: AbortSignal.timeout(times.stopMs) }
-    const metadata = await this.#describe(context)
-    const limits = { start: times.startMs, stop: times.stopMs, monitor: times.statusMs }
-    for (const [action, limitMs] of Object.entries(limits)) {
-      const advisedMs = metadata.timeouts.get(action) ?? 0
-      if (limitMs < advisedMs) {
-        const message = `${this.#name} advises ${advisedMs / 1000} s for ${action}, its limit here is ${limitMs / 1000} s`
-        this.#context.logger.warn({ group: this.#context.group }, message)
-      }
-    }
-    if (metadata.actions.has('promote')) {
-      const message = `${this.#name} can be promoted; here it is started and never promoted: right for what serves without`
-      this.#context.logger.warn({ group: this.#context.group }, message)
-    }
+    const metadata = await this.#describe({ epoch: 0, signal: AbortSignal.timeout(this.#setup.times.stopMs) })
+    const warn = (message: string): void =>
+      this.#context.logger.warn({ group: this.#context.group }, `${this.#name} ${message}`)
+    const { times: advice, refused } = ocfAdvice(metadata, this.#setup.checkLevel)
+    this.#advice = advice
+    for (const what of refused) warn(`advises ${what}: it is left aside`)
+    const { startMs, stopMs, statusMs } = this.#times
+    for (const [action, limitMs, advisedMs = 0] of [
+      ['start', startMs, advice.startMs],
+      ['stop', stopMs, advice.stopMs],
+      ['monitor', statusMs, advice.statusMs],
+    ] as const)
+      if (limitMs < advisedMs)
+        warn(`advises ${advisedMs / 1000} s for ${action}, its limit here is ${limitMs / 1000} s`)
+    if (has(metadata, 'promote'))
+      warn('can be promoted; here it is started and never promoted: right for what serves without')
     const { leftover } = this.#context
     if (leftover?.['agent'] !== this.#name) return
     // As it was started: the configuration may be another one by now.
     const earlier = (leftover['parameters'] ?? this.#setup.parameters) as Readonly<Record<string, string>>
-    await this.#stop(context, earlier)
+    await this.#stop({ epoch: 0, signal: AbortSignal.timeout(stopMs) }, earlier)
   }
 
   async prepare(context: OperationContext): Promise<void> {
-    const { actions } = await this.#describe(context)
-    if (!actions.has('validate-all')) return
+    if (!has(await this.#describe(context), 'validate-all')) return
     const result = await this.#run('validate-all', context)
     if (result.exitCode !== 0 && result.exitCode !== notKnown) throw this.#failure('validate-all', result)
   }
@@ -194,7 +201,15 @@ class OcfAgent implements ResourceAgent {
   }
 
   inspect(): Readonly<Record<string, unknown>> {
-    return { agent: this.#name, path: this.#path, instance: this.#setup.instance }
+    return { agent: this.#name, path: this.#path, instance: this.#setup.instance, advice: this.#advice }
+  }
+
+  advice(): Partial<ResourceTimes> {
+    return this.#advice
+  }
+
+  get #times(): ResourceTimes {
+    return advisedTimes(this.#setup, this.#advice)
   }
 
   async #stop(context: OperationContext, parameters: Readonly<Record<string, string>>): Promise<void> {
@@ -260,7 +275,8 @@ class OcfAgent implements ResourceAgent {
     parameters: Readonly<Record<string, string>> = this.#setup.parameters,
   ): Promise<RunResult> {
     checkScript(this.#path)
-    const { root, provider, type, instance, checkLevel, times } = this.#setup
+    const { root, provider, type, instance, checkLevel } = this.#setup
+    const times = this.#times
     const limits: Readonly<Record<string, number>> = { start: times.startMs, stop: times.stopMs }
     const keys = Object.entries(parameters).map(([name, value]) => [`OCF_RESKEY_${name}`, value])
     const result = await runProgram({

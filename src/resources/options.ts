@@ -30,6 +30,19 @@ export function resourceTimes(
   }
 }
 
+const timeNames = {
+  startTimeout: 'startMs',
+  stopTimeout: 'stopMs',
+  statusTimeout: 'statusMs',
+  statusInterval: 'intervalMs',
+} as const
+
+/** Which of the times the options leave open. */
+export function defaultTimes(options: ResourceTimeOptions): readonly (keyof ResourceTimes)[] {
+  const names = Object.keys(timeNames) as (keyof typeof timeNames)[]
+  return names.filter((name) => options[name] === undefined).map((name) => timeNames[name])
+}
+
 /** `HS_CONFIG` for one option of a plug-in. */
 export function optionError(where: string, message: string): HotStandbyError {
   const issues = [{ where, message, severity: 'error' }] as const

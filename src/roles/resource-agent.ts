@@ -41,6 +41,11 @@ export interface ResourceAgent {
   isolate?(context: OperationContext): Promise<void>
   /** Takes an isolation back, when it turned out that this node still owns the group. */
   restore?(context: OperationContext): Promise<void>
+  /**
+   * Times that the agent itself advises, known once `open` has resolved. They stand in for those that the plug-in names in
+   * `defaultTimes`; what the configuration says wins. Milliseconds above 0; anything else is left aside.
+   */
+  advice?(): Partial<ResourceTimes>
   /** Anything worth showing in the snapshot (the path taken, a pid). Plain data. */
   inspect?(): Readonly<Record<string, unknown>>
 }
@@ -72,6 +77,15 @@ export interface ResourceTimes {
   readonly intervalMs: number
 }
 
+/** The times that are in force: those that are written, and for the others what the agent advises. */
+export function advisedTimes(
+  { times, defaultTimes = [] }: Pick<ResourcePlugin, 'times' | 'defaultTimes'>,
+  advice: Partial<ResourceTimes>,
+): ResourceTimes {
+  const followed = defaultTimes.filter((name) => Number.isFinite(advice[name]) && Number(advice[name]) > 0)
+  return { ...times, ...Object.fromEntries(followed.map((name) => [name, advice[name]])) }
+}
+
 /** What `vip()`, `nginx()`, `script()`, `app()` return: data, and how to make the agent of it. */
 export interface ResourcePlugin {
   readonly kind: 'resource'
@@ -80,6 +94,8 @@ export interface ResourcePlugin {
   /** Name of the resource, unique within the cluster: `vip:192.168.1.100/24`. */
   readonly name: string
   readonly times: ResourceTimes
+  /** Which of `times` nobody has written: there the agent's own advice is followed, where it has any. @defaultValue none */
+  readonly defaultTimes?: readonly (keyof ResourceTimes)[] | undefined
   /**
    * What the agent is made of, without the times: plain data. When a reload brings other settings under the same name, the agent
    * that runs stops the resource and the new one starts it. Left out: what runs is kept, whatever the options are.

@@ -122,6 +122,10 @@ export function resourceAgentSuite(options: ResourceAgentSuiteOptions): void {
     for (const [name, value] of Object.entries(plugin.times)) {
       check(Number.isFinite(value) && value >= 0, `times.${name} is ${value}`)
     }
+    for (const [name, value] of Object.entries(agent.advice?.() ?? {})) {
+      check(name in plugin.times, `advice.${name} is none of the times`)
+      check(Number.isFinite(value) && value > 0, `advice.${name} is ${value}`)
+    }
     for (const operation of ['start', 'stop', 'status'] as const) {
       check(plugin.operations.includes(operation), `${operation} is not among the operations`)
     }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type OcfOptions, ocf } from '../../src/resources/ocf.ts'
 import type { ResourceAgent } from '../../src/roles/resource-agent.ts'
 import { resourceAgentSuite } from '../../src/testing/resource-agent-suite.ts'
 import { agentContext, temporaryDirectory, within } from '../support/agents.ts'
+import { pairOf, startPair, stateOf, until } from '../support/pair.ts'
 import { lacking, TwoHosts } from './netns.ts'
 import { AgentHost } from './remote-agent.ts'
 
@@ -75,6 +76,44 @@ describe("ocf(), with Debian's agents", { skip: reason ?? false, timeout: 120_00
     await agent.start(within())
     await agent.stop(within())
     assert.doesNotMatch(addresses(), /10\.99\.1\.100/)
+  })
+
+  it("follows an agent's advice in a pair, and what is written instead of it", { timeout: 60_000 }, async (t) => {
+    const directory = temporaryDirectory(t)
+    const said = join(directory, 'said')
+    const hook = `echo $__OCF_ACTION $OCF_RESKEY_CRM_meta_interval $OCF_RESKEY_CRM_meta_timeout >>${said}`
+    const resources = [
+      ocf('heartbeat:anything', {
+        parameters: {
+          binfile: '/bin/sleep',
+          cmdline_options: '1000',
+          pidfile: join(directory, 'pid'),
+          monitor_hook: hook,
+        },
+        stopTimeout: '25s',
+        statusInterval: '500ms',
+      }),
+      ocf('heartbeat:symlink', { parameters: { link: join(directory, 'link'), target: directory } }),
+    ]
+    const { one, two } = pairOf(t, { groups: [{ name: 'jobs', preferred: 'one', resources }] })
+    await startPair(one, two)
+    // What the agent hears while it serves: the written interval, and as limit what it advises.
+    await until('it is looked at', () => existsSync(said) && readFileSync(said, 'utf8').includes(' 500 20000'))
+    const shown = one.snapshot().resources
+    assert.deepEqual(shown['ocf:heartbeat:anything']?.['advice'], {
+      startMs: 20_000,
+      stopMs: 20_000,
+      statusMs: 20_000,
+      intervalMs: 10_000,
+    })
+    assert.deepEqual(shown['ocf:heartbeat:symlink']?.['advice'], {
+      startMs: 15_000,
+      stopMs: 15_000,
+      statusMs: 15_000,
+      intervalMs: 60_000,
+    })
+    await one.stop()
+    await until('the peer serves', () => stateOf(two) === 'active')
   })
 
   it('says which parameters an agent has, and which it needs', async () => {

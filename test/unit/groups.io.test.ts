@@ -41,6 +41,51 @@ describe('groups at run time', () => {
     assert.deepEqual(log.slice(2, 6), ['start b', 'stop a', 'stop c', 'stop b'], 'the stop goes by the new order')
   })
 
+  it('are looked at as often as the agent advises, where nobody has written it', async (t) => {
+    const asked = { open: 0, written: 0, failing: 0 }
+    const resource = (
+      name: keyof typeof asked,
+      more: Partial<ResourcePlugin>,
+      advice: () => object,
+    ): ResourcePlugin => ({
+      kind: 'resource',
+      type: 'noted',
+      name,
+      times: { startMs: 1000, stopMs: 1000, statusMs: 1000, intervalMs: 60_000 },
+      operations: ['start', 'stop', 'status'],
+      ...more,
+      create: () => {
+        let opened = false
+        return {
+          open: async () => {
+            opened = true
+          },
+          start: async () => {},
+          stop: async () => {},
+          status: async () => {
+            asked[name]++
+            return { state: 'running' }
+          },
+          advice: () => (opened ? advice() : {}),
+        }
+      },
+    })
+    const often = () => ({ intervalMs: 20, startMs: Number.NaN, stopMs: -1 })
+    const resources = [
+      resource('open', { defaultTimes: ['startMs', 'stopMs', 'intervalMs'] }, often),
+      resource('written', { defaultTimes: ['statusMs'] }, often),
+      resource('failing', { defaultTimes: ['intervalMs'] }, () => {
+        throw new Error('out of advice')
+      }),
+    ]
+    const { one, two } = pairOf(t, { groups: [{ name: 'jobs', preferred: 'one', resources }] })
+    await startPair(one, two)
+    const { written, failing } = asked
+    const seen = asked.open
+    await until('it is looked at', () => asked.open > seen + 5)
+    assert.deepEqual([asked.written, asked.failing], [written, failing])
+  })
+
   describe('with other options under the same name', () => {
     interface Kept {
       readonly log: string[]

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type OcfOptions, ocf } from '../../src/resources/ocf.ts'
+import { advisedTimes } from '../../src/roles/resource-agent.ts'
 import { resourceAgentSuite } from '../../src/testing/resource-agent-suite.ts'
 import { agentContext, collectingLogger, temporaryDirectory, within, writeScript } from '../support/agents.ts'
 
@@ -81,7 +82,7 @@ test('the environment is what OCF prescribes', async (t) => {
     `OCF_RESKEY_state=${directory}/state`,
     'OCF_RESKEY_level=3',
     'OCF_RESKEY_CRM_meta_interval=0',
-    'OCF_RESKEY_CRM_meta_timeout=30000',
+    'OCF_RESKEY_CRM_meta_timeout=40000',
   ]) {
     assert.ok(probe.split('\n').includes(line), line)
   }
@@ -141,19 +142,65 @@ test('unknown and missing parameters are refused', async (t) => {
 test('limits below what the agent advises are told', async (t) => {
   const { logger, lines } = collectingLogger()
   const options = agentIn(temporaryDirectory(t), service)
-  await make(options, agentContext('/tmp', null, logger)).open?.()
+  const written = { ...options, stopTimeout: '60s', statusTimeout: '10s' } as const
+  await make(written, agentContext('/tmp', null, logger)).open?.()
   const advice = lines.filter((line) => line.startsWith('warn'))
   assert.deepEqual(advice, [
     'warn ocf:test:lab advises 120 s for stop, its limit here is 60 s',
-    'warn ocf:test:lab advises 40 s for monitor, its limit here is 30 s',
+    'warn ocf:test:lab advises 20 s for monitor, its limit here is 10 s',
   ])
+})
+
+test('the times that the agent advises stand where the configuration leaves them open', async (t) => {
+  const { logger, lines } = collectingLogger()
+  const options = agentIn(temporaryDirectory(t), service)
+  const ofLevel = async (checkLevel: number) => {
+    const plugin = ocf('ocf:test:lab', { ...options, checkLevel, startTimeout: '33s' })
+    const agent = plugin.create(agentContext('/tmp', null, logger))
+    assert.deepEqual(agent.advice?.(), {}, 'nothing is known before it is open')
+    await agent.open?.()
+    assert.deepEqual(agent.inspect?.()['advice'], agent.advice?.())
+    return advisedTimes(plugin, agent.advice?.() ?? {})
+  }
+  const written = { startMs: 33_000, stopMs: 120_000 }
+  assert.deepEqual(await ofLevel(0), { ...written, statusMs: 20_000, intervalMs: 10_000 })
+  assert.deepEqual(await ofLevel(10), { ...written, statusMs: 40_000, intervalMs: 10_000 }, 'the default interval')
+  assert.deepEqual(await ofLevel(20), { ...written, statusMs: 20_000, intervalMs: 10_000 })
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('warn')),
+    [],
+  )
+})
+
+test('advice that is no sensible time is left aside and told', async (t) => {
+  const { logger, lines } = collectingLogger()
+  const actions = `
+    <action name="start" timeout="soon"/><action name="stop" timeout="2h"/><action name="stop" timeout="90"/>
+    <action name="monitor" timeout="0s" interval="0"/><action name="monitor" interval="100ms"/>
+    <action name="monitor" interval="1min" role="Promoted"/><action name="monitor" interval="-5s"/>`
+  const described = metadata.replace(/<actions>[\s\S]*<\/actions>/, `<actions>${actions}</actions>`)
+  const plugin = ocf('ocf:test:lab', agentIn(temporaryDirectory(t), service, described))
+  const agent = plugin.create(agentContext('/tmp', null, logger))
+  await agent.open?.()
+  assert.deepEqual(agent.advice?.(), { stopMs: 90_000 })
+  const told = (what: string) => `warn ocf:test:lab advises ${what}, no time from 1 s to 1 h: it is left aside`
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('warn')),
+    [
+      told("'soon' as timeout of start"),
+      told("'2h' as timeout of stop"),
+      told("'0s' as timeout of monitor"),
+      told("'100ms' as interval of monitor"),
+      told("'-5s' as interval of monitor"),
+    ],
+  )
 })
 
 test('what can be promoted never is: told, and refused where nothing serves without', async (t) => {
   const { logger, lines } = collectingLogger()
   const promotable = metadata.replace('<actions>', '<actions><action name="promote" timeout="10s"/>')
   const options = agentIn(temporaryDirectory(t), service, promotable)
-  await make({ ...options, statusTimeout: '40s', stopTimeout: '2m' }, agentContext('/tmp', null, logger)).open?.()
+  await make({ ...options, statusTimeout: '20s', stopTimeout: '2m' }, agentContext('/tmp', null, logger)).open?.()
   assert.deepEqual(
     lines.filter((line) => line.startsWith('warn')),
     ['warn ocf:test:lab can be promoted; here it is started and never promoted: right for what serves without'],
