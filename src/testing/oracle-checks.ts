@@ -213,9 +213,13 @@ export const oracleChecks: readonly Check[] = [
       const { epoch, peerEpoch, winner, group } = event.payload
       const other = facts.other(node.name)
       // Who has stalled, stops already or is not heard gives way whatever its epoch.
-      if (epoch === peerEpoch || other.group(group).state !== 'active') return undefined
-      // That it is heard again after a partition it knows by an echo: a beat there, and one back.
-      if (facts.togetherMs < 2 * facts.keepaliveMs) return undefined
+      if (facts.contactMs === undefined || epoch === peerEpoch || other.group(group).state !== 'active')
+        return undefined
+      // Judged is what the other has said last, which a packet that waited on the way may have brought.
+      if (facts.pair.view(node.name)?.peer.groups[group]?.state !== 'active') return undefined
+      // Who heard the other before it was heard knows of that by an echo only: a beat there, and one back.
+      const unheard = node.returnedMs < facts.contactMs && facts.togetherMs < 2 * facts.keepaliveMs
+      if (unheard && winner !== node.name) return undefined
       if (Math.max(node.resumedMs, other.resumedMs) > facts.nowMs - 20_000) return undefined
       // By which rule it is settled both can only know from each other; the news of a reload may still be on its way.
       if (node.peerDigest !== other.digest) return undefined
