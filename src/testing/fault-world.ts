@@ -1,7 +1,7 @@
 import type { Command } from '../core/types.ts'
 import type { Oracle } from './oracle.ts'
-import { payloadOf } from './oracle-checks.ts'
 import type { Facts } from './oracle-facts.ts'
+import { payloadOf } from './payload.ts'
 import type { LinkConditions } from './simulated-network.ts'
 import type { Simulation } from './simulation.ts'
 import type { SimulatedGroup, SimulationOptions } from './simulation-options.ts'

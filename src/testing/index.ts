@@ -10,7 +10,8 @@ export { type AuthenticatorSuiteOptions, authenticatorSuite } from './authentica
 export { type Fault, faults } from './faults.ts'
 export { type LivenessDetectorSuiteOptions, livenessDetectorSuite } from './liveness-detector-suite.ts'
 export { type Breach, Oracle, type OracleOptions } from './oracle.ts'
-export { type Check, oracleChecks, payloadOf, type Verdict } from './oracle-checks.ts'
+export { type Check, oracleChecks, type Verdict } from './oracle-checks.ts'
+export { payloadOf } from './payload.ts'
 export {
   type ResourceAgentSuiteOptions,
   type ResourceFixture,

@@ -3,6 +3,7 @@ import type { Effect, Input } from '../core/types.ts'
 import type { OperationRequest, OperationResult } from '../roles/host.ts'
 import type { Facts } from './oracle-facts.ts'
 import type { NodeFacts } from './oracle-node.ts'
+import { readPayload } from './payload.ts'
 import type { Ending } from './simulation-observer.ts'
 
 /** What has just happened, when the checks are asked. */
@@ -300,20 +301,6 @@ export const oracleChecks: readonly Check[] = [
     return true
   }),
 ]
-
-/** A payload that says from which run of a sender it is, and which one. */
-export function payloadOf(run: number, number: number): Uint8Array {
-  const bytes = new Uint8Array(8)
-  const view = new DataView(bytes.buffer)
-  view.setUint32(0, run)
-  view.setUint32(4, number)
-  return bytes
-}
-
-function readPayload(payload: Uint8Array): { readonly run: number; readonly number: number } {
-  const view = new DataView(payload.buffer, payload.byteOffset)
-  return { run: view.getUint32(0), number: view.getUint32(4) }
-}
 
 function longestDeadtimeMs(facts: Facts): number {
   return Math.max(...facts.nodes.map(({ announcedMs }) => announcedMs))
