@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { isAlive, processCommandLine } from './process.ts'
 
 /** One line of /proc/PID/mountinfo (proc(5)). */
 export interface Mount {
@@ -122,4 +123,14 @@ export function namespacesWith(device: string): Holder[] {
 export function namedHolders(holders: readonly Holder[]): string {
   const shown = holders.slice(0, 8).map(({ pid, command, by }) => `${command} (${pid}): ${by}`)
   return [...shown, ...(holders.length > 8 ? [`and ${holders.length - 8} more`] : [])].join('; ')
+}
+
+/** Programs, `mount` or its helpers, that are to bring the device to the directory. */
+export function mountsUnderWay(source: string, directory: string): readonly number[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  return pids.map(Number).filter((pid) => {
+    const [file = '', ...args] = processCommandLine(pid)?.split(' ') ?? []
+    const isMount = /(?:^|\/)mount[^/]*$/.test(file)
+    return isMount && args.includes(source) && args.includes(directory) && isAlive(pid)
+  })
 }

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import type { Readable, Writable } from 'node:stream'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
 import { childOptions } from './process.ts'
 
@@ -21,6 +23,8 @@ export interface ShellHelper {
    * its descendants (SIGTERM, a second later SIGKILL) and rejects with `HS_TIMEOUT` when it has ended. Rejects with `HS_HOST` when the shell itself dies.
    */
   run(line: string, signal?: AbortSignal): Promise<ShellResult>
+  /** The same for what must not come up when nobody is there any more: should this process die, the session dies with it. */
+  runWhileHere(line: string, signal: AbortSignal): Promise<ShellResult>
   /** Ends the shell after the command that runs; those that wait are rejected. Idempotent. */
   close(): Promise<void>
 }
@@ -40,12 +44,20 @@ export function quote(word: string): string {
 
 interface Command {
   readonly line: string
+  readonly whileHere: boolean
   readonly signal: AbortSignal | undefined
   readonly resolve: (result: ShellResult) => void
   readonly reject: (error: Error) => void
 }
 
 const killAfterMs = 1000
+
+/** In a session of its own: the line, and SIGKILL for all of the session when fd 3 is no longer held at its other end. */
+const lifeline = (line: string): string => `(read -r _ <&3; kill -KILL 0) >/dev/null 2>&1 &
+( ${line} ) 3<&-
+status=$?
+kill -KILL $! 2>/dev/null
+exit $status`
 
 /**
  * A persistent `sh`: 1 ms per command and 2.7 in a session of its own, where `spawn` from a process of one gigabyte costs 50
@@ -65,17 +77,21 @@ export function createShellHelper({ maxOutputBytes = 65_536, onStray }: ShellHel
 
   function open(): ChildProcess {
     // A session of its own: Ctrl-C in a terminal is not for it.
-    const started = spawn('sh', [], { ...childOptions(), stdio: ['pipe', 'pipe', 'ignore'] })
+    const started = spawn('sh', [], { ...childOptions(), stdio: ['pipe', 'pipe', 'ignore', 'pipe'] })
+    const [stdin, stdout, , end] = started.stdio as unknown as [Writable, Readable, null, Socket]
+    end.on('error', () => {})
+    end.unref()
     const ended = (detail: unknown): void => {
+      end.destroy()
       if (shell !== started) return
       shell = undefined
       finish((command) => command.reject(new HotStandbyError('HS_HOST', `the helper shell ended (${String(detail)})`)))
     }
-    started.stdin.on('error', () => {})
+    stdin.on('error', () => {})
     started.on('error', ended)
     started.on('exit', (status, signal) => ended(signal ?? `status ${status}`))
-    started.stdout.setEncoding('utf8')
-    started.stdout.on('data', (text: string) => {
+    stdout.setEncoding('utf8')
+    stdout.on('data', (text: string) => {
       if (!running) return onStray?.(text)
       output += text
       const start = startPattern.exec(output)
@@ -122,7 +138,7 @@ export function createShellHelper({ maxOutputBytes = 65_536, onStray }: ShellHel
   function next(): void {
     const command = running ? undefined : waiting.shift()
     if (!command) return
-    const { line, signal } = command
+    const { line, whileHere, signal } = command
     const to = shell ?? open()
     let harder: NodeJS.Timeout | undefined
     const abort = (): void => {
@@ -137,23 +153,27 @@ export function createShellHelper({ maxOutputBytes = 65_536, onStray }: ShellHel
     running = { command, stopWatching }
     // In a subshell and through eval: neither an exit nor a syntax error of the line ends the helper.
     const body = signal
-      ? `( read -r pid _ </proc/self/stat; echo "${mark} pid $pid"; exec setsid sh -c ${quote(line)} ) </dev/null 2>&1`
-      : `( eval ${quote(line)} ) </dev/null 2>&1`
-    ;(to.stdin as NonNullable<ChildProcess['stdin']>).write(`${body}; echo "${mark} end $?"\n`)
+      ? `( read -r pid _ </proc/self/stat; echo "${mark} pid $pid"; exec setsid sh -c ${quote(whileHere ? lifeline(line) : line)} )`
+      : `( eval ${quote(line)} )`
+    const streams = whileHere ? '</dev/null 2>&1' : '</dev/null 2>&1 3<&-'
+    ;(to.stdin as NonNullable<ChildProcess['stdin']>).write(`${body} ${streams}; echo "${mark} end $?"\n`)
+  }
+
+  function queue(line: string, signal: AbortSignal | undefined, whileHere: boolean): Promise<ShellResult> {
+    return new Promise((resolve, reject) => {
+      if (closed) return reject(new HotStandbyError('HS_STATE', 'the helper shell is closed'))
+      if (signal?.aborted)
+        return reject(new HotStandbyError('HS_TIMEOUT', `not begun, the operation was over: ${line}`))
+      waiting.push({ line, whileHere, signal, resolve, reject })
+      next()
+    })
   }
 
   return {
     open: () => void (shell ?? open()),
 
-    run(line, signal) {
-      return new Promise((resolve, reject) => {
-        if (closed) return reject(new HotStandbyError('HS_STATE', 'the helper shell is closed'))
-        if (signal?.aborted)
-          return reject(new HotStandbyError('HS_TIMEOUT', `not begun, the operation was over: ${line}`))
-        waiting.push({ line, signal, resolve, reject })
-        next()
-      })
-    },
+    run: (line, signal) => queue(line, signal, false),
+    runWhileHere: (line, signal) => queue(line, signal, true),
 
     async close() {
       if (closed) return

@@ -1,5 +1,13 @@
 import { blockDevice, blockDeviceExists, mountPoint } from '../platform/mount-point.ts'
-import { type Holder, holdersOf, type Mount, namedHolders, namespacesWith, readMounts } from '../platform/mounts.ts'
+import {
+  type Holder,
+  holdersOf,
+  type Mount,
+  mountsUnderWay,
+  namedHolders,
+  namespacesWith,
+  readMounts,
+} from '../platform/mounts.ts'
 import { pollUntil } from '../platform/poll.ts'
 import { findProgram, lastLines, type RunResult, runProgram, signalProcess } from '../platform/process.ts'
 import { type Duration, durationMs } from '../roles/duration.ts'
@@ -117,6 +125,7 @@ class FsAgent implements ResourceAgent {
     const { leftover } = this.#context
     if (leftover?.['directory'] === this.#setup.directory && leftover['device'] === this.#setup.device) {
       this.#place = await this.#find(context)
+      await this.#unfinished(this.#place, context)
       await this.stop(context)
     }
     await this.prepare(context)
@@ -138,7 +147,7 @@ class FsAgent implements ResourceAgent {
     this.#ours = true
     const options = mountOptions === undefined ? [] : ['-o', mountOptions]
     const args = ['-t', type, ...options, '--', place.source, place.directory]
-    const result = await runProgram({ file: program('mount'), args, signal: context.signal })
+    const result = await runProgram({ file: program('mount'), args, signal: context.signal, diesWithUs: true })
     if (result.exitCode !== 0) throw failure(`mounting ${device} on ${directory}`, result)
     if (this.#mounted(place)) return
     throw new HotStandbyError('HS_RESOURCE', `mount ended with success, yet ${device} is not mounted on ${directory}`)
@@ -205,6 +214,17 @@ class FsAgent implements ResourceAgent {
     return this.#place
   }
 
+  /** Waits for a mount that a killed predecessor had begun: what sits in the kernel cannot be killed, and may still come. */
+  async #unfinished({ source, directory }: Place, { signal }: OperationContext): Promise<void> {
+    const limitMs = this.#setup.times.stopMs
+    if (await pollUntil(() => mountsUnderWay(source, directory).length === 0, { signal, limitMs, everyMs: 20 })) return
+    const pids = mountsUnderWay(source, directory).join(', ')
+    throw new HotStandbyError(
+      'HS_RESOURCE',
+      `${source} is still being mounted on ${directory}, by process ${pids} of an earlier, killed one`,
+    )
+  }
+
   /** Is this the device of the resource? A file system of several devices (btrfs) shows a number of its own. */
   #isDevice(mount: Mount, { source, number }: Place): boolean {
     if (number === undefined) return mount.source === source && mount.type === this.#setup.type
@@ -231,7 +251,7 @@ class FsAgent implements ResourceAgent {
 
   async #repair({ source }: Place, { signal }: OperationContext): Promise<void> {
     const { device, type } = this.#setup
-    const result = await runProgram({ file: program(`fsck.${type}`), args: ['-a', source], signal })
+    const result = await runProgram({ file: program(`fsck.${type}`), args: ['-a', source], signal, diesWithUs: true })
     const { exitCode, stdout, stderr } = result
     const said = lastLines(`${stdout}\n${stderr}`)
     if (exitCode !== null && exitCode < fsckUncorrected) {

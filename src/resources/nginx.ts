@@ -293,10 +293,10 @@ class NginxAgent implements ResourceAgent {
    * Runs nginx with its output in a file: a daemon that logs to stderr keeps what it was given, and must keep neither the
    * helper's pipe open nor die of it when this process has ended.
    */
-  #run(words: readonly string[], signal: AbortSignal): Promise<ShellResult> {
+  #run(words: readonly string[], signal: AbortSignal, how: 'run' | 'runWhileHere' = 'run'): Promise<ShellResult> {
     const file = quote(`${this.#context.directory}/nginx.out`)
     const command = words.map(quote).join(' ')
-    return this.#shell.run(`${command} >${file} 2>&1; status=$?; tail -c 8192 ${file}; exit $status`, signal)
+    return this.#shell[how](`${command} >${file} 2>&1; status=$?; tail -c 8192 ${file}; exit $status`, signal)
   }
 
   /** Value of one of the user's own arguments. */
@@ -311,7 +311,7 @@ class NginxAgent implements ResourceAgent {
     if (this.#setup.mode === 'cold') {
       this.#context.remember({ config, pidFile: master.pidFile })
     }
-    const { status, output } = await this.#run([binary, ...args], signal)
+    const { status, output } = await this.#run([binary, ...args], signal, 'runWhileHere')
     if (status !== 0) throw this.#startFailure(output)
     // nginx returns when its sockets listen, and writes its pid file a moment later.
     const { startMs } = this.#setup.times

@@ -175,6 +175,36 @@ describe('route(), between two hosts', { skip: reason ?? false, timeout: 120_000
     }
   })
 
+  it('is failed when its device vanishes, stops all the same, and starts again once it is back', async () => {
+    const { agent, context } = await open('10.5.0.0/16', { via: '10.99.2.2', device: 'eth2' })
+    await agent.start(within())
+    const before = context.changes()
+    hosts.unplug('a', 2)
+    try {
+      await waitFor(() => context.changes() > before, { what: 'it is told' })
+      const status = await agent.status(within())
+      assert.match(status.state === 'failed' ? status.reason : '', /is gone: device eth2 does not exist/)
+      await assert.rejects(agent.start(within()), { code: 'HS_RESOURCE', message: /device eth2 does not exist/ })
+      await agent.stop(within())
+      assert.deepEqual(await agent.status(within()), { state: 'stopped' })
+      assert.equal(context.record(), null)
+      await assert.rejects(async () => agent.prepare?.(within()), /device eth2 does not exist/)
+    } finally {
+      hosts.plug('a', 2)
+    }
+    await waitFor(
+      () =>
+        agent.prepare?.(within()).then(
+          () => true,
+          () => false,
+        ) ?? false,
+      { what: 'it may start' },
+    )
+    await agent.start(within())
+    assert.deepEqual(await agent.status(within()), { state: 'running' })
+    await agent.stop(within())
+  })
+
   it('goes with kill -9, and what a killed predecessor left goes at start', async () => {
     const { agent, context } = await open('default', { via: gateway })
     await agent.start(within())

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isAlive } from '../../src/platform/process.ts'
+import { pollUntil } from '../../src/platform/poll.ts'
+import { isAlive, readPidFile } from '../../src/platform/process.ts'
 import { createShellHelper, quote } from '../../src/platform/shell-helper.ts'
 
 describe('the helper shell', {
@@ -38,6 +40,33 @@ describe('the helper shell', {
     const { status, output } = await shell.run('head -c 300000 /dev/zero | tr "\\0" x')
     assert.equal(status, 0)
     assert.equal(output, 'x'.repeat(1000))
+  })
+
+  it('lets a command run on that has been left in the background, but not the line once this process dies', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'shell-helper-'))
+    const module = JSON.stringify(new URL('../../src/platform/shell-helper.ts', import.meta.url).href)
+    const line = `echo begun; setsid sleep 60 >/dev/null & echo $! >${directory}/left; sleep 0.5; touch ${directory}/done; sleep 2`
+    const text = `import { createShellHelper } from ${module}
+      createShellHelper()[process.argv[1]](${JSON.stringify(line)}, AbortSignal.timeout(60_000))`
+    try {
+      const args = ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', text]
+      for (const [how, done] of [
+        ['run', true],
+        ['runWhileHere', false],
+      ] as const) {
+        for (const name of ['left', 'done']) rmSync(join(directory, name), { force: true })
+        const child = spawn(process.execPath, [...args, how], { stdio: 'ignore' })
+        const left = (): number => Number(readPidFile(join(directory, 'left')))
+        assert.ok(await pollUntil(() => left() > 0, { signal: AbortSignal.timeout(20_000), limitMs: 15_000 }))
+        child.kill('SIGKILL')
+        await sleep(1000)
+        assert.equal(existsSync(join(directory, 'done')), done, how)
+        assert.ok(isAlive(left()), 'what went into a session of its own is no part of the line')
+        process.kill(left())
+      }
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 
   it('ends a command with its descendants when it takes too long, and goes on', async () => {
