@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { waitFor } from '../wait-for.ts'
 import { command } from './command.ts'
 import type { Host } from './host.ts'
@@ -86,12 +87,21 @@ export class Heartbeat {
 
   /** Asks it to hand groups over. Heartbeat answers nothing, and drops the request while something else is under way. */
   async standby(hold: Hold = 'all'): Promise<void> {
-    await this.#host.run([`${TOOLS}/hb_standby`, hold])
+    await this.#say('hb_standby', hold)
   }
 
   /** Asks it to take groups over. */
   async takeover(hold: Hold = 'all'): Promise<void> {
-    await this.#host.run([`${TOOLS}/hb_takeover`, hold])
+    await this.#say('hb_takeover', hold)
+  }
+
+  /** Says a word through the daemon's FIFO, and once more when its reader tore it and logged so: about one in a hundred is lost. */
+  async #say(tool: string, hold: Hold): Promise<void> {
+    const torn = async (): Promise<number> => (await this.log()).split('Message with zero fields').length
+    const before = await torn()
+    await this.#host.run([`${TOOLS}/${tool}`, hold])
+    await sleep(300)
+    if ((await torn()) > before) await this.#host.run([`${TOOLS}/${tool}`, hold])
   }
 
   /** `heartbeat -k`: releases what it holds, and waits until it is gone. */
