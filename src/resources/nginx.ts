@@ -179,10 +179,8 @@ class NginxAgent implements ResourceAgent {
   }
 
   async prepare(context: OperationContext): Promise<void> {
-    const { binary, args, config, master } = await this.#install()
-    const { status, output } = await this.#run([binary, '-t', ...args], context.signal)
-    const fault = configFault(status, output)
-    if (fault !== null) throw new HotStandbyError('HS_RESOURCE', `nginx refuses its configuration ${config}: ${fault}`)
+    const { master } = await this.#install()
+    await this.#checkConfiguration(context)
     if (this.#unit) return this.#unit.prepare?.(context)
     if (this.#setup.mode === 'hot' && !master.find()) await this.#launch(context)
   }
@@ -191,7 +189,12 @@ class NginxAgent implements ResourceAgent {
     const { master } = await this.#install()
     const launched = !master.find()
     try {
-      if (this.#unit) await this.#unit.start(context)
+      if (this.#unit)
+        await this.#unit.start(context).catch(async (error) => {
+          // systemd knows only that it failed; what is wrong with the configuration, nginx tells.
+          if (!context.signal.aborted) await this.#checkConfiguration(context)
+          throw error
+        })
       else if (launched) await this.#launch(context)
       if (!launched && this.#setup.reload)
         await master.reload({ signal: context.signal, limitMs: this.#setup.times.startMs })
@@ -235,6 +238,13 @@ class NginxAgent implements ResourceAgent {
     const { binary, config, master } = this.#installed
     const unit = this.#unit?.inspect?.() ?? null
     return { mode, binary, config, pidFile: master.pidFile, pid: master.find()?.pid ?? null, unit }
+  }
+
+  async #checkConfiguration({ signal }: OperationContext): Promise<void> {
+    const { binary, args, config } = await this.#install()
+    const { status, output } = await this.#run([binary, '-t', ...args], signal)
+    const fault = configFault(status, output)
+    if (fault !== null) throw new HotStandbyError('HS_RESOURCE', `nginx refuses its configuration ${config}: ${fault}`)
   }
 
   /** Stops a cold one, with this time for requests in progress, and takes back what was written down. */

@@ -12,7 +12,7 @@ export interface ResourceFixture {
    * believe `status`.
    */
   serves?(): boolean | Promise<boolean>
-  /** Breaks what runs, behind the agent's back. With it the manifest `breaks`. */
+  /** Breaks what runs, behind the agent's back, and resolves when it is broken. With it the manifest `breaks`. */
   break?(): void | Promise<void>
   /** Makes the next start hang until its signal aborts. With it the manifest `hangs`. */
   hang?(): void | Promise<void>

@@ -241,6 +241,28 @@ describe('a pair of hosts with a real systemd', { skip: reason ?? false, timeout
     await pair.serves('a')
   })
 
+  it("nginx's configuration is broken on the standby: said why, and the owner goes on; mended, it takes over", async () => {
+    pair.sh('b', 'echo "nonsense on;" >>/etc/nginx/nginx.conf')
+    try {
+      const { code, said } = await pair.command('a', 'standby')
+      assert.equal(code, 1, said)
+      await pair.serves('a')
+      assert.match(reasonsOf('b').join(), /nginx refuses its configuration .*unknown directive "nonsense"/)
+      // It takes over all the same when the owner has gone, fails in a stated way, and has nothing of the group.
+      await pair.kill('a')
+      await waitFor(() => pair.told('b', 'peer:dead').length > 0, { what: 'b knows it' })
+      await waitFor(() => pair.has('b').length === 0, { what: 'b has nothing of it' })
+      await pair.start('a')
+      await pair.serves('a')
+    } finally {
+      pair.sh('b', 'sed -i /nonsense/d /etc/nginx/nginx.conf')
+    }
+    await pair.renew('b')
+    await pair.ready('a')
+    assert.equal((await pair.command('a', 'standby')).code, 0)
+    await pair.serves('b')
+  })
+
   for (const address of FLOATING)
     it(`another host has ${address} too: the standby says so, and no move is made; once it is gone all is well`, async () => {
       pair.stranger('add', address)
