@@ -1,7 +1,7 @@
 // npm run mutants [-- --only ID,…] [--find N] [--write]
 // Plants each bug of test/mutants in turn and plays the seed that catches it: it must be caught, the same seed without the bug
 // must be well. Then those that no seed is known for: the scenario or unit test that catches each must fail with it, and pass without.
-// Closes with the rules of the oracle that no bug of the list is seen by alone. `--find N` looks for seeds among the
+// Each rule of the oracle has to be the only one to see some bug of the list. `--find N` looks for seeds among the
 // first N; `--write` keeps what was found in test/mutants/caught.json and docs/mutants.md.
 import { fork, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -180,8 +180,7 @@ await workOff(mutantsOfTests, judgeByTest)
 const names = JSON.parse(spawnSync(process.execPath, [join(scratch, 'well.mjs'), 'names'], { encoding: 'utf8' }).stdout)
 const rules = [...names.checks, ['I15.same', 'the same seed gives the same run']]
 const idle = rules.filter(([id]) => !results.some((result) => result.rules.length === 1 && result.rules[0] === id))
-if (!wanted && idle.length > 0)
-  console.log(`no bug of the list is seen by these alone: ${idle.map(([id]) => id).join(', ')}`)
+if (!wanted) for (const [id] of idle) failures.push(`${id}: no bug of the list is seen by this rule alone`)
 
 if (values.write) {
   writeFileSync(caughtFile, `${JSON.stringify(Object.fromEntries(Object.entries(caught).sort()), null, 2)}\n`)
@@ -203,8 +202,8 @@ function page() {
 
 Each of these ${results.length} changes breaks one rule of the design. The simulation catches every one: the seed below ends badly with the
 bug and well without it. \`npm run mutants\` plays them all again and writes this page with \`--write\`; one of them alone:
-\`npm run sim -- --seed N --hours H --mutant ID\`. Of the ${rules.length} rules of the oracle, ${rules.length - idle.length} are the only one to see some bug of the list: without
-it that bug would get through. No bug of the list needs these: ${idle.map(([id]) => id).join(', ')}.
+\`npm run sim -- --seed N --hours H --mutant ID\`. Of the ${rules.length} rules of the oracle, ${rules.length - idle.length} are each the only one to see some bug of the
+list: without that rule the bug would get through. A rule that is not is a failure of \`npm run mutants\`.
 
 | bug | what is wrong | in | caught by \`npm run sim --\` | rules that see it |
 | --- | --- | --- | --- | --- |

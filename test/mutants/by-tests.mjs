@@ -6,6 +6,8 @@ const bug = (id, says, file, find, replace, { test, named }) => ({ id, says, fil
 
 const scenario = (named) => ({ test: 'test/scenarios/scenarios.test.ts', named })
 const coreTest = (named) => ({ test: 'test/unit/core.test.ts', named })
+const sealedTest = (named) => ({ test: 'test/unit/sealed.test.ts', named })
+const ringTest = (named) => ({ test: 'test/unit/authenticators.test.ts', named })
 const sequenceTest = (named) => ({ test: 'test/unit/sequence.test.ts', named })
 const awarenessTest = (named) => ({ test: 'test/unit/awareness.test.ts', named })
 
@@ -27,6 +29,10 @@ const group = 'src/core/group.ts'
 const limits = 'src/core/group-limits.ts'
 const messenger = 'src/core/messenger.ts'
 const application = 'src/core/application-messages.ts'
+const sessions = 'src/core/sessions.ts'
+const sealed = 'src/authenticators/sealed.ts'
+const keyring = 'src/authenticators/keyring.ts'
+const codec = 'src/wire/codec.ts'
 
 export const mutantsOfTests = [
   // Two active nodes.
@@ -565,5 +571,86 @@ export const mutantsOfTests = [
     'if (to !== undefined && to !== this.#port.bootId) return',
     'if (to === "x") return',
     sequenceTest('is dropped when it was meant for an earlier run of this node, or was given up by its sender'),
+  ),
+  // What an attacker sends: recorded, turned round, of another cluster, with another key.
+  bug(
+    'any-proof',
+    'a new run of the peer is believed whatever challenge it answers, so a recorded one too',
+    sessions,
+    'if (answer && this.#challenge && same(answer, this.#challenge)) {',
+    'if (answer && this.#challenge) {',
+    sealedTest('believe nothing that was recorded before a restart of the receiver, and say that it is played back'),
+  ),
+  bug(
+    'unproven-believed',
+    'a run of the peer that has not proven itself is believed',
+    step,
+    "return standing === 'current'",
+    "return standing !== 'replayed'",
+    sealedTest('believe nothing that was recorded before a restart of the receiver, and say that it is played back'),
+  ),
+  bug(
+    'challenge-kept',
+    'a challenge is used for more than one proof, so the proof of an earlier run holds again',
+    sessions,
+    '      this.#candidates.clear()\n      this.#draw()\n',
+    '      this.#candidates.clear()\n',
+    sealedTest('do not take the proof of an earlier run for that of a new one'),
+  ),
+  bug(
+    'seen-opened-again',
+    'a sealed frame that was seen is opened again',
+    sessions,
+    'if (number > this.#highest) return true',
+    'if (number > 0) return true',
+    sealedTest('believe a recorded frame neither twice nor from the mirror nor on another link'),
+  ),
+  bug(
+    'mirror-opens',
+    'both directions are sealed with the same key: what a node has sent opens when it comes back',
+    sealed,
+    "derive(key, box.keyLength, 'frame', cluster, from, to, String(id))",
+    "derive(key, box.keyLength, 'frame', cluster, ...[from, to].sort(), String(id))",
+    sealedTest('opens nowhere else, whatever its head says'),
+  ),
+  bug(
+    'any-cluster-opens',
+    'all clusters that share a secret seal with the same key',
+    sealed,
+    "derive(key, box.keyLength, 'frame', cluster, from, to, String(id))",
+    "derive(key, box.keyLength, 'frame', from, to, String(id))",
+    sealedTest('opens nowhere else, whatever its head says'),
+  ),
+  bug(
+    'number-used-twice',
+    'two frames may be sealed under one number',
+    codec,
+    'if (sequence === undefined || sequence <= last)',
+    'if (sequence === undefined || sequence < last)',
+    sealedTest('never has the number of an earlier one'),
+  ),
+  bug(
+    'opened-before-looked-up',
+    'a key is used on a frame whose number was seen',
+    codec,
+    'if (isNew && !isNew(mark)) return replayed\n      const content = ring.open(head, nonce, box)',
+    'const content = ring.open(head, nonce, box)\n      if (content && isNew && !isNew(mark)) return malformed',
+    sealedTest('is not opened with a key when its number was seen'),
+  ),
+  bug(
+    'unknown-key-tried',
+    'a signature that names no key of the ring is tried with the first',
+    keyring,
+    'if (!entry) return unknownKey\n      const { id',
+    'if (!entry) return this.verify(bytes, entries[0]?.id + auth.slice(blank))\n      const { id',
+    ringTest('knows ids only as they are written'),
+  ),
+  bug(
+    'checksum-beside-key',
+    'a checksum without a key is believed beside keyed signatures',
+    keyring,
+    'if (!authenticator.keyed && authenticator.method !== signing.method) return keyless',
+    '',
+    ringTest('accepts a keyless method only while it is the active one'),
   ),
 ]

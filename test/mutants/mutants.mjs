@@ -15,6 +15,8 @@ const circumstances = 'src/core/circumstances.ts'
 const messenger = 'src/core/messenger.ts'
 const group = 'src/core/group.ts'
 const dialogue = 'src/core/dialogue.ts'
+const application = 'src/core/application-messages.ts'
+const damping = 'src/core/damping.ts'
 const deadtime = 'src/liveness/deadtime.ts'
 
 export const mutants = [
@@ -39,6 +41,27 @@ export const mutants = [
     actions,
     'cutAndStop: (acting) => stop(acting, true)',
     'cutAndStop: (acting) => stop(acting, false)',
+  ),
+  bug(
+    'granted-before-done',
+    'a group is taken as soon as it is offered, before the giver is done',
+    dialogue,
+    '    accept: () => {\n      this.#answer(false)\n',
+    "    accept: () => {\n      this.#answer(false)\n      this.#actions.grantGroups('me')\n",
+  ),
+  bug(
+    'nobody-begins',
+    'a group that nobody has is left to the other by both',
+    authority,
+    'return preferredHere || peerCannot || peerFreeForMs >= patience * keepaliveMs',
+    'return peerCannot',
+  ),
+  bug(
+    'announced-as-taken',
+    'every repeated announcement is told as a taking',
+    group,
+    "this.#port.event('group:announced', {",
+    "this.#port.event('group:acquired', {",
   ),
   // Epochs.
   bug(
@@ -128,6 +151,13 @@ export const mutants = [
     '!question.maintained && !question.leaving &&',
   ),
   bug(
+    'isolated-takes-on',
+    'an isolated node that may go on serving takes groups over as well',
+    authority,
+    '!question.maintained && !question.isolated && !question.leaving &&',
+    "!question.maintained && !(question.isolated && question.onIsolated === 'stop') && !question.leaving &&",
+  ),
+  bug(
     'isolated-holds',
     'an isolated node goes on serving whatever the policy',
     authority,
@@ -179,6 +209,13 @@ export const mutants = [
     'this.#port.returnable(name)',
   ),
   bug(
+    'damped-late',
+    'a third taking within ten minutes does not hold a group where it is',
+    damping,
+    'const borne = 2',
+    'const borne = 3',
+  ),
+  bug(
     'move-never-answered',
     'a command whose move is done is not answered',
     dialogue,
@@ -221,6 +258,13 @@ export const mutants = [
     group,
     '        if (tries + 1 < stopTries) return next(index, tries + 1)\n',
     '        if (tries < stopTries) return next(index + 1, 0)\n',
+  ),
+  bug(
+    'stuck-forgotten',
+    'what would not stop is not stopped before the group counts as fit again',
+    group,
+    "      this.#stopAll(job, (stuck) => {\n        if (stuck !== null) return this.#outcome('unprepared', stuck)",
+    "      this.#stopThese([], job, (stuck) => {\n        if (stuck !== null) return this.#outcome('unprepared', stuck)",
   ),
   // Packets.
   bug(
@@ -271,6 +315,20 @@ export const mutants = [
     messenger,
     'const rexmitAgainMs = 250',
     'const rexmitAgainMs = 1',
+  ),
+  bug(
+    'given-up-as-arrived',
+    'a message that was given up is called acknowledged',
+    application,
+    'for (const id of ids) this.#refuse(id, why)',
+    "for (const id of ids) this.#port.effect({ type: 'reply', id })",
+  ),
+  bug(
+    'beats-twice',
+    'every beat is sent twice',
+    step,
+    'function onBeat(): void {\n    beat()\n',
+    'function onBeat(): void {\n    beat()\n    beat()\n',
   ),
   bug(
     'not-reproducible',

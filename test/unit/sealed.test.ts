@@ -144,6 +144,17 @@ describe('a sealed frame', () => {
     assert.equal(reasonOf(codecOf().open(signing.seal(sent))), 'unsealed')
   })
 
+  it('opens nowhere else, whatever its head says', () => {
+    const frame = codecOf().seal(sent, undefined, 1)
+    // An attacker writes the head anew: as if the other node had sent it, or with the tag of another cluster.
+    const mirrored = frame.slice()
+    mirrored[13] = 1 - frame[13]!
+    assert.equal(reasonOf(codecOf().open(mirrored)), 'bad-seal')
+    const moved = frame.slice()
+    moved.set(codecOf(key(1), 'master', 'other').seal(sent, undefined, 1).subarray(4, 12), 4)
+    assert.equal(reasonOf(codecOf(key(1), 'slave', 'other').open(moved)), 'bad-seal')
+  })
+
   it('is not opened with a key when its number was seen', () => {
     const frame = codecOf().seal(sent, undefined, 1)
     const asked: unknown[] = []
@@ -311,6 +322,25 @@ describe('two nodes that seal', () => {
     }
     assert.equal(liveness(pair, 'slave'), 'dead')
     assert.deepEqual(pair.serving('web'), ['slave'])
+  })
+
+  it('do not take the proof of an earlier run for that of a new one', () => {
+    const pair = pairOf()
+    const frames = capture(pair)
+    pair.start('master')
+    pair.start('slave')
+    pair.run(5000)
+    const recorded = frames.filter(({ from }) => from === 'master')
+    pair.crash('master')
+    pair.run(3000)
+    pair.start('master')
+    pair.run(3000)
+    const heard = told(pair, 'peer:alive').length
+    for (const { frame } of recorded) pair.network.inject('slave', 'eth1', frame)
+    pair.run(3000)
+    assert.equal(told(pair, 'peer:alive').length, heard)
+    assert.deepEqual([liveness(pair, 'master'), liveness(pair, 'slave')], ['alive', 'alive'])
+    assert.equal(told(pair, 'peer:dead').length, 1, 'of its crash, and not again')
   })
 
   it('go on with a peer whose remembered generation is lost', () => {
