@@ -197,9 +197,9 @@ export const oracleChecks: readonly Check[] = [
     node.kept = 0
     for (const [name, group] of node.groups)
       for (const [what, dueMs] of group.owes) {
-        const disturbed =
-          facts.togetherMs < 2 * facts.keepaliveMs || facts.tainted.has(name) || group.state !== 'active'
-        if (disturbed) group.owes.delete(what)
+        const apart = facts.togetherMs < facts.nowMs - (dueMs - 2 * facts.keepaliveMs)
+        const mending = facts.resources(name).some((resource) => !facts.pair.resource(node.name, resource).running)
+        if (apart || mending || facts.tainted.has(name) || group.state !== 'active') group.owes.delete(what)
         else if (facts.nowMs > dueMs) return `${node.name} owes ${what} of ${name}`
       }
     return held

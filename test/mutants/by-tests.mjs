@@ -37,14 +37,6 @@ const codec = 'src/wire/codec.ts'
 export const mutantsOfTests = [
   // Two active nodes.
   bug(
-    'return-not-announced',
-    'a peer returns, and the addresses are not announced again',
-    step,
-    'if (returned) ownership.announceAll()',
-    '',
-    scenario('returned-announced'),
-  ),
-  bug(
     'reacquire-unannounced',
     'the winner of a contest does not announce its addresses',
     actions,
@@ -67,14 +59,6 @@ export const mutantsOfTests = [
     '    owned.group.announce()\n    owned.group.announceRepeatedly()\n  }',
     '  }',
     scenario('contest-announced'),
-  ),
-  bug(
-    'winner-silent',
-    'the winner of a contest does not say again that it serves',
-    table,
-    "do: ['contest', 'reacquire']",
-    "do: ['contest']",
-    scenario('contest-draw'),
   ),
   bug(
     'winner-keeps-epoch',

@@ -43,6 +43,27 @@ export const mutants = [
     'cutAndStop: (acting) => stop(acting, false)',
   ),
   bug(
+    'winner-silent',
+    'the winner of a contest does not say again that it serves',
+    table,
+    "do: ['contest', 'reacquire']",
+    "do: ['contest']",
+  ),
+  bug(
+    'winner-untold',
+    'the winner of a contest does not tell of it',
+    actions,
+    'if (owned.contest !== contest)\n',
+    'if (owned.contest !== contest && !goesOn)\n',
+  ),
+  bug(
+    'return-not-announced',
+    'a peer returns, and the addresses are not announced again',
+    step,
+    'if (returned) ownership.announceAll()',
+    '',
+  ),
+  bug(
     'granted-before-done',
     'a group is taken as soon as it is offered, before the giver is done',
     dialogue,
@@ -266,6 +287,14 @@ export const mutants = [
     "      this.#stopAll(job, (stuck) => {\n        if (stuck !== null) return this.#outcome('unprepared', stuck)",
     "      this.#stopThese([], job, (stuck) => {\n        if (stuck !== null) return this.#outcome('unprepared', stuck)",
   ),
+  bug(
+    'released-before-stopped',
+    'a group is called released before it has stopped',
+    actions,
+    '  owned.group.stop(cutFirst)\n',
+    "  port.event('group:released', { group: name, epoch: owned.epoch, reason: owned.reason, tookMs: 0 })\n  owned.group.stop(cutFirst)\n",
+  ),
+
   // Packets.
   bug(
     'old-runs-believed',
@@ -280,6 +309,20 @@ export const mutants = [
     messenger,
     "if (src !== this.#port.peer.toLowerCase()) return this.#drop('foreign-node', src)",
     '',
+  ),
+  bug(
+    'own-name-believed',
+    'packets in our own name, as from the mirror, are believed',
+    messenger,
+    'if (src === this.#port.self.toLowerCase()) return this.#own(incoming)\n    if (src !== this.#port.peer',
+    'if (src !== this.#port.self.toLowerCase() && src !== this.#port.peer',
+  ),
+  bug(
+    'any-key',
+    'a signature with any key is believed',
+    'src/authenticators/hmac.ts',
+    'return found.length === expected.length && timingSafeEqual(found, expected)',
+    'return found.length === expected.length',
   ),
   bug(
     'half-signed',
