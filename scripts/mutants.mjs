@@ -184,7 +184,7 @@ if (!wanted) for (const [id] of idle) failures.push(`${id}: no bug of the list i
 
 if (values.write) {
   writeFileSync(caughtFile, `${JSON.stringify(Object.fromEntries(Object.entries(caught).sort()), null, 2)}\n`)
-  writeFileSync(join(root, 'docs/mutants.md'), page())
+  if (!wanted) writeFileSync(join(root, 'docs/mutants.md'), page())
 }
 
 /** Bugs in the order of their list. */
