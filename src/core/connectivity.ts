@@ -184,8 +184,9 @@ export class Connectivity {
   /** @internal */
   onAbort(): void {
     this.#port.agenda.clear('giveup')
-    // The answer to our count when theirs is the same.
-    this.#theirs ??= this.ours
+    // The answer to our count when theirs is the same. A count that is known may be older than this word: it stays, and waits.
+    if (this.#theirs !== undefined) return
+    this.#theirs = this.ours
     this.#compare()
   }
 
