@@ -78,7 +78,7 @@ describe("nginx() as Debian's unit, inside a host with a real systemd", {
         create: () => ({
           plugin: agents.plugin('nginx', nginx({ mode, url: page }), { mode, url: page }),
           serves,
-          break: () => void host.run('systemctl', 'kill', '-s', 'KILL', 'nginx'),
+          break: () => host.kill('nginx'),
           cleanup: () => void host.run('systemctl', 'stop', 'nginx'),
         }),
       })

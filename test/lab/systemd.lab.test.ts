@@ -102,7 +102,7 @@ describe('systemd(), inside a host with a real systemd', { skip: reason ?? false
         create: () => ({
           plugin: agents.plugin('systemd', systemd(unit), unit, {}),
           serves: () => active(unit) === 'active',
-          break: () => void host.run('systemctl', 'kill', '-s', 'KILL', unit),
+          break: () => host.kill(unit),
           cleanup: () => void host.run('systemctl', 'stop', unit),
         }),
       })
