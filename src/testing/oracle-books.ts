@@ -104,8 +104,10 @@ export const bookkeeping: Books = {
       if (all.isCuttable(name)) group.owes.set('announce', all.nowMs + 2 * ms)
     }
     const other = all.other(facts.name).group(name)
-    if (serving.length === 2 && all.togetherMs > 0 && all.nowMs - other.contestedMs > 4 * ms)
-      other.owes.set('contested', all.nowMs + 2 * ms)
+    // A contest that goes on, because one was not heard meanwhile, is told once; who has just woken may learn of it when it is over.
+    const told = other.contestedMs >= other.takenMs
+    const awake = all.nowMs - all.other(facts.name).resumedMs > 2 * ms
+    if (serving.length === 2 && all.togetherMs > 0 && !told && awake) other.owes.set('contested', all.nowMs + 2 * ms)
   },
   'move:offered': (facts, payload, all) => {
     facts.open.set(`move ${payload.groups}`, all.nowMs)

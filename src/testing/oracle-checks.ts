@@ -199,7 +199,8 @@ export const oracleChecks: readonly Check[] = [
       for (const [what, dueMs] of group.owes) {
         const apart = facts.togetherMs < facts.nowMs - (dueMs - 2 * facts.keepaliveMs)
         const mending = facts.resources(name).some((resource) => !facts.pair.resource(node.name, resource).running)
-        if (apart || mending || facts.tainted.has(name) || group.state !== 'active') group.owes.delete(what)
+        const moving = [...node.open.keys()].some((opened) => opened.startsWith('move '))
+        if (apart || mending || moving || facts.tainted.has(name) || group.state !== 'active') group.owes.delete(what)
         else if (facts.nowMs > dueMs) return `${node.name} owes ${what} of ${name}`
       }
     return held
