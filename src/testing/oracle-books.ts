@@ -104,10 +104,12 @@ export const bookkeeping: Books = {
       if (all.isCuttable(name)) group.owes.set('announce', all.nowMs + 2 * ms)
     }
     const other = all.other(facts.name).group(name)
-    // A contest that goes on, because one was not heard meanwhile, is told once; who has just woken may learn of it when it is over.
+    // A contest that goes on, because one was not heard meanwhile, is told once. Who has just woken, or thinks this node dead, may
+    // believe its first word when it has given way already.
     const told = other.contestedMs >= other.takenMs
-    const awake = all.nowMs - all.other(facts.name).resumedMs > 2 * ms
-    if (serving.length === 2 && all.togetherMs > 0 && !told && awake) other.owes.set('contested', all.nowMs + 2 * ms)
+    const { resumedMs, liveness } = all.other(facts.name)
+    const listens = all.nowMs - resumedMs > 2 * ms && (liveness === 'alive' || liveness === 'late')
+    if (serving.length === 2 && all.togetherMs > 0 && !told && listens) other.owes.set('contested', all.nowMs + 2 * ms)
   },
   'move:offered': (facts, payload, all) => {
     facts.open.set(`move ${payload.groups}`, all.nowMs)
