@@ -199,7 +199,8 @@ export const oracleChecks: readonly Check[] = [
       for (const [what, dueMs] of group.owes) {
         const apart = facts.togetherMs < facts.nowMs - (dueMs - 2 * facts.keepaliveMs)
         const mending = facts.resources(name).some((resource) => !facts.pair.resource(node.name, resource).running)
-        const moving = [...node.open.keys()].some((opened) => opened.startsWith('move '))
+        // While it hands the group over beside the other, it neither announces it nor calls it its own any more.
+        const moving = what !== 'contested' && [...node.open.keys()].some((opened) => isMoveOf(opened, name))
         if (apart || mending || moving || facts.tainted.has(name) || group.state !== 'active') group.owes.delete(what)
         else if (facts.nowMs > dueMs) return `${node.name} owes ${what} of ${name}`
       }
@@ -302,6 +303,11 @@ export const oracleChecks: readonly Check[] = [
     return true
   }),
 ]
+
+/** Whether what is open, as `move a,b`, is a move of that group. */
+function isMoveOf(opened: string, group: string): boolean {
+  return opened.startsWith('move ') && opened.slice('move '.length).split(',').includes(group)
+}
 
 function longestDeadtimeMs(facts: Facts): number {
   return Math.max(...facts.nodes.map(({ announcedMs }) => announcedMs))
