@@ -176,16 +176,13 @@ export class Connectivity {
 
   /** @internal */
   onYouAreDead(): void {
-    // A daemon may say so before it has told its count; otherwise the counts decide.
-    this.#theirs ??= this.ours + 1
+    // Every count is answered, so the last word holds: what is known may be from before a word that was lost.
+    if (!this.weArePoorer) this.#theirs = this.ours + 1
     this.#compare()
   }
 
   /** @internal */
   onAbort(): void {
-    this.#port.agenda.clear('giveup')
-    // The answer to our count when theirs is the same. A count that is known may be older than this word: it stays, and waits.
-    if (this.#theirs !== undefined) return
     this.#theirs = this.ours
     this.#compare()
   }

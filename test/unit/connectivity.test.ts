@@ -72,6 +72,17 @@ describe('the counts of ping targets', () => {
       assert.deepEqual([one.sent, other.sent], [[], []], 'and the answers end')
     })
 
+  it('are what the last answer says, whatever was known', () => {
+    const one = side(['a'])
+    one.connectivity.observe({ target: 'a', reachable: false })
+    one.connectivity.receive('abort_giveup', message({})) // to a count from before: the other has one more
+    one.connectivity.receive('you_are_dead', message({}))
+    assert.equal(one.connectivity.weArePoorer, true)
+    one.connectivity.observe({ target: 'a', reachable: true })
+    one.connectivity.receive('abort_giveup', message({}))
+    assert.deepEqual([one.connectivity.weArePoorer, one.connectivity.peerIsPoorer], [false, false])
+  })
+
   it('that were unequal before a silence do not keep a group from home when they are equal after it', () => {
     const one = side(['a'])
     one.connectivity.receive('num_ping_nodes', message({ num_ping: '0' }))
