@@ -20,7 +20,7 @@ const tiers = {
     suffix: '.test.ts',
     concurrency: 2,
     fileLimitS: 900,
-    also: [['scripts/sim.mjs', '--seeds', process.env.SIM_SEEDS ?? '300'], ['scripts/mutants.mjs']],
+    also: [['scripts/sim.mjs', '--seeds', process.env.SIM_SEEDS ?? '2000'], ['scripts/mutants.mjs']],
   },
   lab: {
     suffix: '.lab.test.ts',

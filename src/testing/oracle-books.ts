@@ -62,6 +62,7 @@ export const bookkeeping: Books = {
     const { group: name, epoch } = payload
     facts.open.delete(`starting ${name}`)
     const group = facts.group(name)
+    group.broken = false
     if (group.owes.delete('acquired')) facts.kept++
     // A contest may have raised it.
     group.epoch = Math.max(group.epoch, epoch)
@@ -72,6 +73,7 @@ export const bookkeeping: Books = {
     const { group, reason } = payload
     facts.open.delete(`starting ${group}`)
     facts.group(group).owes.clear()
+    facts.group(group).broken = false
     if (reason === 'command') facts.group(group).takings = []
     facts.open.set(`stopping ${group}`, all.nowMs)
   },
@@ -82,6 +84,7 @@ export const bookkeeping: Books = {
     const { group } = payload
     facts.open.delete(`starting ${group}`)
     facts.group(group).failedAtMs = all.nowMs
+    facts.group(group).broken = true
   },
   'group:stuck': (facts, payload, all) => {
     const { group } = payload

@@ -197,11 +197,14 @@ export const oracleChecks: readonly Check[] = [
     node.kept = 0
     for (const [name, group] of node.groups)
       for (const [what, dueMs] of group.owes) {
-        const apart = facts.togetherMs < facts.nowMs - (dueMs - 2 * facts.keepaliveMs)
-        const mending = facts.resources(name).some((resource) => !facts.pair.resource(node.name, resource).running)
-        // While it hands the group over beside the other, it neither announces it nor calls it its own any more.
-        const moving = what !== 'contested' && [...node.open.keys()].some((opened) => isMoveOf(opened, name))
-        if (apart || mending || moving || facts.tainted.has(name) || group.state !== 'active') group.owes.delete(what)
+        const withinMs = 2 * facts.keepaliveMs
+        const apart = facts.togetherMs < facts.nowMs - (dueMs - withinMs)
+        // While it mends the group, or hands it over beside the other, it neither announces it nor calls it its own: that waits.
+        const mending =
+          group.broken || facts.resources(name).some((resource) => !facts.pair.resource(node.name, resource).running)
+        const waits = what !== 'contested' && (mending || [...node.open.keys()].some((opened) => isMoveOf(opened, name)))
+        if (apart || facts.tainted.has(name) || group.state !== 'active') group.owes.delete(what)
+        else if (waits) group.owes.set(what, facts.nowMs + withinMs)
         else if (facts.nowMs > dueMs) return `${node.name} owes ${what} of ${name}`
       }
     return held

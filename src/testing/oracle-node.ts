@@ -35,6 +35,8 @@ export class GroupFacts {
   mustCut = false
   /** Promises with a limit: what must have happened by when. */
   readonly owes: Map<'acquired' | 'announce' | 'contested', number> = new Map()
+  /** It has told that the group failed, and not yet that it has it again or stops it. */
+  broken = false
   failedAtMs: number = Number.NEGATIVE_INFINITY
   contestedMs: number = Number.NEGATIVE_INFINITY
   takenMs: number = Number.NEGATIVE_INFINITY
@@ -159,6 +161,7 @@ export class NodeFacts {
       group.touched.clear()
       group.started.clear()
       group.owes.clear()
+      group.broken = false
       group.mustCut = false
     }
   }
