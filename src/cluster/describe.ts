@@ -139,6 +139,11 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
   ],
   'message:dropped': ['warn', ({ reason, src, count }) => `${count} message(s) of '${src}' dropped: ${reason}`],
   'messages:lost': ['warn', ({ peer, from, to }) => `messages ${from} to ${to} of ${peer} are lost for good`],
+  'peer:state-lost': [
+    'warn',
+    ({ peer, generation, known }) =>
+      `${peer} has lost its state directory: its run counts ${generation}, and an earlier one counted ${known}`,
+  ],
   'state:failed': ['error', ({ reason }) => `the state could not be written: ${reason}`],
   problem: ['error', ({ where, code, message }) => `${where}: ${message} (${code})`],
   fatal: [

@@ -70,6 +70,11 @@ export interface EventPayloads {
   'peer:mistake': { readonly peer: string; readonly durationMs: number; readonly peerStallMs?: number | undefined }
   /** The peer said good-bye with everything released: its silence is no suspicion. */
   'peer:left': { readonly peer: string }
+  /**
+   * A new run of the peer has proven itself with a number that is not above that of its last: it has lost its state directory, and
+   * with it which epochs it has used. Believed all the same, since the proof needs no number; only where frames are sealed.
+   */
+  'peer:state-lost': { readonly peer: string; readonly generation: number; readonly known: number }
   /** The two nodes are configured differently (groups, preferred nodes, times): no automatic failback until two of ours agree. */
   'config:differs': { readonly peer: string; readonly ours: string; readonly theirs: string }
   /** They agree again. */

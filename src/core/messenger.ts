@@ -39,6 +39,8 @@ export interface MessengerPort {
   peerEchoes(): boolean
   dropped(reason: MessageDropReason, src: string): void
   lost(from: number, to: number): void
+  /** A run that has proven itself counts no higher than the one that was `known`. */
+  stateLost(generation: number, known: number): void
 }
 
 /** What came of one received message. */
@@ -178,6 +180,9 @@ export class Messenger {
     if (restarted || !this.#peerGenerationIsLive) {
       // Heartbeat learns a generation from status messages only; so a late reordered message of the new run cannot hide them.
       if (type !== 'status') return { kind: 'dropped' }
+      const known = this.#peerGeneration
+      if (this.#expectsRun && (generation < known || (restarted && generation === known)))
+        this.#port.stateLost(generation, known)
       this.#peerGeneration = generation
       this.#peerGenerationIsLive = true
       this.#expectsRun = false

@@ -102,6 +102,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
         quality.lose(to - from + 1)
         event('messages:lost', { peer: config.peer, from, to })
       },
+      stateLost: (generation, known) => event('peer:state-lost', { peer: config.peer, generation, known }),
     },
     config.state.peerGeneration,
   )

@@ -202,7 +202,8 @@ export const oracleChecks: readonly Check[] = [
         // While it mends the group, or hands it over beside the other, it neither announces it nor calls it its own: that waits.
         const mending =
           group.broken || facts.resources(name).some((resource) => !facts.pair.resource(node.name, resource).running)
-        const waits = what !== 'contested' && (mending || [...node.open.keys()].some((opened) => isMoveOf(opened, name)))
+        const waits =
+          what !== 'contested' && (mending || [...node.open.keys()].some((opened) => isMoveOf(opened, name)))
         if (apart || facts.tainted.has(name) || group.state !== 'active') group.owes.delete(what)
         else if (waits) group.owes.set(what, facts.nowMs + withinMs)
         else if (facts.nowMs > dueMs) return `${node.name} owes ${what} of ${name}`

@@ -135,7 +135,8 @@ export class ScenarioPlayer {
     crash: ([node = '']) => this.#sim.crash(node),
     /** kill -9 of the process alone. */
     kill: ([node = '']) => this.#sim.kill(node),
-    freeze: ([node = '']) => this.#sim.freeze(node),
+    /** `freeze NODE [suspended|halted]`: the process alone, as after SIGSTOP; or the host sleeps; or stands still with all its clocks. */
+    freeze: ([node = '', pause = 'stopped']) => this.#sim.freeze(node, pause as Parameters<Simulation['freeze']>[1]),
     thaw: ([node = '']) => this.#sim.thaw(node),
     /** `cut [LINK]`, or `cut from=NODE [LINK]` for one direction. */
     cut: ([link], options) => {
@@ -173,6 +174,13 @@ export class ScenarioPlayer {
     /** A resource dies by itself. */
     break: ([node = '', resource = '']) => {
       this.#sim.resource(node, resource).running = false
+    },
+    /** `disk NODE fails|lost`: what the node must remember cannot be written, or is confirmed and lost; nothing more: well again. */
+    disk: ([node = '', fault]) => this.#sim.stateFault(node, fault as Parameters<Simulation['stateFault']>[1]),
+    /** `clock NODE 10m`: the wall clock is set forward; `clock NODE back 10m`. */
+    clock: ([node = '', ...words]) => {
+      const stepMs = durationMs(words.at(-1) ?? '', 'clock')
+      this.#sim.stepWall(node, words[0] === 'back' ? -stepMs : stepMs)
     },
     standby: (words) => this.#move('standby', words),
     takeover: (words) => this.#move('takeover', words),

@@ -306,7 +306,7 @@ async function running(command: Command): Promise<void> {
   await until(`the member runs: ${command.err}`, () => /runs; control socket/.test(command.err), 30_000)
 }
 
-describe('two members', { timeout: 110_000 }, () => {
+describe('two members', { timeout: 200_000 }, () => {
   it('are asked why, and their recording is run again in another process', async (t) => {
     const { one, two, start } = await members(t)
     const [first, second] = [start(one), start(two)]

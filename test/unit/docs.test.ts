@@ -120,6 +120,11 @@ describe('the pages', () => {
     assert.deepEqual(missing, [])
   })
 
+  it('have a row for each of the twenty-four pains', () => {
+    const expected = Array.from({ length: 24 }, (_, index) => `P${index + 1}`)
+    assert.deepEqual([...rowsOf('docs/pains.md', 'no.').keys()], expected)
+  })
+
   it('are all in the index', () => {
     const index = read('docs/README.md')
     const pages = readSources(['docs'], (path) => path.endsWith('.md') && !path.startsWith('docs/api/'))

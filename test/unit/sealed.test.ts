@@ -343,19 +343,28 @@ describe('two nodes that seal', () => {
     assert.equal(told(pair, 'peer:dead').length, 1, 'of its crash, and not again')
   })
 
-  it('go on with a peer whose remembered generation is lost', () => {
-    const pair = pairOf({ override: (node) => (node === 'slave' ? { generation: lost ? 1 : 50 } : {}) })
-    let lost = false
-    pair.start('master')
-    pair.start('slave')
-    pair.run(3000)
-    pair.crash('slave')
-    pair.run(3000)
-    lost = true
-    pair.start('slave')
-    pair.run(1000)
-    assert.equal(liveness(pair, 'master'), 'alive')
-  })
+  for (const [what, generations, expected] of [
+    ['lower', [50, 1], [{ peer: 'slave', generation: 1, known: 50 }]],
+    ['the same', [50, 50], [{ peer: 'slave', generation: 50, known: 50 }]],
+    ['higher, as it should be', [50, 51], []],
+  ] as const)
+    it(`go on with a peer whose next run has a number that is ${what}, and say when it has lost its state`, () => {
+      let run = 0
+      const pair = pairOf({ override: (node) => (node === 'slave' ? { generation: generations[run] ?? 0 } : {}) })
+      pair.start('master')
+      pair.start('slave')
+      pair.run(3000)
+      pair.crash('slave')
+      pair.run(3000)
+      run = 1
+      pair.start('slave')
+      pair.run(1000)
+      assert.equal(liveness(pair, 'master'), 'alive')
+      assert.deepEqual(
+        pair.events.flatMap(({ event }) => (event.name === 'peer:state-lost' ? [event.payload] : [])),
+        expected,
+      )
+    })
 })
 
 describe('a rotation of keys', () => {
