@@ -1,3 +1,4 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { CoreEvent, EventName } from '../core/events.ts'
 import type { Core } from '../core/step.ts'
 import type { TableStep } from '../core/table.ts'
@@ -21,7 +22,7 @@ export interface RecordingSink {
 export interface RecorderParts {
   /** What the core was built from. */
   readonly head: Omit<RecordingHead, 'recording' | 'continues'>
-  /** Bytes kept in memory: the newest. */
+  /** Bytes kept in memory, deflated: the newest. */
   readonly memoryBytes: number
   readonly sink?: RecordingSink | undefined
   /** A role has changed, and what followed is recorded as well: a moment to keep everything that is in memory. */
@@ -30,8 +31,11 @@ export interface RecorderParts {
   readonly onFull?: (() => void) | undefined
 }
 
-/** Text is put away as bytes in pieces of this size: many short strings would cost a multiple. */
-const pieceBytes = 16_384
+/**
+ * Text is put away deflated, in pieces of this size: many short strings would cost a multiple, and memory lasts 3.5 times as long.
+ * One takes about half a millisecond, once in some hundred packets.
+ */
+const pieceChars = 16_384
 /** What has happened is in the file after so long at the latest. */
 const flushEveryMs = 1000
 /** A change of role is kept together with what followed for so long. */
@@ -53,13 +57,15 @@ interface Segment {
   readonly number: number
   readonly writer: SegmentWriter
   readonly pieces: Uint8Array[]
+  /** Of the pieces together. */
+  piecesBytes: number
   /** Not put away yet. */
   text: string
-  bytes: number
 }
 
-const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+const bytesOf = ({ piecesBytes, text }: Segment): number => piecesBytes + text.length
+const textOf = ({ pieces, text }: Segment): string =>
+  Buffer.concat(pieces.map((piece) => inflateRawSync(piece))).toString() + text
 
 /**
  * Keeps what the core was told, and a digest of what it did: enough to run it again elsewhere, from the start of the process. When
@@ -111,9 +117,7 @@ export class Recorder {
 
   /** Everything that is kept, as text. */
   recording(): string {
-    const text = this.#segments
-      .map((segment) => segment.pieces.map((piece) => decoder.decode(piece)).join('') + segment.text)
-      .join('')
+    const text = this.#segments.map(textOf).join('')
     const inTheMiddle = this.#segments[0]?.number !== 0
     return inTheMiddle && this.#core ? text + this.#segment.writer.view(this.#core.view()) : text
   }
@@ -130,7 +134,7 @@ export class Recorder {
 
   #begin(number: number, continues: Continued | null): void {
     const writer = new SegmentWriter()
-    this.#segments.push({ number, writer, pieces: [], text: '', bytes: 0 })
+    this.#segments.push({ number, writer, pieces: [], piecesBytes: 0, text: '' })
     this.#add(writer.head({ recording: recordingFormat, ...this.#parts.head, continues }), true)
   }
 
@@ -154,15 +158,15 @@ export class Recorder {
     this.#add(`[${body},"${digestText(this.#digest)}"]\n`)
     this.#teller.effects(effects)
     for (const entry of this.#told.splice(0)) this.#add(writer.told(entry))
-    const { number, bytes } = this.#segment
-    if (bytes < this.#parts.memoryBytes / segmentsInMemory && !this.#parts.sink?.full) return
+    const { number } = this.#segment
+    if (bytesOf(this.#segment) < this.#parts.memoryBytes / segmentsInMemory && !this.#parts.sink?.full) return
     this.#begin(number + 1, { segment: number + 1, digest: digestText(this.#digest), view: core.view() })
     this.#forget()
   }
 
   /** The oldest goes, a segment at a time. */
   #forget(): void {
-    const inMemory = () => this.#segments.reduce((sum, { bytes }) => sum + bytes, 0)
+    const inMemory = () => this.#segments.reduce((sum, segment) => sum + bytesOf(segment), 0)
     while (this.#segments.length > 1 && inMemory() > this.#parts.memoryBytes) {
       if (this.#segments.shift()?.number === 0) this.#parts.onFull?.()
     }
@@ -178,10 +182,11 @@ export class Recorder {
   #add(text: string, begins = false): void {
     const segment = this.#segment
     segment.text += text
-    segment.bytes += text.length
     this.#parts.sink?.write(text, begins)
-    if (segment.text.length < pieceBytes) return
-    segment.pieces.push(encoder.encode(segment.text))
+    if (segment.text.length < pieceChars) return
+    const piece = deflateRawSync(segment.text)
+    segment.pieces.push(piece)
+    segment.piecesBytes += piece.length
     segment.text = ''
   }
 }

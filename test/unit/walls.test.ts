@@ -31,7 +31,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   cluster: {
     imports: ['roles', 'core', 'wire', ...plugins, 'platform'],
-    modules: ['eventemitter3', 'node:diagnostics_channel', 'node:events', 'node:os'],
+    modules: ['eventemitter3', 'node:diagnostics_channel', 'node:events', 'node:os', 'node:zlib'],
   },
   control: { imports: ['roles', 'types cluster'], modules: ['node:net', 'node:fs', 'node:path', 'node:os'] },
   testing: {
