@@ -5,12 +5,14 @@ import { flood } from './flood.ts'
 import { liveness } from './liveness.ts'
 import { packetPath } from './packet-path.ts'
 import { idleMemory, importTime } from './process.ts'
+import { simulation } from './simulation.ts'
 
 /** Every measurement by name; `npm run bench -- NAME...` runs some of them. */
 const measurements: Readonly<Record<string, () => Promise<readonly Figure[]> | readonly Figure[]>> = {
   packet: packetPath,
   liveness,
   flood,
+  simulation,
   import: async () => [await importTime()],
   memory: idleMemory,
   failover,
