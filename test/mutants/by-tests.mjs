@@ -9,6 +9,7 @@ const coreTest = (named) => ({ test: 'test/unit/core.test.ts', named })
 const sealedTest = (named) => ({ test: 'test/unit/sealed.test.ts', named })
 const ringTest = (named) => ({ test: 'test/unit/authenticators.test.ts', named })
 const sequenceTest = (named) => ({ test: 'test/unit/sequence.test.ts', named })
+const groupTest = (named) => ({ test: 'test/unit/group.test.ts', named })
 const awarenessTest = (named) => ({ test: 'test/unit/awareness.test.ts', named })
 
 const step = 'src/core/step.ts'
@@ -393,6 +394,80 @@ export const mutantsOfTests = [
     "if (reason === 'command') this.clear()\n    else if",
     'if',
     coreTest('forgets what is ten minutes old, what a command has ended, and what nobody had before'),
+  ),
+  bug(
+    'operator-for-ever',
+    'what an operator moved never goes home, also when its node begins anew',
+    step,
+    "          if (what === 'restarted' || !returned) ownership.allReturnable()\n",
+    '',
+    scenario('failback-after-operator'),
+  ),
+  bug(
+    'dead-peer-asked',
+    'a dead peer is asked for what it owed',
+    step,
+    '      messenger.stopAsking()\n',
+    '',
+    sequenceTest('is not asked for what it owed'),
+  ),
+  bug(
+    'left-exposed',
+    'the time after a good-bye counts in the figures as time in which the judgement was right',
+    'src/core/verdicts.ts',
+    '    this.#endExposure(nowMs)\n    this.#givenUpAtMs = undefined\n  }',
+    '    this.#givenUpAtMs = undefined\n  }',
+    awarenessTest('count no time in which the peer was away and had said so'),
+  ),
+  bug(
+    'failures-kept',
+    'the pauses between tries go on growing after it has run',
+    actions,
+    '    owned.failures = 0\n    owned.contest',
+    '    owned.contest',
+    scenario('fail-forgiven'),
+  ),
+  bug(
+    'pause-without-end',
+    'the pauses between tries grow beyond half a minute',
+    actions,
+    '2 ** Math.min(failures, 10), retryLastMs)',
+    '2 ** Math.min(failures, 10), 1e9)',
+    scenario('fail-forgiven'),
+  ),
+  bug(
+    'maintained-offered',
+    'a group in maintenance is given to the better connected node',
+    dialogue,
+    'wanted.filter((group) => !this.#port.isMaintained(group))',
+    '[...wanted]',
+    scenario('maintenance-moves-nothing'),
+  ),
+  bug(
+    'status-twice',
+    'a resource that is being asked for its status is asked once more',
+    group,
+    "      if (busy.name === resource.name && operation === 'status') return\n",
+    "      if (busy.name === '' && operation === 'status') return\n",
+    groupTest('does not ask for the status of a resource while it is being asked for already'),
+  ),
+  bug(
+    'own-restarts-ignored',
+    'a resource is restarted as often as its group says, whatever it says itself',
+    group,
+    'count > (resource.restarts ?? limit)',
+    'count > limit',
+    groupTest('restarts a resource as often as that allows itself, and the others as often as the group does'),
+  ),
+  bug(
+    'data-cut-with-address',
+    'data that would not be let go counts as cut off with the address of its group',
+    group,
+    '        (cutters.length === 0 || resource.name === this.#stuck?.name) &&',
+    '        cutters.length === 0 &&',
+    groupTest(
+      'with a resource that is dangerous by itself, which would not stop, says cut-failed when its address is cut off',
+    ),
   ),
   bug(
     'unfit-not',

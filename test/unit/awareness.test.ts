@@ -265,6 +265,15 @@ describe('the figures of quality', () => {
     assert.deepEqual([peer.mistakesPerHour, peer.mistakesPerHourIsBound], [1.5, true])
   })
 
+  it('count no time in which the peer was away and had said so', () => {
+    const quality = new QualityCounters()
+    quality.peer.heard(0, false)
+    quality.peer.left(1000)
+    assert.equal(quality.view(60_000).peer.exposureMs, 1000)
+    assert.equal(quality.peer.heard(61_000, true), undefined, 'nothing to be wrong about')
+    assert.equal(quality.view(63_000).peer.exposureMs, 3000)
+  })
+
   it('tell a path that lost packets from one over which nothing was sent', () => {
     const link = (): { readonly events: string[]; readonly links: Links } => {
       const events: string[] = []

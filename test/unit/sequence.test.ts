@@ -68,6 +68,11 @@ class Node {
     return this.#step({ type: 'tick' })
   }
 
+  /** Nothing is heard for the dead time, and nothing waits in the sockets. */
+  peerDies(): Effect[] {
+    return [...this.passes(1100), ...this.#step({ type: 'drained' })]
+  }
+
   get peer() {
     return this.#core.view().peer
   }
@@ -138,6 +143,17 @@ describe('messages outside the sequence', () => {
     const replies = (effects: readonly Effect[]) => effects.filter(({ type }) => type === 'reply').length
     assert.equal(replies(node.hears(0, { t: 'NS_ackmsg', ackseq }, 'a')), 0)
     assert.equal(replies(node.hears(0, { t: 'NS_ackmsg', ackseq })), 1)
+  })
+})
+
+describe('a dead peer', () => {
+  it('is not asked for what it owed', () => {
+    const node = new Node()
+    node.beats(1)
+    node.beats(3)
+    assert.deepEqual(said(node.passes(100)), ['NS_rexmit'])
+    assert.ok(told(node.peerDies()).includes('peer:dead'))
+    assert.deepEqual(said(node.passes(5000)), [])
   })
 })
 
