@@ -108,12 +108,6 @@ export class Connectivity {
     if (reachable) this.#watch(name)
   }
 
-  /** After a stall the deadlines have moved. */
-  stalled(): void {
-    for (const [name, target] of this.#targets) if (target.up !== false) this.#watch(name)
-    this.reconsiderIsolation()
-  }
-
   #watch(name: string): void {
     const target = this.#targets.get(name)
     if (!target) return

@@ -53,7 +53,7 @@ export class Waking {
     awareness.stalled(stallMs, creditMs)
     agenda.postpone(creditMs)
     membership.stalled(stallMs, creditMs)
-    connectivity.stalled()
+    connectivity.reconsiderIsolation()
     const { keepaliveMs, deadtimeMs, initdeadMs } = this.#port.config().times
     if (stallMs < keepaliveMs) return
     // Lost beats and a short stall add up to what a long one does: the peer may have taken over, and has said so by now. That

@@ -279,7 +279,7 @@ export const mutantsOfTests = [
     connectivity,
     'const dueMs = target.lastHeardMs + target.deadpingMs + this.#port.stalledMs()',
     'const dueMs = target.lastHeardMs + target.deadpingMs',
-    scenario('freeze-brief-credit'),
+    scenario('freeze-after-loss'),
   ),
   bug(
     'ping-awake',
