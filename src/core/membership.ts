@@ -306,16 +306,19 @@ export class Membership {
   #report(incoming: Message): boolean {
     const list = text(incoming, 'hsgrp')
     const type = text(incoming, 't')
-    // The other messages name only the groups that they are about.
-    if (type !== 'status' && type !== 'resource') return false
     if (list === undefined || this.#peer.kind !== 'hot-standby') return false
+    // The other messages name only the groups that they are about. But an offer may be the first word of the epoch that it is of.
+    if (type !== 'status' && type !== 'resource') {
+      this.#noteEpochs(incoming)
+      return false
+    }
     const groups = parseGroups(list)
     if (groups === undefined) return false
     this.#peer = { ...this.#peer, groups }
     return true
   }
 
-  /** Late as it is, it tells which numbers the peer has used: an ownership of ours must be above them. */
+  /** Late, or of a few groups only, it tells which numbers the peer has used: an ownership of ours must be above them. */
   #noteEpochs(incoming: Message): void {
     const said = parseGroups(text(incoming, 'hsgrp') ?? '')
     const higher = ([name, { state, epoch }]: [string, GroupClaim]): [string, GroupClaim] => [

@@ -111,6 +111,14 @@ export const mutantsOfTests = [
     coreTest('takes a group above every epoch that a peer has told of before it left'),
   ),
   bug(
+    'offer-epoch-ignored',
+    'the epoch that an offer names is not noted, so a group may be taken under the same',
+    membership,
+    '      this.#noteEpochs(incoming)\n      return false\n    }\n    const groups',
+    '      return false\n    }\n    const groups',
+    coreTest('takes a group above the epoch of the offer, where that is the first word of it'),
+  ),
+  bug(
     'adopt-not',
     'the epoch of the owner is not taken over',
     actions,

@@ -319,6 +319,22 @@ describe('the core', () => {
     assert.deepEqual([web?.state, web?.epoch], ['starting', 51])
   })
 
+  it('takes a group above the epoch of the offer, where that is the first word of it', () => {
+    const groups = config.groups.map((group) => ({ ...group, handover: 'make-before-break' as const }))
+    const core = createCore({ ...config, groups }, liveness.create())
+    const hears = (seq: number, fields: Record<string, string>) => {
+      const ours = { hs: '1', hsboot: 'b', hsecho: `${seq.toString(16)}:1` }
+      core.step({ type: 'message', link: 'eth1', keyId: 1, at: at(seq), message: beat(seq, { ...ours, ...fields }) })
+    }
+    const web = () => core.view().groups.find(({ name }) => name === 'web')
+    core.step({ type: 'start', at: at(0) })
+    hears(1, { hsgrp: 'web:starting:50' })
+    hears(2, { t: 'starting' })
+    // The beats in which it raised the number were lost.
+    hears(3, { t: 'ask_resources', info: 'me', rsc_hold: 'local', hsgrp: 'web:active:60', hshow: 'make-before-break' })
+    assert.deepEqual([web()?.state, web()?.epoch], ['starting', 61])
+  })
+
   it('keeps the rhythm of its beats when one is a little late, and makes up for none that were missed', () => {
     const core = createCore(config, liveness.create())
     const beats = (type: 'start' | 'tick', ms: number) =>
