@@ -336,7 +336,8 @@ export class Membership {
 
   /** The peer said good-bye. */
   left(): void {
-    if (this.#peer.liveness === 'left') return
+    // A good-bye may be the first word that is not too old to be believed: nobody had come who could leave.
+    if (this.#peer.liveness === 'left' || !this.#peer.heardEver) return
     this.#peer = { ...this.#peer, liveness: 'left', groups: undefined }
     this.#port.quality.peer.left(this.#port.now().monoMs)
     this.#links.left(this.#port.now().monoMs)

@@ -119,6 +119,14 @@ export const mutantsOfTests = [
     coreTest('takes a group above the epoch of the offer, where that is the first word of it'),
   ),
   bug(
+    'unheard-leaves',
+    'a peer that was never believed to be there is said to leave',
+    membership,
+    "if (this.#peer.liveness === 'left' || !this.#peer.heardEver) return",
+    "if (this.#peer.liveness === 'left') return",
+    sequenceTest('does not leave either, when its good-bye comes late'),
+  ),
+  bug(
     'adopt-not',
     'the epoch of the owner is not taken over',
     actions,

@@ -70,7 +70,11 @@ class Node {
 
   /** Nothing is heard for the dead time, and nothing waits in the sockets. */
   peerDies(): Effect[] {
-    return [...this.passes(1100), ...this.#step({ type: 'drained' })]
+    return [...this.passes(1100), ...this.drained()]
+  }
+
+  drained(): Effect[] {
+    return this.#step({ type: 'drained' })
   }
 
   get peer() {
@@ -154,6 +158,17 @@ describe('a dead peer', () => {
     assert.deepEqual(said(node.passes(100)), ['NS_rexmit'])
     assert.ok(told(node.peerDies()).includes('peer:dead'))
     assert.deepEqual(said(node.passes(5000)), [])
+  })
+})
+
+describe('a peer that was never believed to be there', () => {
+  it('does not leave either, when its good-bye comes late', () => {
+    const node = new Node()
+    const dead = [...node.passes(3100), ...node.drained()]
+    assert.deepEqual(told(dead).includes('peer:dead'), true)
+    assert.deepEqual(told(node.beats(7, { hsecho: '1:0' })), ['link:up'], 'it answers what was said three seconds ago')
+    assert.deepEqual(told(node.hears(8, { t: 'shutdone', st: 'dead' })), [])
+    assert.equal(node.peer.liveness, 'dead')
   })
 })
 
