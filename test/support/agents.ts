@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -6,9 +6,16 @@ import { join } from 'node:path'
 import { type Logger, silentLogger } from '../../src/roles/logger.ts'
 import type { OperationContext, ResourceContext } from '../../src/roles/resource-agent.ts'
 
+const directories: string[] = []
+// A member that is stopped after the test writes its state once more, and so makes its directory anew.
+process.once('exit', () => {
+  for (const path of directories) rmSync(path, { recursive: true, force: true })
+})
+
 /** A directory of its own that is removed when the test is over. */
 export function temporaryDirectory(t: { after(run: () => unknown): void }): string {
   const path = mkdtempSync(join(tmpdir(), 'hot-standby-'))
+  directories.push(path)
   // Whatever the test has left running may still write into it.
   t.after(() => rm(path, { recursive: true, force: true, maxRetries: 10 }))
   return path

@@ -8,6 +8,7 @@ import { describe, it, test } from 'node:test'
 import { type CheckOptions, check, type ResourceAgent } from '../../src/index.ts'
 import { silentLogger } from '../../src/roles/logger.ts'
 import { resourceAgentSuite } from '../../src/testing/index.ts'
+import { temporaryDirectory } from '../support/agents.ts'
 
 const listen = (status: () => number): Promise<Server> =>
   new Promise((resolve) => {
@@ -85,7 +86,7 @@ describe('check()', () => {
     clearTimeout(keep)
   })
 
-  it('looks by HTTP, by TCP and by a program', async () => {
+  it('looks by HTTP, by TCP and by a program', async (t) => {
     let status = 200
     const server = await listen(() => status)
     const port = portOf(server)
@@ -101,7 +102,7 @@ describe('check()', () => {
     await close(server)
     assert.equal(await stateOf(tcp), 'failed')
 
-    const file = join(tmpdir(), `hot-standby-check-${process.pid}`)
+    const file = join(temporaryDirectory(t), 'check')
     writeFileSync(file, '')
     const program = agentOf({ command: ['/bin/sh', '-c', `test -s ${file} || { echo it is empty; exit 3; }`], fall: 1 })
     await assert.rejects(program.prepare?.(once()) as Promise<void>, /\/bin\/sh ended with 3: it is empty/)

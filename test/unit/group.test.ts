@@ -24,22 +24,20 @@ const service: ResourceConfig = {
 class Harness {
   readonly told: string[] = []
   readonly #asked: OperationRequest[] = []
-  readonly #agenda = new Agenda()
   readonly group: Group
-  #nowMs = 0
   #opId = 0
 
   constructor(resources: readonly ResourceConfig[], restarts?: number) {
     this.group = new Group(
       {
-        agenda: this.#agenda,
+        agenda: new Agenda(),
         effect: (effect: Effect) => {
           if (effect.type === 'perform') this.#asked.push(effect.request)
         },
         event: (name, payload) => {
           if (name === 'resource:failed') this.told.push(`failed ${(payload as { action: string }).action}`)
         },
-        monoMs: () => this.#nowMs,
+        monoMs: () => 0,
         config: () => ({ restartWindowMs: 60_000 }) as CoreConfig,
         nextOpId: () => ++this.#opId,
         peerCouldTake: () => true,
@@ -62,11 +60,6 @@ class Harness {
       const result: OperationResult = bad ? { ok: false, reason: 'it does not' } : { ok: true }
       this.group.answered(next.opId, result)
     }
-  }
-
-  passes(ms: number): void {
-    this.#nowMs += ms
-    this.#agenda.run(this.#nowMs)
   }
 }
 

@@ -6,6 +6,7 @@ import { describe, it, test } from 'node:test'
 import { type HookOptions, hook, type ResourceAgent } from '../../src/index.ts'
 import { silentLogger } from '../../src/roles/logger.ts'
 import { resourceAgentSuite } from '../../src/testing/index.ts'
+import { temporaryDirectory } from '../support/agents.ts'
 
 resourceAgentSuite({
   manifest: { sees: true, breaks: false, hangs: true },
@@ -47,9 +48,9 @@ function agentOf(options: HookOptions, warnings: string[] = []): ResourceAgent {
 const once = () => ({ epoch: 7, signal: new AbortController().signal })
 
 describe('hook()', () => {
-  it('is told the group, the node and the epoch, as a function and as a program', async () => {
+  it('is told the group, the node and the epoch, as a function and as a program', async (t) => {
     const seen: unknown[] = []
-    const file = join(tmpdir(), `hot-standby-hook-${process.pid}`)
+    const file = join(temporaryDirectory(t), 'hook')
     const program = ['/bin/sh', '-c', `echo "$HS_GROUP $HS_NODE $HS_EPOCH" >${file}`]
     const agent = agentOf({ start: ({ group, node, epoch }) => seen.push([group, node, epoch]), stop: program })
     await agent.start(once())
