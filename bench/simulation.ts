@@ -9,7 +9,10 @@ const hourMs = 3_600_000
 const deadMs = 60_000
 const rounds = 8
 
-/** A pair in virtual time on one link, every frame signed with sha1, every rule of the oracle asked; the owner dies in each hour and is back after a minute. */
+/**
+ * A pair in virtual time on one link, every frame signed with sha1, every rule of the oracle asked; the owner dies in each hour and
+ * is back after a minute.
+ */
 export function simulation(): Figure[] {
   const oracle = new Oracle()
   const options: SimulationOptions = {

@@ -142,7 +142,7 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
   'peer:state-lost': [
     'warn',
     ({ peer, generation, known }) =>
-      `${peer} has lost its state directory: its run counts ${generation}, and an earlier one counted ${known}`,
+      `${peer} has lost its state, or could not write it: its run counts ${generation}, and an earlier one counted ${known}`,
   ],
   'state:failed': ['error', ({ reason }) => `the state could not be written: ${reason}`],
   problem: ['error', ({ where, code, message }) => `${where}: ${message} (${code})`],

@@ -63,8 +63,8 @@ export interface HeartbeatOptions {
 /** Options of the flight recorder (`docs/recorder.md`). */
 export interface FlightRecorderOptions {
   /**
-   * Bytes of memory that hold what happened last, deflated; at least 65,536, or 0: nothing is recorded, also not in the file. What no longer
-   * holds the start of the process can be read, not run again. @defaultValue 1,048,576
+   * Bytes of memory that hold what happened last, deflated; at least 65,536, or 0: nothing is recorded, also not in the file. What
+   * no longer holds the start of the process can be read, not run again. @defaultValue 1,048,576
    */
   readonly memoryBytes?: number | undefined
   /** After each change of role everything in memory is written into the state directory; so many of these files are kept. @defaultValue 4 */

@@ -394,7 +394,7 @@ export const respawnKeys: Keys = {
 export const recorderKeys: Keys = {
   memoryBytes: {
     kind: 'integer',
-    doc: 'Bytes of memory that hold what happened last; at least 65536, or 0: nothing is recorded, also not in the file; default 1048576.',
+    doc: 'Bytes of memory that hold what happened last, deflated; at least 65536, or 0: nothing is recorded, also not in the file; default 1048576.',
   },
   keepChanges: {
     kind: 'integer',

@@ -71,8 +71,8 @@ export interface EventPayloads {
   /** The peer said good-bye with everything released: its silence is no suspicion. */
   'peer:left': { readonly peer: string }
   /**
-   * A new run of the peer has proven itself with a number that is not above that of its last: it has lost its state directory, and
-   * with it which epochs it has used. Believed all the same, since the proof needs no number; only where frames are sealed.
+   * A new run of the peer has proven itself with a number that is not above that of its last: it has lost its state directory, or
+   * could not write there, and does not know which epochs it has used. Believed all the same, since the proof needs no number; only where frames are sealed.
    */
   'peer:state-lost': { readonly peer: string; readonly generation: number; readonly known: number }
   /** The two nodes are configured differently (groups, preferred nodes, times): no automatic failback until two of ours agree. */
