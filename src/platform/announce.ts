@@ -100,7 +100,7 @@ export function createAnnouncer({ manager, logger }: { manager: AddressManager; 
     const linesOf = arpingLines[flavour]
     const lines = addresses.flatMap(({ address }) => linesOf(device, address))
     // Not waited for: iputils' arping sends at once and then stays a second for nothing.
-    const { output } = await shell.run(lines.map((line) => `${line} &`).join(' '))
+    const { output } = await shell.launch(lines.map((line) => `${line} &`).join(' '))
     complaint(output)
     if (!flavour) throw new HotStandbyError('HS_HOST', `arping: ${whyNoArping}`)
   }

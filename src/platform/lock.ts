@@ -1,74 +1,105 @@
-import { linkSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
-import { readOwnFile } from './durable-file.ts'
-import { asIdentity, identityOf, type ProcessIdentity, stillLives } from './process.ts'
+import { childOptions, findProgram, lastLines } from './process.ts'
+import { randomHex } from './random.ts'
+
+/** The file stays for good: a lock file that is removed can be held by two processes, each with its own copy of the name. */
+const lockName = 'lock'
+
+/** `open(2)` of BSD and macOS, and libuv on Windows, lock a file as they open it; Node does not name their flag. */
+const openExclusively: Partial<Record<NodeJS.Platform, number>> = {
+  darwin: 0x20,
+  freebsd: 0x20,
+  openbsd: 0x20,
+  netbsd: 0x20,
+  win32: 0x1000_0000,
+}
+const lockedErrors: readonly (string | undefined)[] = ['EAGAIN', 'EWOULDBLOCK', 'EBUSY', 'EACCES']
+
+const flockLimitMs = 10_000
 
 /**
  * Locks a directory for this process and returns the function that gives it back.
  *
- * The lock is the file `lock-N` with the highest N. A lock whose holder has died is not removed and made again (two takers
- * could then remove each other's), it is followed by `lock-(N+1)`: linking a finished file into place is atomic, so exactly
- * one taker gets the next number. The holder is known by pid, start time and boot, so a reused pid locks nothing.
- * @throws {HotStandbyError} `HS_STATE_DIRECTORY` naming the living holder's pid, or why the directory cannot be used.
+ * The kernel holds the lock (`flock(2)`), and gives it back itself when this process ends in whatever way. No pid is
+ * compared: a pid says nothing across containers, and in each of them the application is pid 1. A lock belongs to the open
+ * file, so that the program `flock` can take it on the descriptor that it inherits from us; it ends at once.
+ * @throws {HotStandbyError} `HS_STATE_DIRECTORY` naming the process that holds it, or why the directory cannot be locked.
  */
 export function lockDirectory(directory: string): () => void {
-  const self = identityOf(process.pid)
-  const draft = join(directory, `draft-${process.pid}`)
+  const path = join(directory, lockName)
+  const refuse = (message: string, cause?: unknown): never => {
+    throw new HotStandbyError('HS_STATE_DIRECTORY', `state directory ${directory}: ${message}`, { cause })
+  }
+  const exclusive = openExclusively[process.platform]
+  let descriptor: number
   try {
-    rmSync(draft, { force: true })
-    writeFileSync(draft, JSON.stringify(self), { mode: 0o600, flag: 'wx' })
-    const number = take(directory, draft)
-    const mine = join(directory, `lock-${number}`)
-    for (const older of numbers(directory)) {
-      if (older < number) rmSync(join(directory, `lock-${older}`), { force: true })
-    }
-    return () => rmSync(mine, { force: true })
+    descriptor = openSync(path, openFlags | (exclusive ?? 0), 0o600)
   } catch (error) {
-    if (error instanceof HotStandbyError) throw error
-    throw new HotStandbyError('HS_STATE_DIRECTORY', `state directory ${directory}: ${messageOf(error)}`, {
-      cause: error,
-    })
-  } finally {
-    rmSync(draft, { force: true })
+    const { code } = error as NodeJS.ErrnoException
+    if (exclusive !== undefined && lockedErrors.includes(code)) return refuse(inUse(path))
+    return refuse(messageOf(error), error)
   }
-}
-
-function take(directory: string, draft: string): number {
-  for (;;) {
-    const newest = Math.max(0, ...numbers(directory))
-    const holder = newest === 0 ? null : holderOf(join(directory, `lock-${newest}`))
-    if (holder && stillLives(holder)) {
-      const who = holder.pid === process.pid ? 'this process itself' : `process ${holder.pid}`
-      throw new HotStandbyError(
-        'HS_STATE_DIRECTORY',
-        `state directory ${directory} is in use by ${who}; each running node needs its own`,
-      )
-    }
-    const number = newest + 1
-    const path = join(directory, `lock-${number}`)
-    try {
-      linkSync(draft, path)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue
-      throw error
-    }
-    // Somebody who looked earlier than us may already be further on.
-    if (Math.max(...numbers(directory)) === number) return number
-    rmSync(path, { force: true })
-  }
-}
-
-function numbers(directory: string): number[] {
-  const found = readdirSync(directory).map((name) => /^lock-(\d{1,15})$/.exec(name)?.[1])
-  return found.flatMap((digits) => (digits === undefined ? [] : [Number(digits)]))
-}
-
-/** Null for a lock that vanished meanwhile or was damaged: a lock is linked into place complete, so a damaged one is old. */
-function holderOf(path: string): ProcessIdentity | null {
   try {
-    return asIdentity(JSON.parse(readOwnFile(path)?.toString('utf8') ?? 'null'))
-  } catch {
-    return null
+    if (exclusive === undefined && !takenByFlock(descriptor)) return refuse(inUse(path))
+    noteHolder(descriptor)
+  } catch (error) {
+    closeSync(descriptor)
+    if (error instanceof HotStandbyError) throw error
+    return refuse(messageOf(error), error)
   }
+  let held = true
+  return () => {
+    if (held) closeSync(descriptor)
+    held = false
+  }
+}
+
+/** Two containers can have the same host name and the same pid. */
+const ourselves = randomHex(8)
+
+const openFlags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+
+/** False when another open file holds the lock. */
+function takenByFlock(descriptor: number): boolean {
+  const flock = findProgram('flock')
+  if (flock === null)
+    throw new Error("cannot be locked: this host lacks the program 'flock'; install util-linux (or BusyBox)")
+  // The short forms of the options: BusyBox knows no others, and no -E.
+  const { status, error, stderr } = spawnSync(flock, ['-n', '3'], {
+    ...childOptions(),
+    stdio: ['ignore', 'ignore', 'pipe', descriptor],
+    timeout: flockLimitMs,
+    encoding: 'utf8',
+  })
+  if (error) throw new Error(`cannot be locked: ${flock}: ${messageOf(error)}`)
+  if (status === 0) return true
+  const complaint = lastLines(stderr)
+  if (status === 1 && complaint === '') return false
+  throw new Error(`cannot be locked: ${flock} ended with ${status}: ${complaint || 'no reason given'}`)
+}
+
+/** For the message that a second process prints; nothing is decided by it. */
+function noteHolder(descriptor: number): void {
+  try {
+    ftruncateSync(descriptor)
+    writeSync(descriptor, `${process.pid} ${hostname()} ${ourselves}\n`, 0)
+  } catch {
+    // A full or read-only disk: the lock itself needs no room.
+  }
+}
+
+function inUse(path: string): string {
+  let noted: RegExpExecArray | null = null
+  try {
+    noted = /^(\d{1,10}) ([\w.-]{1,255}) (\w+)\n/.exec(readFileSync(path, 'latin1').slice(0, 300))
+  } catch {
+    // It is locked, which is all that counts.
+  }
+  const [, pid, host, process = ''] = noted ?? []
+  const other = pid === undefined ? 'another process' : `process ${pid}${host === hostname() ? '' : ` of ${host}`}`
+  return `is in use by ${process === ourselves ? 'this process itself' : other}; each running node needs its own`
 }

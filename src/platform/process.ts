@@ -74,6 +74,7 @@ const lifelineScript = `trap : TERM INT HUP
 "$@" 3<&-
 status=$?
 kill -KILL $! 2>/dev/null
+wait $! 2>/dev/null
 trap - TERM INT HUP
 [ $status -gt 128 ] && kill -$((status - 128)) $$
 exit $status`

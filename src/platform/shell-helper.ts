@@ -23,6 +23,11 @@ export interface ShellHelper {
    * its descendants (SIGTERM, a second later SIGKILL) and rejects with `HS_TIMEOUT` when it has ended. Rejects with `HS_HOST` when the shell itself dies.
    */
   run(line: string, signal?: AbortSignal): Promise<ShellResult>
+  /**
+   * Starts the background commands of a line (`a & b &`) as children of the shell itself, and answers what they had printed
+   * by then. The shell collects them when they end; where this process is pid 1, orphans would stay zombies for ever.
+   */
+  launch(line: string): Promise<ShellResult>
   /** The same for what must not come up when nobody is there any more: should this process die, the session dies with it. */
   runWhileHere(line: string, signal: AbortSignal): Promise<ShellResult>
   /** Ends the shell after the command that runs; those that wait are rejected. Idempotent. */
@@ -44,7 +49,7 @@ export function quote(word: string): string {
 
 interface Command {
   readonly line: string
-  readonly whileHere: boolean
+  readonly how: 'plain' | 'while-here' | 'background'
   readonly signal: AbortSignal | undefined
   readonly resolve: (result: ShellResult) => void
   readonly reject: (error: Error) => void
@@ -57,6 +62,7 @@ const lifeline = (line: string): string => `(read -r _ <&3; kill -KILL 0) >/dev/
 ( ${line} ) 3<&-
 status=$?
 kill -KILL $! 2>/dev/null
+wait $! 2>/dev/null
 exit $status`
 
 /**
@@ -138,7 +144,7 @@ export function createShellHelper({ maxOutputBytes = 65_536, onStray }: ShellHel
   function next(): void {
     const command = running ? undefined : waiting.shift()
     if (!command) return
-    const { line, whileHere, signal } = command
+    const { line, how, signal } = command
     const to = shell ?? open()
     let harder: NodeJS.Timeout | undefined
     const abort = (): void => {
@@ -153,18 +159,20 @@ export function createShellHelper({ maxOutputBytes = 65_536, onStray }: ShellHel
     running = { command, stopWatching }
     // In a subshell and through eval: neither an exit nor a syntax error of the line ends the helper.
     const body = signal
-      ? `( read -r pid _ </proc/self/stat; echo "${mark} pid $pid"; exec setsid sh -c ${quote(whileHere ? lifeline(line) : line)} )`
-      : `( eval ${quote(line)} )`
-    const streams = whileHere ? '</dev/null 2>&1' : '</dev/null 2>&1 3<&-'
+      ? `( read -r pid _ </proc/self/stat; echo "${mark} pid $pid"; exec setsid sh -c ${quote(how === 'while-here' ? lifeline(line) : line)} )`
+      : how === 'background'
+        ? `{ ${line} }`
+        : `( eval ${quote(line)} )`
+    const streams = how === 'while-here' ? '</dev/null 2>&1' : '</dev/null 2>&1 3<&-'
     ;(to.stdin as NonNullable<ChildProcess['stdin']>).write(`${body} ${streams}; echo "${mark} end $?"\n`)
   }
 
-  function queue(line: string, signal: AbortSignal | undefined, whileHere: boolean): Promise<ShellResult> {
+  function queue(line: string, how: Command['how'], signal?: AbortSignal): Promise<ShellResult> {
     return new Promise((resolve, reject) => {
       if (closed) return reject(new HotStandbyError('HS_STATE', 'the helper shell is closed'))
       if (signal?.aborted)
         return reject(new HotStandbyError('HS_TIMEOUT', `not begun, the operation was over: ${line}`))
-      waiting.push({ line, whileHere, signal, resolve, reject })
+      waiting.push({ line, how, signal, resolve, reject })
       next()
     })
   }
@@ -172,8 +180,9 @@ export function createShellHelper({ maxOutputBytes = 65_536, onStray }: ShellHel
   return {
     open: () => void (shell ?? open()),
 
-    run: (line, signal) => queue(line, signal, false),
-    runWhileHere: (line, signal) => queue(line, signal, true),
+    run: (line, signal) => queue(line, 'plain', signal),
+    launch: (line) => queue(line, 'background'),
+    runWhileHere: (line, signal) => queue(line, 'while-here', signal),
 
     async close() {
       if (closed) return

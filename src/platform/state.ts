@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { accessSync, constants, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
 import type { PersistentState } from '../roles/host.ts'
 import { type Logger, silentLogger } from '../roles/logger.ts'
@@ -71,7 +71,7 @@ function prepareDirectory(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 })
   } catch (error) {
-    refuse(`cannot be made: ${messageOf(error)}`)
+    refuse(`cannot be made: ${whyNotWritable(dirname(path)) ?? messageOf(error)}`)
   }
   const stat = lstatSync(path)
   const self = process.geteuid?.() ?? stat.uid
@@ -80,6 +80,18 @@ function prepareDirectory(path: string): void {
   if (stat.uid !== self) refuse(`belongs to user ${stat.uid}, not to user ${self}`)
   if (mode & 0o022)
     refuse(`has mode ${mode.toString(8).padStart(4, '0')}, others could change it; run chmod 700 ${path}`)
+}
+
+/** On a read-only file system `mkdir -p` of Node says that there is no such directory; this says where, and why not. */
+function whyNotWritable(parent: string): string | undefined {
+  try {
+    accessSync(parent, constants.W_OK)
+    return undefined
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && parent !== dirname(parent))
+      return whyNotWritable(dirname(parent))
+    return `${parent} is not writable (${messageOf(error)}); mount a writable directory there, or set stateDirectory`
+  }
 }
 
 class OpenStateDirectory implements StateDirectory {

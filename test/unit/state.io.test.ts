@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { defaultStateDirectory, fileName, openStateDirectory } from '../../src/platform/state.ts'
@@ -55,7 +56,7 @@ test('what was written is read again after a restart', async (t) => {
   for (const name of readdirSync(path)) assert.equal(statSync(join(path, name)).mode & 0o077, 0, name)
   assert.deepEqual(
     readdirSync(path).filter((name) => /lock|draft|new/.test(name)),
-    [],
+    ['lock'],
   )
 })
 
@@ -85,22 +86,27 @@ test('the lock of a holder killed with -9 is taken over, and of many takers one 
   ])
 })
 
-test('a lock whose pid now belongs to another process locks nothing', async (t) => {
+test('what stands in the lock file locks nothing, and a lock file that is not a plain one is refused', async (t) => {
   const path = newPath(t)
   mkdirSync(path, { mode: 0o700 })
-  const stale = [
-    { pid: process.pid, startTime: '1', bootId: 'x' },
-    { pid: 1, startTime: '1', bootId: 'x' },
-    'garbage',
-    '',
-  ]
-  for (const [index, content] of stale.entries()) {
-    writeFileSync(join(path, `lock-${index + 1}`), typeof content === 'string' ? content : JSON.stringify(content))
+  // The pid of a process that lives, a container's pid 1, rubbish: only the kernel's lock counts.
+  for (const content of [`${process.ppid} ${hostname()} 0123456789abcdef\n`, `1 ${hostname()} 0\n`, 'garbage', '']) {
+    writeFileSync(join(path, 'lock'), content)
     await openStateDirectory(path).close()
   }
-  // A draft of a process that was killed while it opened.
-  writeFileSync(join(path, `draft-${process.pid}`), 'x')
-  await openStateDirectory(path).close()
+  rmSync(join(path, 'lock'))
+  symlinkSync('/dev/null', join(path, 'lock'))
+  assert.throws(() => openStateDirectory(path), { code: 'HS_STATE_DIRECTORY', message: /ELOOP|symbolic/ })
+  rmSync(join(path, 'lock'))
+  mkdirSync(join(path, 'lock'))
+  assert.throws(() => openStateDirectory(path), { code: 'HS_STATE_DIRECTORY', message: /EISDIR/ })
+})
+
+test('a frozen holder keeps the lock', async (t) => {
+  const path = newPath(t)
+  const { child } = await opener(t, path)
+  child.kill('SIGSTOP')
+  assert.throws(() => openStateDirectory(path), { code: 'HS_STATE_DIRECTORY', message: /in use by process/ })
 })
 
 test('damaged files are reported and count as lost', async (t) => {
