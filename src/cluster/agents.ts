@@ -21,6 +21,9 @@ const closeLimitMs = 10_000
 export class Agents extends Map<string, Seat> {
   readonly #contextOf: ContextOf
   readonly #logger: Logger
+  /** Opened by a reload that is not finished. */
+  readonly #reserves = new Set<ResourceAgent>()
+  readonly #closing = new WeakMap<ResourceAgent, Promise<void>>()
 
   constructor(contextOf: ContextOf, logger: Logger) {
     super()
@@ -51,47 +54,62 @@ export class Agents extends Map<string, Seat> {
   }
 
   /**
-   * Opens what is new and what has other settings. Rejects, with everything as it was, when one of them cannot work here; one
-   * that is to follow an agent that serves can only be tried when that has stopped.
+   * Opens what is new and what has other settings. Rejects, with everything as it was, when one of them cannot work here or the
+   * signal aborts; one that is to follow an agent that serves can only be tried when that has stopped.
    */
   async reload(
     groups: readonly { readonly name: string; readonly resources: readonly ResourcePlugin[] }[],
+    signal?: AbortSignal,
   ): Promise<void> {
-    const undo: (() => Promise<void>)[] = []
-    const commit: (() => Promise<void> | void)[] = []
+    const opened = new Map<ResourcePlugin, ResourceAgent>()
+    const changed = groups.flatMap(({ name: group, resources }) =>
+      resources.filter((plugin) => !this.get(plugin.name)?.has(plugin)).map((plugin) => ({ group, plugin })),
+    )
     try {
-      for (const { name: group, resources } of groups)
-        for (const plugin of resources) {
-          const { name } = plugin
-          const seat = this.get(name)
-          if (seat?.has(plugin)) continue
-          if (seat?.busy) commit.push(() => seat.follow(plugin))
-          else {
-            const next = plugin.create(this.#contextOf(group, name))
-            undo.push(() => this.#close(next))
-            await next.open?.()
-            commit.push(async () => {
-              // It was started meanwhile.
-              if (seat?.busy) {
-                seat.follow(plugin)
-                await this.#close(next)
-              } else if (seat) await this.#close(seat.take(plugin, next))
-              else this.set(name, new Seat(plugin, () => this.#contextOf(group, name), next))
-            })
-          }
-        }
+      for (const { group, plugin } of changed) {
+        if (this.get(plugin.name)?.busy) continue
+        const agent = plugin.create(this.#contextOf(group, plugin.name))
+        opened.set(plugin, agent)
+        this.#reserves.add(agent)
+        await abortable(Promise.resolve(agent.open?.()), signal)
+      }
+      signal?.throwIfAborted()
     } catch (error) {
-      for (const step of undo) await step()
+      await Promise.all([...opened.values()].map((agent) => this.#close(agent)))
       throw error
     }
-    for (const step of commit) await step()
+    // From here on nothing is awaited until every seat is taken, so that nobody sees half of a reload.
+    const leaving: ResourceAgent[] = []
+    for (const { group, plugin } of changed) {
+      const { name } = plugin
+      const seat = this.get(name)
+      const agent = opened.get(plugin)
+      if (agent) this.#reserves.delete(agent)
+      if (!agent || seat?.busy) {
+        // It serves, perhaps only since a moment ago: what it has started it also stops.
+        seat?.follow(plugin)
+        if (agent) leaving.push(agent)
+      } else if (seat) {
+        seat.revision++
+        leaving.push(...[seat.take(plugin, agent)].filter((old) => old !== undefined))
+      } else this.set(name, new Seat(plugin, () => this.#contextOf(group, name), agent))
+    }
+    await Promise.all(leaving.map((agent) => this.#close(agent)))
   }
 
+  /** Closes every agent, those of a reload that has not come to its end included; each of them once. */
   async close(): Promise<void> {
-    for (const seat of [...this.values()].reverse()) await this.#close(seat)
+    for (const agent of [...this.values(), ...this.#reserves].reverse()) await this.#close(agent)
   }
 
-  async #close(agent: ResourceAgent): Promise<void> {
+  #close(agent: ResourceAgent): Promise<void> {
+    const closing = this.#closing.get(agent) ?? this.#closeNow(agent)
+    this.#closing.set(agent, closing)
+    this.#reserves.delete(agent)
+    return closing
+  }
+
+  async #closeNow(agent: ResourceAgent): Promise<void> {
     try {
       await withinLimit(Promise.resolve(agent.close?.()), closeLimitMs)
     } catch (error) {
@@ -112,6 +130,10 @@ class Seat implements ResourceAgent {
   /** A start was tried and no stop has succeeded since. */
   busy = false
   revision = 0
+  #succession: Promise<void> | undefined
+  /** The agent on the seat is closed already: its follower could not be opened yet. */
+  #retired = false
+  #closed = false
 
   constructor(plugin: ResourcePlugin, context: () => ResourceContext, agent: ResourceAgent = plugin.create(context())) {
     this.#plugin = plugin
@@ -129,30 +151,47 @@ class Seat implements ResourceAgent {
     this.revision++
   }
 
-  /** Seats another agent; returns the old one. */
-  take(plugin: ResourcePlugin, agent: ResourceAgent): ResourceAgent {
-    const old = this.#agent
+  /** Seats another agent; returns the old one if that is still open. */
+  take(plugin: ResourcePlugin, agent: ResourceAgent): ResourceAgent | undefined {
+    const old = this.#retired ? undefined : this.#agent
     this.#plugin = plugin
     this.#agent = agent
     this.#follower = undefined
-    this.revision++
+    this.#retired = false
     return old
   }
 
-  async #succeed(): Promise<void> {
-    const plugin = this.#follower
-    if (!plugin || this.busy) return
-    await this.#agent.close?.()
-    const next = plugin.create(this.#context())
-    try {
-      await next.open?.()
-    } catch (error) {
-      await next.close?.()
-      throw error
+  /** One succession at a time: an operation that was given up may still wait for it when the next one begins. */
+  #succeed(): Promise<void> {
+    if (!this.#follower || this.busy) return Promise.resolve()
+    this.#succession ??= this.#letFollow().finally(() => {
+      this.#succession = undefined
+    })
+    return this.#succession
+  }
+
+  async #letFollow(): Promise<void> {
+    for (let plugin = this.#follower; plugin; plugin = this.#follower) {
+      await this.#retire()
+      const next = plugin.create(this.#context())
+      try {
+        await next.open?.()
+      } catch (error) {
+        await next.close?.()
+        throw error
+      }
+      if (this.#closed) return void (await next.close?.())
+      // A newer reload may want another one by now.
+      if (this.#follower === plugin) this.take(plugin, next)
+      else await next.close?.()
     }
-    this.#plugin = plugin
-    this.#agent = next
-    this.#follower = undefined
+  }
+
+  /** Closes the agent on the seat, once. */
+  async #retire(): Promise<void> {
+    if (this.#retired) return
+    this.#retired = true
+    await this.#agent.close?.()
   }
 
   async open(): Promise<void> {
@@ -160,7 +199,10 @@ class Seat implements ResourceAgent {
   }
 
   async close(): Promise<void> {
-    await this.#agent.close?.()
+    this.#closed = true
+    const succession = this.#succession
+    await this.#retire()
+    await succession?.catch(() => {})
   }
 
   async prepare(context: OperationContext): Promise<void> {

@@ -11,6 +11,7 @@ import { cleanUp, Engine, refusalError } from './engine.ts'
 import type { ClusterEvents, NamedEvent } from './events.ts'
 import { type Explanation, explain } from './explain.ts'
 import { refuseFixed } from './fixed-options.ts'
+import { NewestWins } from './newest-wins.ts'
 import { lineRefusal } from './open-link.ts'
 import type { ClusterOptions, GroupOptions } from './options.ts'
 import { type Resolved, resolveOptions } from './resolve.ts'
@@ -65,6 +66,9 @@ export class Cluster implements AsyncDisposable {
   #starting: Promise<void> | undefined
   #stopping: Promise<void> | undefined
   readonly #stopStarting = new AbortController()
+  readonly #changes = new NewestWins()
+  /** What the newest reload wants, until it has come to its end. */
+  #newest: ClusterOptions | undefined
   #nextCommand = 1
 
   /**
@@ -191,6 +195,7 @@ export class Cluster implements AsyncDisposable {
       return
     }
     this.#stopStarting.abort(stateError('the cluster was stopped while it was starting'))
+    this.#changes.end(stateError('the cluster was stopped during the reload'))
     try {
       await this.#starting
     } catch {
@@ -307,15 +312,24 @@ export class Cluster implements AsyncDisposable {
    * stop. A resource whose options are others under the same name is stopped and started anew, and everything behind it too; other
    * times alone are taken as they are. What has functions as options (`app`, `hook`) is kept: give it another name to change it.
    * Rejects with `HS_CONFIG`, and changes nothing, when the options are wrong or change what needs a restart (names, links).
+   *
+   * One reload runs at a time and the newest one wins: a call that is overtaken by a later one rejects with `HS_SUPERSEDED`, and
+   * its options never come into force. `stop()` ends a reload at once; it then rejects with `HS_STATE`.
    */
   async reload(options: ClusterOptions): Promise<void> {
     const engine = this.#running()
     const next = resolveOptions({ ...options, node: options.node ?? this.#resolved.node })
     refuseFixed(this.#resolved, next)
-    const config = await engine.reload(next)
-    this.#resolved = next
-    this.#options = options
-    await this.#command({ name: 'configure', config })
+    this.#newest = options
+    const done = this.#changes.run(async (signal) => {
+      const config = await engine.reload(next, signal)
+      this.#resolved = next
+      this.#options = options
+      await this.#command({ name: 'configure', config })
+    })
+    await done.finally(() => {
+      if (this.#newest === options) this.#newest = undefined
+    })
   }
 
   /**
@@ -343,9 +357,10 @@ export class Cluster implements AsyncDisposable {
   /**
    * Other groups and resources while everything else stays: {@link Cluster.reload} with these. Call it on both nodes. In a group that
    * runs here, what is new starts in its place, what is gone stops, what has other options starts anew, and what stays is not touched.
+   * All other options are those of the newest reload, also of one that is still under way.
    */
   async setGroups(groups: readonly GroupOptions[]): Promise<void> {
-    await this.reload({ ...this.#options, groups })
+    await this.reload({ ...(this.#newest ?? this.#options), groups })
   }
 
   /** Everything this node knows, as plain frozen data. */

@@ -284,12 +284,8 @@ export class Engine {
   }
 
   #coreConfig({ uuid, state }: Identity, onIsolated: 'stop' | 'continue'): CoreConfig {
-    const { node, peer, arbiters } = this.#options
+    const { node, peer } = this.#options
     const changeable = this.#reconfiguration(this.#options, onIsolated)
-    const targets = arbiters.map(({ target, deadpingMs }) => ({
-      target,
-      deadpingMs: deadpingMs ?? this.#options.deadpingMs,
-    }))
     return {
       ...changeable,
       self: node,
@@ -300,14 +296,15 @@ export class Engine {
       state,
       links: [...this.#links.keys()],
       sealed: this.#ring.protects === 'sealing',
-      targets,
     }
   }
 
   #reconfiguration(options: Resolved, onIsolated: 'stop' | 'continue'): Reconfiguration {
+    const targets = options.arbiters.map(({ target, deadpingMs = options.deadpingMs }) => ({ target, deadpingMs }))
     return {
       times: options.liveness.times,
-      deadpingMs: Math.max(0, ...options.arbiters.map((arbiter) => arbiter.deadpingMs ?? options.deadpingMs)),
+      targets,
+      deadpingMs: Math.max(0, ...targets.map(({ deadpingMs }) => deadpingMs)),
       keyId: this.#ring.active,
       held: this.#ring.held,
       groups: options.groups.map((group) => groupConfig(group, options.restarts, this.#agents)),
@@ -353,12 +350,14 @@ export class Engine {
   }
 
   /** Takes new keys, times and resources while everything runs on; resolves to what the core is to be told. */
-  async reload(options: Resolved): Promise<Reconfiguration> {
+  async reload(options: Resolved, signal: AbortSignal): Promise<Reconfiguration> {
     const ring = openKeys(options)
-    await this.#agents.reload(options.groups)
+    const onIsolated = options.onIsolated ?? (await this.#defaultOnIsolated())
+    await this.#agents.reload(options.groups, signal)
+    signal.throwIfAborted()
     this.#ring = ring
     this.#loop.setLinks(loopLinks(this.#links, { ring, session: this.#session }, options))
-    return this.#reconfiguration(options, options.onIsolated ?? (await this.#defaultOnIsolated()))
+    return this.#reconfiguration(options, onIsolated)
   }
 
   #problem(where: string, error: unknown): void {

@@ -10,6 +10,9 @@ function fixed(resolved: Resolved): Readonly<Record<string, string>> {
     node: resolved.node,
     transports: resolved.transports.map((transport) => linkText(transport, resolved)).join(', '),
     arbiters: resolved.arbiters.map(({ target, addresses }) => `${target} (${addresses.join(' ')})`).join(', '),
+    // Its times are taken over; another judge would have to learn the line anew, while it answers for the peer's life.
+    'liveness.type': resolved.liveness.type,
+    'liveness options': JSON.stringify([resolved.liveness.settings ?? {}, resolved.liveness.patience ?? 1]),
     respawn: resolved.respawn
       .map(({ user, command, args, env }) => JSON.stringify([user, command, ...args, env]))
       .join(', '),

@@ -24,7 +24,7 @@ export interface ConnectivityPort {
 }
 
 interface Target {
-  readonly deadpingMs: number
+  deadpingMs: number
   /** In awake time. */
   lastHeardMs: number
   /** Monotonic; before the first answer long ago. */
@@ -90,6 +90,17 @@ export class Connectivity {
       target.lastHeardMs = this.#awake()
       this.#watch(name)
     }
+  }
+
+  /** Other times count at once, also for a silence that goes on already; the targets themselves stay. */
+  configure(): void {
+    for (const { target: name, deadpingMs } of this.#port.config().targets) {
+      const target = this.#targets.get(name)
+      if (!target || target.deadpingMs === deadpingMs) continue
+      target.deadpingMs = deadpingMs
+      if (target.up !== false) this.#watch(name)
+    }
+    this.reconsiderIsolation()
   }
 
   #awake(): number {

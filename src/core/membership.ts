@@ -8,8 +8,12 @@ import type { QualityCounters } from './quality.ts'
 import { type GroupClaim, parseDurations, parseGroups } from './report.ts'
 import type { CoreConfig, Emit, EmitEvent } from './types.ts'
 
-/** A dead time announced by the peer is believed up to this many of ours: a typing error there must not disarm us here. */
+/**
+ * A dead time announced by the peer is believed up to this many of ours: a typing error there must not disarm us here. It is always
+ * believed up to a minute: the peer relies on what it announces, and the files of one node may be older than those of the other.
+ */
 const deadtimeCap = 10
+const deadtimeAlwaysBelievedMs = 60_000
 /** A stall that the peer tells of is mentioned beside verdicts for so many dead times. */
 const stallMemory = 3
 
@@ -266,7 +270,7 @@ export class Membership {
       ...this.#peer,
       status: text(incoming, 'st') ?? this.#peer.status,
       kind: ours ? 'hot-standby' : 'heartbeat',
-      deadtimeMs: Math.min(dt === undefined || dt === 0 ? times.deadtimeMs : dt, deadtimeCap * times.deadtimeMs),
+      deadtimeMs: this.#believedDeadtimeMs(dt || times.deadtimeMs),
       bootId: carries ? text(incoming, 'hsboot') : ours ? this.#peer.bootId : undefined,
       digest: carries ? text(incoming, 'hscfg') : ours ? this.#peer.digest : undefined,
     }
@@ -277,6 +281,13 @@ export class Membership {
       this.#peerStall = { stallMs, atMs: this.#port.now().monoMs }
     }
     this.#echo(parseEcho(text(incoming, 'hsecho')), stallMs > 0)
+  }
+
+  /** The cap holds against a rise. What is in force the peer counts on: a shorter dead time of ours may not shorten that. */
+  #believedDeadtimeMs(announcedMs: number): number {
+    const capMs = Math.max(deadtimeCap * this.#port.config().times.deadtimeMs, deadtimeAlwaysBelievedMs)
+    const inForceMs = this.#peer.heardEver ? this.#peer.deadtimeMs : 0
+    return Math.min(announcedMs, Math.max(capMs, inForceMs))
   }
 
   /** What the peer last heard of us, and how long ago that was when it wrote this. */
@@ -344,6 +355,12 @@ export class Membership {
     this.#port.event('peer:left', { peer: this.#port.config().peer })
     this.#port.agenda.clear('liveness')
     this.#port.onPeer('left', false)
+  }
+
+  /** A reload changed the times. */
+  configure(): void {
+    this.#detector.retime?.(this.#port.config().times)
+    this.#plan()
   }
 
   /** Every socket was read since a verdict came near: now it may be spoken. */

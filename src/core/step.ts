@@ -385,6 +385,8 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   function reconfigure(changed: Reconfiguration): void {
     config = { ...config, ...changed }
     agreement.configure()
+    membership.configure()
+    connectivity.configure()
     ownership.configure()
     beatAnew()
   }

@@ -65,11 +65,12 @@ export interface CoreConfig {
   readonly holdDownMs: number
 }
 
-/** The part of the configuration that `reload()` may change while the pair runs. */
+/** The part of the configuration that `reload()` may change while the pair runs; of `targets` only the times. */
 export type Reconfiguration = Pick<
   CoreConfig,
   | 'times'
   | 'deadpingMs'
+  | 'targets'
   | 'keyId'
   | 'held'
   | 'autoFailback'

@@ -106,8 +106,7 @@ export function deadtime(options: DeadtimeOptions = {}): LivenessPlugin {
 
 /** The detector of {@link deadtime}, made of times that were checked before. */
 export class DeadtimeDetector implements LivenessDetector {
-  readonly #times: LivenessTimes
-  readonly #warnRatio: number
+  #times: LivenessTimes
   readonly #health: Health | undefined
   #sinceMs = 0
   #announcedMs: number
@@ -116,8 +115,11 @@ export class DeadtimeDetector implements LivenessDetector {
   constructor(times: LivenessTimes, settings?: DeadtimeSettings) {
     this.#times = times
     this.#health = settings?.healthMultiplier === 1 ? new Health() : undefined
-    this.#warnRatio = times.warntimeMs / times.deadtimeMs
     this.#announcedMs = times.initdeadMs
+  }
+
+  retime(times: LivenessTimes): void {
+    this.#times = times
   }
 
   heard(nowMs: number, deadtimeMs: number): void {
@@ -167,6 +169,6 @@ export class DeadtimeDetector implements LivenessDetector {
 
   /** Our warntime in proportion, where the peer announces another dead time than ours. */
   get #warntimeMs(): number {
-    return this.#deadtimeMs * this.#warnRatio
+    return (this.#deadtimeMs * this.#times.warntimeMs) / this.#times.deadtimeMs
   }
 }

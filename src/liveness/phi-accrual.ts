@@ -107,9 +107,8 @@ function deviationsAt(phi: number): number {
 
 /** The detector of {@link phiAccrual}, made of times and settings that were checked before. */
 export class PhiAccrualDetector implements LivenessDetector {
-  readonly #times: LivenessTimes
+  #times: LivenessTimes
   readonly #settings: PhiSettings
-  readonly #warnRatio: number
   readonly #deadDeviations: number
   readonly #lateDeviations: number
   #sinceMs = 0
@@ -126,11 +125,14 @@ export class PhiAccrualDetector implements LivenessDetector {
   constructor(times: LivenessTimes, settings: PhiSettings) {
     this.#times = times
     this.#settings = settings
-    this.#warnRatio = times.warntimeMs / times.deadtimeMs
     this.#deadDeviations = deviationsAt(settings.threshold)
     this.#lateDeviations = deviationsAt(settings.warnThreshold)
     this.#deadAfterMs = times.initdeadMs
     this.#forget()
+  }
+
+  retime(times: LivenessTimes): void {
+    this.#times = times
   }
 
   heard(nowMs: number, deadtimeMs: number): void {
@@ -143,7 +145,7 @@ export class PhiAccrualDetector implements LivenessDetector {
     const expectedMs = Math.max(this.#meanMs, this.#times.keepaliveMs)
     const lateMs = expectedMs + this.#lateDeviations * deviationMs
     const deadMs = expectedMs + acceptablePauseMs + this.#deadDeviations * deviationMs
-    const warntimeMs = deadtimeMs * this.#warnRatio
+    const warntimeMs = (deadtimeMs * this.#times.warntimeMs) / this.#times.deadtimeMs
     // Both bounds of one are below those of the other: whatever was learned, late comes before dead.
     this.#lateAfterMs = Math.min(Math.max(lateMs, warntimeMs), patience * warntimeMs)
     this.#deadAfterMs = Math.min(Math.max(deadMs, deadtimeMs), patience * deadtimeMs)

@@ -7,6 +7,8 @@ export type HotStandbyErrorCode =
   | 'HS_CONFIG'
   /** A call was made in a state that does not allow it (for example `standby()` before `start()`). */
   | 'HS_STATE'
+  /** A newer `reload()` or `setGroups()` came before this one had come into force. */
+  | 'HS_SUPERSEDED'
   /** The peer is absent, dead or refused what was asked of it. */
   | 'HS_PEER'
   /** A planned move did not complete: the reason is in the message. */

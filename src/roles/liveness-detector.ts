@@ -21,6 +21,8 @@ export interface LivenessDetector {
   refuted?(): void
   /** The sender told what it last heard of us; `clean`: that was one of our newest beats. */
   echoed?(clean: boolean): void
+  /** A reload changed our own times; what was learned and heard stays. */
+  retime?(times: LivenessTimes): void
   /** Forgets everything; silence counts from `nowMs`, and `deadtimeMs` is waited for the first beat. */
   reset(nowMs: number, deadtimeMs: number): void
   /** Anything worth showing in the snapshot: what it has learned. Plain data. */

@@ -252,9 +252,9 @@ export class Simulation {
 
   /** The part of it that a reload may change. */
   reconfiguration(node: string): Reconfiguration {
-    const { times, deadpingMs, keyId, autoFailback, onIsolated, restartWindowMs, holdDownMs, groups } =
+    const { times, targets, deadpingMs, keyId, autoFailback, onIsolated, restartWindowMs, holdDownMs, groups } =
       this.config(node)
-    return { times, deadpingMs, keyId, autoFailback, onIsolated, restartWindowMs, holdDownMs, groups }
+    return { times, targets, deadpingMs, keyId, autoFailback, onIsolated, restartWindowMs, holdDownMs, groups }
   }
 
   #ping(host: SimulatedHost, target: string, run: number): void {

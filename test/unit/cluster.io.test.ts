@@ -668,6 +668,44 @@ describe('reload', () => {
   })
 })
 
+describe('reloads that overlap', () => {
+  const slowApp = (name: string, openMs: number) => ({
+    ...app({ name, start() {}, stop() {} }),
+    create: () => ({
+      open: () => new Promise<void>((resolve) => setTimeout(resolve, openMs)),
+      start: async () => {},
+      stop: async () => {},
+      status: async () => ({ state: 'running' as const }),
+    }),
+  })
+
+  it('end with the newest options, and the overtaken call says so', async (t) => {
+    const options = memberOptions(t, 'one', [memoryNetwork().transport()])
+    const cluster = new Cluster(options)
+    t.after(() => cluster.stop())
+    await cluster.start()
+    const extra = { name: 'extra', preferred: 'one', resources: [slowApp('extra', 5000)] }
+    const older = cluster.reload({ ...options, groups: [...options.groups, extra], holdDown: '9s' })
+    const overtaken = assert.rejects(older, failure('HS_SUPERSEDED', /newer reload/))
+    await new Promise((resolve) => setImmediate(resolve))
+    await cluster.reload({ ...options, holdDown: '7s' })
+    await overtaken
+    assert.deepEqual(Object.keys(cluster.snapshot().resources), ['app'])
+  })
+
+  it('do not hold up a stop: an agent that never opens is left behind at once', async (t) => {
+    const options = memberOptions(t, 'one', [memoryNetwork().transport()])
+    const cluster = new Cluster(options)
+    await cluster.start()
+    const hung = { name: 'hung', preferred: 'one', resources: [slowApp('hung', 2 ** 30)] }
+    const reload = cluster.reload({ ...options, groups: [...options.groups, hung] })
+    const ended = assert.rejects(reload, failure('HS_STATE', /stopped/))
+    await new Promise((resolve) => setImmediate(resolve))
+    await cluster.stop()
+    await ended
+  })
+})
+
 describe('what is left of an earlier run', () => {
   /** What a killed member would have written down. */
   const leave = async (options: ClusterOptions, resource: string, record: Record<string, unknown>) => {

@@ -357,11 +357,11 @@ describe('the core', () => {
     assert.deepEqual(core.view().peer.groups, {})
   })
 
-  it('believes a dead time only up to ten of its own', () => {
+  it('believes a dead time of up to a minute, and a longer one only up to ten of its own', () => {
     const core = createCore(config, liveness.create())
     core.step({ type: 'start', at: at(0) })
     core.step({ type: 'message', link: 'eth1', keyId: 1, at: at(1), message: beat(1, { dt: 'ffffff' }) })
-    assert.equal(core.view().peer.deadtimeMs, 10_000)
+    assert.equal(core.view().peer.deadtimeMs, 60_000)
   })
 
   it('says nothing and does nothing once it has halted', () => {
