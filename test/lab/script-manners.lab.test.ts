@@ -127,8 +127,8 @@ describe("scripts of many manners, beside heartbeat's own ResourceManager", { sk
       for f in /sbin/reboot /sbin/init /usr/bin/pkill; do [ ! -e $f ] || mount --bind ${directory}/reboot.sh $(readlink -f $f); done
       export HA_CURHOST=here HA_STOPRETRYMAX=1 HA_DEBUGLOG=${directory}/debug HA_LOGFILE=${directory}/debug
       set +e
-      ${manager} status ${word}; echo $?; ${manager} takegroup service; echo $?
-      ${manager} status ${word}; echo $?; ${manager} givegroup service; echo $?`
+      ${manager} status ${word}; echo $?; ${manager} takegroup ${word}; echo $?
+      ${manager} status ${word}; echo $?; ${manager} givegroup ${word}; echo $?`
     const options = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private']
     const { stdout, stderr } = spawnSync('unshare', [...options, '/bin/sh', '-c', play], {
       encoding: 'utf8',
@@ -137,11 +137,13 @@ describe("scripts of many manners, beside heartbeat's own ResourceManager", { sk
     })
     const codes = stdout.split('\n').filter((line) => /^\d+$/.test(line))
     assert.equal(codes.length, 4, `${stdout}${stderr}`)
-    const [earlier, take, up] = codes.map((code) => code === '0')
+    // The exit code of takegroup is lost on the way: the release of the group overwrites it.
+    const [earlier, , up] = codes.map((code) => code === '0')
+    const journal = readFileSync(join(directory, 'debug'), 'utf8')
     const started = wasStarted(directory)
     return {
       before: earlier as boolean,
-      taken: take as boolean,
+      taken: !journal.includes('Giving up resources due to failure'),
       started,
       up: up as boolean,
       given: !existsSync(join(directory, 'reboot')),
