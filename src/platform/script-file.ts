@@ -1,4 +1,14 @@
-import { accessSync, closeSync, constants, existsSync, openSync, readSync, realpathSync, type Stats, statSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
 import { dirname, isAbsolute } from 'node:path'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
 import { findProgram } from './process.ts'
@@ -108,7 +118,9 @@ function interpreterProblem(path: string, text: string): { problem?: string } {
     return { problem: `its lines end with CR LF, so its interpreter is not found; run sed -i 's/\\r$//' ${path}` }
   }
   const [interpreter = '', ...words] = line.trim().split(/[ \t]+/)
-  const lacks = (name: string) => ({ problem: `its interpreter ${name} is not installed; install it or change its first line` })
+  const lacks = (name: string) => ({
+    problem: `its interpreter ${name} is not installed; install it or change its first line`,
+  })
   if (!existsSync(interpreter)) return lacks(interpreter === '' ? 'has no name and' : interpreter)
   const [program] = words
   const isLookedUp = interpreter.endsWith('/env') && program !== undefined && /^[\w.+-]*$/.test(program)
@@ -116,7 +128,8 @@ function interpreterProblem(path: string, text: string): { problem?: string } {
 }
 
 /** Words by which a script may hand its action on, and Debian's interpreter that brings the actions itself. */
-const handsOn = /^#!.*init-d-script|^[^#\n]*(\$@|\$\*|\b(exec|eval|source)\b|^\s*\.\s|systemctl|["\s]\$\{?1\}?"?\s*(;|$))/m
+const handsOn =
+  /^#!.*init-d-script|^[^#\n]*(\$@|\$\*|\b(exec|eval|source)\b|^\s*\.\s|systemctl|["\s]\$\{?1\}?"?\s*(;|$))/m
 
 function statusIn(text: string): Pick<ScriptOutlook, 'status'> {
   const code = text.replaceAll(/^[ \t]*#(?!!).*$/gm, '')

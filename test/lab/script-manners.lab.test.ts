@@ -51,13 +51,24 @@ const manners: readonly Manner[] = [
   { name: 'words, always 0', text: service(words) },
   { name: 'OK', text: service('[ -e $D/on ] && echo OK || echo "not there"') },
   { name: 'words, always 1', text: service(`${words}; exit 1`) },
-  { name: 'not running, with a pid before', text: service('[ -e $D/on ] && echo "pid 5 Running" || echo "is Not running"') },
+  {
+    name: 'not running, with a pid before',
+    text: service('[ -e $D/on ] && echo "pid 5 Running" || echo "is Not running"'),
+  },
   { name: 'codes alone', text: service('[ -e $D/on ] || exit 3'), differs: byCode },
-  { name: 'codes, and words on the other output', text: service('[ -e $D/on ] && echo running >&2 || exit 3'), differs: byCode },
+  {
+    name: 'codes, and words on the other output',
+    text: service('[ -e $D/on ] && echo running >&2 || exit 3'),
+    differs: byCode,
+  },
   { name: 'always 0, silent', text: service(':'), differs: blindUp },
   { name: 'always 0, words on the other output', text: service('echo running >&2'), differs: blindUp },
   { name: 'always yes', text: service('echo running') },
-  { name: 'start and stop only', text: `${head}case $last in start) touch $D/on;; stop) rm -f $D/on;; esac\n`, differs: blindUp },
+  {
+    name: 'start and stop only',
+    text: `${head}case $last in start) touch $D/on;; stop) rm -f $D/on;; esac\n`,
+    differs: blindUp,
+  },
   {
     name: 'usage for what it does not know',
     text: `${head}case $last in start) touch $D/on;; stop) rm -f $D/on;; *) echo "Usage: $0 {start|stop}"; exit 1;; esac\n`,
@@ -71,7 +82,10 @@ const manners: readonly Manner[] = [
   { name: 'binary garbage', text: Buffer.from([0x07, 0x00, 0x91, 0x0a, 0x28, 0x29, 0x0a]) },
   { name: 'not executable', text: service(words), mode: 0o644 },
   { name: 'arguments', text: service('[ "$1 $2" = "one two" ] && [ -e $D/on ] && echo running'), args: ['one', 'two'] },
-  { name: 'a daemon that keeps the output', text: service(words, 'sleep 5 & echo $! > $D/on', 'kill $(cat $D/on); rm -f $D/on') },
+  {
+    name: 'a daemon that keeps the output',
+    text: service(words, 'sleep 5 & echo $! > $D/on', 'kill $(cat $D/on); rm -f $D/on'),
+  },
   { name: 'start fails', text: service(words, 'exit 1') },
   { name: 'start ends with 147', text: service(words, 'exit 147') },
   { name: 'start ends with 200', text: service(words, 'exit 200') },
@@ -130,7 +144,7 @@ describe("scripts of many manners, beside heartbeat's own ResourceManager", { sk
       ${manager} status ${word}; echo $?; ${manager} takegroup ${word}; echo $?
       ${manager} status ${word}; echo $?; ${manager} givegroup ${word}; echo $?`
     const options = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private']
-    const { stdout, stderr } = spawnSync('unshare', [...options, '/bin/sh', '-c', play], {
+    const { stdout, stderr } = spawnSync('/usr/bin/unshare', [...options, '/bin/sh', '-c', play], {
       encoding: 'utf8',
       timeout: 60_000,
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -117,7 +117,10 @@ describe('haresources', () => {
 
   it('leaves empty arguments out, as the shell of Heartbeat does', () => {
     const { words } = parse('master Raid1::::/dev/sda1::')
-    assert.equal(words[0]!.became, 'script /etc/ha.d/resource.d/Raid1 /dev/sda1 (judged by the words of its status, then by its exit code)')
+    assert.equal(
+      words[0]!.became,
+      'script /etc/ha.d/resource.d/Raid1 /dev/sda1 (judged by the words of its status, then by its exit code)',
+    )
   })
 
   const addresses: readonly (readonly [text: string, became: string])[] = [

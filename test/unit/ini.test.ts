@@ -6,8 +6,7 @@ import { type Ini, parseIni } from '../../src/config/ini.ts'
 import { iniSections, resourceTypes, type ValueKind } from '../../src/config/ini-schema.ts'
 import type { FindScript } from '../../src/config/resource-words.ts'
 
-const find: FindScript = (name) =>
-  name === 'httpd' ? { path: '/etc/init.d/httpd', executable: true } : undefined
+const find: FindScript = (name) => (name === 'httpd' ? { path: '/etc/init.d/httpd', executable: true } : undefined)
 
 const parse = (text: string, openMode?: string): Ini => parseIni(text, 'hot-standby.ini', { find, openMode })
 const problems = ({ issues }: Ini): string[] => issues.map(({ where, message }) => `${where}: ${message}`)

@@ -21,22 +21,28 @@ describe('what the status of a script is worth', () => {
     assert.equal(new ScriptWitness(() => true).runsAlready(look(3, 'is running')), true)
   })
 
-  const cases: readonly (readonly [string, idle: RunResult, up: RunResult, confirmed: boolean, blind: boolean, action?: boolean])[] =
-    [
-      ['words', look(0, 'down'), look(0, 'OK'), true, false],
-      ['a code that changed to 0', look(3), look(0), true, false],
-      ['a code that changed to 0, with a word that denies', look(3), look(0, 'up, 0 dead workers'), true, false],
-      ['always 0 and silent', look(0), look(0), true, true],
-      ['always 0 and chatty', look(0, 'fine'), look(0, 'fine'), true, true],
-      ['a usage', look(2, '', 'Usage: x {start|stop}'), look(2, '', 'Usage: x {start|stop}'), true, true],
-      ['always 4, no status in its text', look(4), look(4), true, true, false],
-      ['always 127', look(127), look(127), true, true],
-      ['always killed', look(null), look(null), true, true],
-      ['always 0, and says stopped', look(0, 'x: stopped'), look(0, 'x: stopped'), false, false],
-      ['always 3, with a status in its text', look(3), look(3), false, false],
-      ['dead after its start', look(3), look(1), false, false],
-      ['not running', look(0, 'not running'), look(0, 'x is not yet running'), false, false],
-    ]
+  const cases: readonly (readonly [
+    string,
+    idle: RunResult,
+    up: RunResult,
+    confirmed: boolean,
+    blind: boolean,
+    action?: boolean,
+  ])[] = [
+    ['words', look(0, 'down'), look(0, 'OK'), true, false],
+    ['a code that changed to 0', look(3), look(0), true, false],
+    ['a code that changed to 0, with a word that denies', look(3), look(0, 'up, 0 dead workers'), true, false],
+    ['always 0 and silent', look(0), look(0), true, true],
+    ['always 0 and chatty', look(0, 'fine'), look(0, 'fine'), true, true],
+    ['a usage', look(2, '', 'Usage: x {start|stop}'), look(2, '', 'Usage: x {start|stop}'), true, true],
+    ['always 4, no status in its text', look(4), look(4), true, true, false],
+    ['always 127', look(127), look(127), true, true],
+    ['always killed', look(null), look(null), true, true],
+    ['always 0, and says stopped', look(0, 'x: stopped'), look(0, 'x: stopped'), false, false],
+    ['always 3, with a status in its text', look(3), look(3), false, false],
+    ['dead after its start', look(3), look(1), false, false],
+    ['not running', look(0, 'not running'), look(0, 'x is not yet running'), false, false],
+  ]
   for (const [name, idle, up, confirmed, blind, action = true] of cases) {
     it(`${name}: ${confirmed ? (blind ? 'says nothing' : 'started') : 'denied'}`, () => {
       const seen = witness(idle, action)
