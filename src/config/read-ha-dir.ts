@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:
 import { join } from 'node:path'
 import type { ClusterOptions } from '../cluster/options.ts'
 import { deadtime } from '../liveness/deadtime.ts'
+import { scriptOutlook } from '../platform/script-file.ts'
 import type { AuthenticatorPlugin } from '../roles/authenticator.ts'
 import { durationMs } from '../roles/duration.ts'
 import { configurationError, type Issue, messageOf } from '../roles/error.ts'
@@ -236,17 +237,18 @@ function readText(path: string, issues: Issue[]): string | undefined {
 function scriptFinder(dir: string, options: ReadHaDirOptions): FindScript {
   const { resourceDirectory = '/etc/ha.d/resource.d', initDirectory = '/etc/init.d' } = options
   const places = [
-    { directory: join(dir, 'resource.d'), dialect: 'heartbeat' as const },
-    { directory: resourceDirectory, dialect: 'heartbeat' as const },
-    { directory: initDirectory, dialect: 'lsb' as const },
+    { directory: join(dir, 'resource.d'), always: true },
+    { directory: resourceDirectory, always: true },
+    { directory: initDirectory, always: false },
   ]
   return (name, all) => {
     const found = places
-      .filter(({ dialect }) => all || dialect === 'heartbeat')
-      .map(({ directory, dialect }) => ({ path: join(directory, name), dialect }))
-      .filter(({ path }) => isFile(path))
-      .map((place) => ({ ...place, executable: mayExecute(place.path) }))
-    return found.find(({ executable }) => executable) ?? found[0]
+      .filter(({ always }) => all || always)
+      .map(({ directory }) => join(directory, name))
+      .filter((path) => isFile(path))
+      .map((path) => ({ path, executable: mayExecute(path) }))
+    const taken = found.find(({ executable }) => executable)
+    return taken ? { ...taken, outlook: scriptOutlook(taken.path) } : found[0]
   }
 }
 

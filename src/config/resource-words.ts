@@ -1,4 +1,5 @@
 import { ipFamily } from '../platform/ip.ts'
+import { type ScriptOutlook, systemdUnit } from '../platform/script-file.ts'
 import { drbd } from '../resources/drbd.ts'
 import { fs } from '../resources/fs.ts'
 import { parseIpaddr } from '../resources/ipaddr.ts'
@@ -9,10 +10,11 @@ import type { Issue } from '../roles/error.ts'
 import type { ResourcePlugin } from '../roles/resource-agent.ts'
 import { badValue, quoted, suggestion } from './problems.ts'
 
-/** Where a resource script was found, and which dialect scripts of that directory speak. */
+/** Where a resource script was found, and what its file says of it. */
 export interface FoundScript {
   readonly path: string
-  readonly dialect: 'heartbeat' | 'lsb'
+  /** Left out: not looked at. */
+  readonly outlook?: ScriptOutlook | undefined
   /** False where the file may not be executed: Heartbeat passes such a file over. */
   readonly executable: boolean
   /** Environment that the configuration gives to scripts. */
@@ -114,6 +116,26 @@ const builtins: Readonly<Record<string, Builtin>> = {
   drbddisk: mirroredDisk,
 }
 
+/** How a script is judged, for people. */
+const judgement = {
+  named: 'judged by the words of its status, then by its exit code',
+  absent: 'without a status: judged by the exit codes of start and stop',
+  unclear: 'judged by the words of its status if it has one, then by exit codes',
+} as const
+
+function scriptRemarks(path: string, outlook: ScriptOutlook | undefined): WordResult['remarks'] {
+  if (outlook?.problem !== undefined) {
+    const message = `${path} cannot be executed, so its group will not start on this host: ${outlook.problem}`
+    return [{ message, severity: 'warning' }]
+  }
+  if (outlook?.empty) {
+    return [{ message: `${path} is empty: its start and its stop succeed and do nothing`, severity: 'warning' }]
+  }
+  if (outlook?.status !== 'absent') return []
+  const message = `${path} has no action status, so nobody notices when what it started ends; let 'status' print 'running' or 'stopped'`
+  return [{ message, severity: 'warning' }]
+}
+
 /**
  * Makes the resource of a word as `haresources` has it. A built-in name gives way to a script of the same name in
  * DIR/resource.d or /etc/ha.d/resource.d.
@@ -127,16 +149,22 @@ export function resourceOf(word: string, find: FindScript): WordResult {
   const builtin = Object.hasOwn(builtins, name) ? builtins[name] : undefined
   const found = find(name, builtin === undefined)
   if (found?.executable) {
-    const plugin = script(found.path, { args, dialect: found.dialect, env: found.env })
-    const became = `script ${[found.path, ...args].join(' ')} (${found.dialect === 'lsb' ? 'init script' : 'Heartbeat resource script'})`
-    return { plugin, became, remarks: [] }
+    const plugin = script(found.path, { args, env: found.env })
+    const { outlook } = found
+    const became = `script ${[found.path, ...args].join(' ')} (${outlook?.problem === undefined ? judgement[outlook?.status ?? 'named'] : 'cannot be executed'})`
+    return { plugin, became, remarks: scriptRemarks(found.path, outlook) }
   }
   const skipped = found && `${found.path} is not executable; run chmod 755 ${found.path} if it is meant`
   if (builtin) return { ...builtin(args), remarks: skipped ? [{ message: skipped, severity: 'warning' }] : [] }
   if (skipped) throw badValue(skipped)
+  const unit = systemdUnit(name)
   const hint = suggestion(name, Object.keys(builtins))
   throw badValue(
     `there is no resource ${quoted(name)}: neither built in nor a script in resource.d, /etc/ha.d/resource.d or /etc/init.d` +
+      (unit === undefined
+        ? ''
+        : `; systemd has a unit ${unit}: write an executable script resource.d/${name} with the two lines ` +
+          `'#!/bin/sh' and 'exec systemctl "$1" ${unit}'`) +
       (hint.startsWith('did') ? `; ${hint}` : ''),
   )
 }

@@ -76,7 +76,8 @@ status=$?
 kill -KILL $! 2>/dev/null
 wait $! 2>/dev/null
 trap - TERM INT HUP
-[ $status -gt 128 ] && kill -$((status - 128)) $$
+# 128 + SIGSTOP is an exit code like any other; the signal would stop this shell for ever.
+[ $status -gt 128 ] && [ $status -ne 147 ] && kill -$((status - 128)) $$ 2>/dev/null
 exit $status`
 
 /** Options of every child: no shell, no inherited environment, no working directory in use, a process group of its own. */

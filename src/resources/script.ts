@@ -1,7 +1,7 @@
 import { pollUntil } from '../platform/poll.ts'
 import { lastLines, type RunResult, runProgram } from '../platform/process.ts'
-import { checkScript, mayRun } from '../platform/script-file.ts'
-import { HotStandbyError, type HotStandbyErrorCode } from '../roles/error.ts'
+import { checkScript, scriptOutlook } from '../platform/script-file.ts'
+import { HotStandbyError, type HotStandbyErrorCode, messageOf } from '../roles/error.ts'
 import type {
   OperationContext,
   ResourceAgent,
@@ -11,38 +11,20 @@ import type {
   ResourceTimes,
 } from '../roles/resource-agent.ts'
 import { optionError, type ResourceTimeOptions, resourceTimes } from './options.ts'
+import { lsbScriptState, ScriptWitness } from './script-witness.ts'
 
 /** Options of {@link script}. */
 export interface ScriptOptions extends ResourceTimeOptions {
   /** Arguments before `start`, `stop` or `status`, as `Script::arg1::arg2` gives them in haresources. */
   readonly args?: readonly string[] | undefined
   /**
-   * How the script says whether it runs. `'heartbeat'`: by what `status` prints. `'lsb'`: by its exit code.
+   * How the script says whether it runs. `'heartbeat'`: by what `status` prints and, where that says nothing, by its exit code if
+   * that differs from the one before the start. `'lsb'`: by its exit code alone.
    * @defaultValue `'heartbeat'`
    */
   readonly dialect?: 'heartbeat' | 'lsb' | undefined
   /** Added to its environment, which is otherwise `PATH`, `LC_ALL`, what Heartbeat gives its scripts, and the group's epoch. */
   readonly env?: Readonly<Record<string, string>> | undefined
-}
-
-/** The script's word for how it is. `unknown` proves nothing, neither a start nor a stop. */
-type ScriptState = { readonly state: 'running' | 'stopped' | 'dead' | 'unknown'; readonly reason: string }
-
-/**
- * Heartbeat's rule (`we_own_resource` of its ResourceManager): standard output holds `running` or `Running` without an earlier
- * `not ` (any case), or `OK`. The exit code does not matter.
- */
-export function heartbeatScriptState(output: string): 'running' | 'stopped' {
-  if (/[Nn][Oo][Tt] .*[Rr]unning/s.test(output)) return 'stopped'
-  return /[Rr]unning|OK/.test(output) ? 'running' : 'stopped'
-}
-
-/** Exit codes of `status` (Linux Standard Base 5.0, "Init Script Actions"). */
-const lsbStates: Readonly<Record<number, ScriptState>> = {
-  0: { state: 'running', reason: '' },
-  1: { state: 'dead', reason: 'it is dead, and its pid file exists (exit code 1)' },
-  2: { state: 'dead', reason: 'it is dead, and its lock file exists (exit code 2)' },
-  3: { state: 'stopped', reason: 'it is not running (exit code 3)' },
 }
 
 /** Exit codes of every other action (Linux Standard Base 5.0, "Init Script Actions"). */
@@ -58,11 +40,15 @@ const lsbCodes: Readonly<Record<number, readonly [meaning: string, code: HotStan
 
 /** How long after an exit code of 0 `status` may still tell the old state: daemons take a moment to come and to go. */
 const settleMs = 2000
+/** The same for a script that was never seen to say anything but running. */
+const doubtMs = 10_000
+/** One look after a stop may take so long. */
+const lookAfterStopMs = 5000
 
 /**
  * A script with `start`, `stop` and `status`: Heartbeat's resource.d or an LSB init script. What it says is checked: after a
- * start its `status` must say running, after a stop it must not. A script that has no usable `status` gets
- * `statusInterval: '0s'`; then its exit codes are believed.
+ * start its `status` must not deny, after a stop it must not say running. A script whose `status` says nothing is found out; its
+ * exit codes are believed then. With `statusInterval: '0s'` it is never asked.
  * @throws {HotStandbyError} `HS_CONFIG` for a path that is not absolute.
  */
 export function script(path: string, options: ScriptOptions = {}): ResourcePlugin {
@@ -96,10 +82,9 @@ class ScriptAgent implements ResourceAgent {
   readonly #args: readonly string[]
   readonly #dialect: 'heartbeat' | 'lsb'
   readonly #env: Readonly<Record<string, string>>
-  /** False: the script's `status` means nothing. */
-  readonly #hasStatus: boolean
-  readonly #stopMs: number
+  readonly #times: ResourceTimes
   readonly #context: ResourceContext
+  readonly #witness: ScriptWitness
   /** What was last asked of it with success; all there is to tell without a `status`. */
   #started = false
   /** A start was run, or found done, and no stop has been verified since. */
@@ -117,26 +102,26 @@ class ScriptAgent implements ResourceAgent {
     this.#args = args
     this.#dialect = dialect
     this.#env = env
-    this.#hasStatus = times.intervalMs > 0
-    this.#stopMs = times.stopMs
+    this.#times = times
     this.#context = context
     this.#touched = context.leftover !== null
+    this.#witness = new ScriptWitness(() => scriptOutlook(path).status !== 'absent')
   }
 
   async open(): Promise<void> {
     checkScript(this.#path)
     const { leftover } = this.#context
     if (leftover?.['script'] !== this.#path) return
-    await this.stop({ epoch: 0, signal: AbortSignal.timeout(this.#stopMs) })
+    await this.stop({ epoch: 0, signal: AbortSignal.timeout(this.#times.stopMs) })
   }
 
   async prepare(): Promise<void> {
-    checkScript(this.#path)
+    this.#command()
   }
 
   async start(context: OperationContext): Promise<void> {
-    checkScript(this.#path)
-    if (this.#hasStatus && (await this.#state(context)).state === 'running') {
+    this.#command()
+    if (this.#hasStatus && (await this.#runsAlready(context))) {
       this.#started = true
       this.#touched = true
       return
@@ -145,23 +130,27 @@ class ScriptAgent implements ResourceAgent {
     this.#context.remember({ script: this.#path, args: this.#args })
     const result = await this.#run('start', context)
     if (result.exitCode !== 0) throw this.#failure('start', result)
-    if (!(await this.#settles(context, (state) => state === 'running'))) {
+    if (!(await this.#settles(context, settleMs, (look) => this.#confirms(look)))) {
       throw new HotStandbyError(
         'HS_RESOURCE',
         `${this.#path} start ended with success, yet its status does not say running; ` +
-          "if it has no status, give it statusInterval: '0s'",
+          "mend its status, or give it statusInterval: '0s' if it has none",
       )
     }
     this.#started = true
+    if (this.#witness.isBlind) {
+      this.#context.logger.info(
+        { script: this.#path },
+        `status of ${this.#path} says nothing: the exit codes of its start and stop are believed`,
+      )
+    }
   }
 
   async stop(context: OperationContext): Promise<void> {
-    // A script that may not be run cannot say that it is stopped; what it never started needs no stop.
-    if (!this.#touched && !mayRun(this.#path)) return
+    // A script that cannot be run cannot say that it is stopped; what it never started needs no stop.
+    if (!this.#touched && !this.#isRunnable()) return
     const result = await this.#run('stop', context)
-    if (result.exitCode !== 0 && !this.#hasStatus) throw this.#failure('stop', result)
-    // LSB: stopping what does not run is a success. Scripts that see it otherwise are believed when status agrees.
-    if (!(await this.#settles(context, (state) => state === 'stopped' || state === 'dead'))) {
+    if (!(await this.#isStopped(result, context))) {
       throw result.exitCode === 0
         ? new HotStandbyError('HS_RESOURCE', `${this.#path} stop ended with success, yet it still runs by its status`)
         : this.#failure('stop', result)
@@ -173,37 +162,130 @@ class ScriptAgent implements ResourceAgent {
 
   async status(context: OperationContext): Promise<ResourceStatus> {
     if (!this.#hasStatus) return { state: this.#started ? 'running' : 'stopped' }
-    const { state, reason } = await this.#state(context)
+    if (!this.#started) return this.#idleStatus(context)
+    let look: RunResult
+    try {
+      look = await this.#run('status', context)
+    } catch (error) {
+      if (context.signal.aborted) throw error
+      return { state: 'unknown', reason: messageOf(error) }
+    }
+    const { state, reason } = this.#dialect === 'lsb' ? lsbScriptState(look) : this.#witness.now(look)
     if (state === 'running') return { state }
-    if (state === 'stopped' && !this.#started) return { state }
-    return { state: 'failed', reason: `${this.#path}: ${reason}` }
+    return { state: state === 'unknown' ? state : 'failed', reason: `${this.#path}: ${reason}` }
   }
 
   inspect(): Readonly<Record<string, unknown>> {
-    return { path: this.#path, args: this.#args, dialect: this.#dialect }
+    const blind = this.#witness.isBlind ? { status: 'says nothing' } : {}
+    return { path: this.#path, args: this.#args, dialect: this.#dialect, ...blind }
   }
 
-  async #settles(context: OperationContext, isRight: (state: ScriptState['state']) => boolean): Promise<boolean> {
-    if (!this.#hasStatus) return true
-    const check = async (): Promise<boolean> => isRight((await this.#state(context)).state)
-    return pollUntil(check, { signal: context.signal, limitMs: settleMs, everyMs: 100 })
+  /** False: the script's `status` means nothing, as its options say. */
+  get #hasStatus(): boolean {
+    return this.#times.intervalMs > 0
   }
 
-  async #state(context: OperationContext): Promise<ScriptState> {
-    const { exitCode, stdout, signal } = await this.#run('status', context)
-    if (this.#dialect === 'lsb') {
-      const known = exitCode === null ? undefined : lsbStates[exitCode]
-      return known ?? { state: 'unknown', reason: `its status is unknown (exit code ${exitCode ?? signal})` }
+  async #idleStatus(context: OperationContext): Promise<ResourceStatus> {
+    const look = await this.#run('status', context)
+    if (this.#dialect === 'heartbeat') return { state: this.#witness.runsAlready(look) ? 'running' : 'stopped' }
+    const { state, reason } = lsbScriptState(look)
+    if (state === 'running' || state === 'stopped') return { state }
+    return { state: state === 'unknown' ? state : 'failed', reason: `${this.#path}: ${reason}` }
+  }
+
+  async #runsAlready(context: OperationContext): Promise<boolean> {
+    const look = await this.#look(context, this.#times.statusMs)
+    return this.#dialect === 'lsb' ? lsbScriptState(look).state === 'running' : this.#witness.runsAlready(look)
+  }
+
+  #confirms(look: RunResult): boolean {
+    return this.#dialect === 'lsb' ? lsbScriptState(look).state === 'running' : this.#witness.confirms(look)
+  }
+
+  /** LSB: stopping what does not run is a success. Scripts that see it otherwise are believed when status agrees. */
+  async #isStopped(result: RunResult, context: OperationContext): Promise<boolean> {
+    const succeeded = result.exitCode === 0
+    if (!this.#hasStatus) return succeeded
+    // Heartbeat would take it for stopped. What was started and would not stop could then run twice.
+    if (this.#witness.isBlind) return succeeded || !this.#started
+    const isDown = (look: RunResult): boolean => {
+      if (this.#dialect === 'heartbeat') return this.#witness.confirmsStop(look)
+      return ['stopped', 'dead'].includes(lsbScriptState(look).state)
     }
-    const state = heartbeatScriptState(stdout)
-    return { state, reason: `status printed '${lastLines(stdout, 1).slice(0, 200)}'` }
+    const doubtful = this.#dialect === 'heartbeat' && succeeded && this.#witness.neverDenied
+    const limitMs = doubtful ? Math.min(doubtMs, this.#times.stopMs / 2) : settleMs
+    try {
+      if (await this.#settles(context, limitMs, isDown, Math.min(lookAfterStopMs, this.#times.stopMs / 4))) return true
+    } catch (error) {
+      if (context.signal.aborted || !succeeded) throw error
+      this.#warn(`cannot be looked at after its stop, which ended with success and is believed: ${messageOf(error)}`)
+      return true
+    }
+    if (!doubtful || !this.#witness.neverDenied) return false
+    this.#warn('has never said anything but running; its stop ended with success and is believed, as by Heartbeat')
+    return true
+  }
+
+  #warn(message: string): void {
+    this.#context.logger.warn({ script: this.#path }, `${this.#path} ${message}`)
+  }
+
+  async #settles(
+    context: OperationContext,
+    limitMs: number,
+    isRight: (look: RunResult) => boolean,
+    lookMs = this.#times.statusMs,
+  ): Promise<boolean> {
+    if (!this.#hasStatus) return true
+    const check = async (): Promise<boolean> => isRight(await this.#look(context, lookMs))
+    return pollUntil(check, { signal: context.signal, limitMs, everyMs: 100 })
+  }
+
+  /** One `status` with a limit of its own: a look that hangs must not use up the time of a start or a stop. */
+  async #look({ epoch, signal }: OperationContext, limitMs: number): Promise<RunResult> {
+    const limit = AbortSignal.timeout(Math.ceil(limitMs))
+    return this.#run('status', { epoch, signal: AbortSignal.any([signal, limit]) })
+  }
+
+  /**
+   * What comes before the script's path when it is run.
+   * @throws {HotStandbyError} `HS_AGENT_NOT_RUNNABLE`: it cannot be executed, so nothing of it was begun.
+   */
+  #command(): readonly string[] {
+    try {
+      checkScript(this.#path)
+    } catch (error) {
+      throw new HotStandbyError('HS_AGENT_NOT_RUNNABLE', messageOf(error), { cause: error })
+    }
+    const { prefix, problem } = scriptOutlook(this.#path)
+    if (problem === undefined) return prefix
+    throw new HotStandbyError('HS_AGENT_NOT_RUNNABLE', `script ${this.#path} cannot be executed: ${problem}`)
+  }
+
+  #isRunnable(): boolean {
+    try {
+      this.#command()
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** As `#command`; what was begun and cannot be executed any more is not to be taken for never begun. */
+  #runnable(): readonly string[] {
+    try {
+      return this.#command()
+    } catch (error) {
+      if (!this.#touched) throw error
+      throw new HotStandbyError('HS_HOST', messageOf(error), { cause: error })
+    }
   }
 
   async #run(verb: 'start' | 'stop' | 'status', { signal, epoch }: OperationContext): Promise<RunResult> {
-    checkScript(this.#path)
+    const [file, ...before] = [...this.#runnable(), this.#path]
     const result = await runProgram({
-      file: this.#path,
-      args: [...this.#args, verb],
+      file: file as string,
+      args: [...before, ...this.#args, verb],
       signal,
       // A start that nobody waits for any more could come up while the peer serves already.
       diesWithUs: verb === 'start',

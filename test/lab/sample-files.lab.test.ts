@@ -98,8 +98,7 @@ describe("the daemon's own sample files", { skip }, () => {
       .split('\n')
       .flatMap((line) => /^#((?:just\.linux-ha\.org|node1)\s+\S.*)$/.exec(line)?.[1] ?? [])
     assert.equal(lines.length, 5, lines.join('\n'))
-    const found = (name: string) =>
-      ({ path: `/etc/ha.d/resource.d/${name}`, dialect: 'heartbeat', executable: true }) as const
+    const found = (name: string) => ({ path: `/etc/ha.d/resource.d/${name}`, executable: true }) as const
     const builtIn = ['IPaddr', 'IPaddr2', 'nginx']
     for (const line of lines) {
       const nodes = ['just.linux-ha.org', 'node1']

@@ -5,9 +5,9 @@ import { type Haresources, parseHaresources } from '../../src/config/haresources
 import type { FindScript, FoundScript } from '../../src/config/resource-words.ts'
 
 const scripts: Readonly<Record<string, FoundScript>> = {
-  Raid1: { path: '/etc/ha.d/resource.d/Raid1', dialect: 'heartbeat', executable: true },
-  httpd: { path: '/etc/init.d/httpd', dialect: 'lsb', executable: true },
-  broken: { path: '/etc/init.d/broken', dialect: 'lsb', executable: false },
+  Raid1: { path: '/etc/ha.d/resource.d/Raid1', executable: true },
+  httpd: { path: '/etc/init.d/httpd', executable: true },
+  broken: { path: '/etc/init.d/broken', executable: false },
 }
 const none: FindScript = (name) => (Object.hasOwn(scripts, name) ? scripts[name] : undefined)
 
@@ -75,8 +75,8 @@ describe('haresources', () => {
     assert.deepEqual(
       words.map(({ became }) => became),
       [
-        'script /etc/ha.d/resource.d/Raid1 /dev/sda1 /data (Heartbeat resource script)',
-        'script /etc/init.d/httpd (init script)',
+        'script /etc/ha.d/resource.d/Raid1 /dev/sda1 /data (judged by the words of its status, then by its exit code)',
+        'script /etc/init.d/httpd (judged by the words of its status, then by its exit code)',
       ],
     )
   })
@@ -94,7 +94,6 @@ describe('haresources', () => {
   it("warns of Debian's SendArp behind the script of the same address, and of no other order", () => {
     const debian: FindScript = (name) => ({
       path: `/etc/ha.d/resource.d/${name}`,
-      dialect: 'heartbeat',
       executable: true,
     })
     const warned = (line: string, find: FindScript): string[] =>
@@ -118,7 +117,10 @@ describe('haresources', () => {
 
   it('leaves empty arguments out, as the shell of Heartbeat does', () => {
     const { words } = parse('master Raid1::::/dev/sda1::')
-    assert.equal(words[0]!.became, 'script /etc/ha.d/resource.d/Raid1 /dev/sda1 (Heartbeat resource script)')
+    assert.equal(
+      words[0]!.became,
+      'script /etc/ha.d/resource.d/Raid1 /dev/sda1 (judged by the words of its status, then by its exit code)',
+    )
   })
 
   const addresses: readonly (readonly [text: string, became: string])[] = [
@@ -188,7 +190,7 @@ describe('haresources', () => {
     const asked: [string, boolean][] = []
     const find: FindScript = (name, all) => {
       asked.push([name, all])
-      return { path: `/etc/ha.d/resource.d/${name}`, dialect: 'heartbeat', executable: true }
+      return { path: `/etc/ha.d/resource.d/${name}`, executable: true }
     }
     const found = parse('master 10.0.0.1/24/eth0 nginx httpd', find)
     assert.deepEqual(
@@ -204,7 +206,7 @@ describe('haresources', () => {
   })
 
   it('keeps the built-in agent where the script of that name may not be executed, and says so', () => {
-    const find: FindScript = () => ({ path: '/etc/ha.d/resource.d/nginx', dialect: 'heartbeat', executable: false })
+    const find: FindScript = () => ({ path: '/etc/ha.d/resource.d/nginx', executable: false })
     const found = parse('master nginx', find)
     assert.deepEqual(shape(found), ['master nginx nginx'])
     assert.deepEqual(problems(found), [

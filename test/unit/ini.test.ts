@@ -6,8 +6,7 @@ import { type Ini, parseIni } from '../../src/config/ini.ts'
 import { iniSections, resourceTypes, type ValueKind } from '../../src/config/ini-schema.ts'
 import type { FindScript } from '../../src/config/resource-words.ts'
 
-const find: FindScript = (name) =>
-  name === 'httpd' ? { path: '/etc/init.d/httpd', dialect: 'lsb', executable: true } : undefined
+const find: FindScript = (name) => (name === 'httpd' ? { path: '/etc/init.d/httpd', executable: true } : undefined)
 
 const parse = (text: string, openMode?: string): Ini => parseIni(text, 'hot-standby.ini', { find, openMode })
 const problems = ({ issues }: Ini): string[] => issues.map(({ where, message }) => `${where}: ${message}`)
@@ -154,7 +153,7 @@ describe('hot-standby.ini', () => {
       [
         'hot-standby.ini:49: vip 192.168.1.106/24 on eth0',
         'hot-standby.ini:50: nginx:/etc/nginx/pair;1.conf, as section [resource.web server] says',
-        'hot-standby.ini:60: script /etc/init.d/httpd (init script)',
+        'hot-standby.ini:60: script /etc/init.d/httpd (judged by the words of its status, then by its exit code)',
       ],
     )
   })

@@ -24,6 +24,7 @@ const helpers: Readonly<Record<string, string>> = {
   'src/resources/nginx-master.ts': 'the master process of nginx',
   'src/resources/ocf-metadata.ts': 'reads what an OCF agent says of itself',
   'src/resources/options.ts': 'what the options of all resources share',
+  'src/resources/script-witness.ts': "learns what the answers of a script's status are worth",
   'src/transports/endpoint.ts': 'what the options of the UDP transports share',
   'src/transports/line-queue.ts': 'what waits for a slow line',
   'src/transports/link-diagnosis.ts': 'why nothing is heard on a link',

@@ -235,16 +235,16 @@ describe('a configuration directory', () => {
     assert.deepEqual(
       inspectHaDir(dir, apart(dir)).words.map(({ became }) => became.replaceAll(dir, '')),
       [
-        'script /resource.d/all (Heartbeat resource script)',
-        'script /heartbeat/two (Heartbeat resource script)',
-        'script /init.d/one (init script)',
+        'script /resource.d/all (without a status: judged by the exit codes of start and stop)',
+        'script /heartbeat/two (without a status: judged by the exit codes of start and stop)',
+        'script /init.d/one (without a status: judged by the exit codes of start and stop)',
         'nginx, cold (started at takeover), configuration of the package',
       ],
     )
     place('resource.d', 'nginx')
     assert.equal(
       inspectHaDir(dir, apart(dir)).words.at(-1)!.became,
-      `script ${dir}/resource.d/nginx (Heartbeat resource script)`,
+      `script ${dir}/resource.d/nginx (without a status: judged by the exit codes of start and stop)`,
     )
   })
 

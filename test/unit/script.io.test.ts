@@ -73,7 +73,9 @@ test('success without doing it is found out', { timeout: 60_000 }, async (t) => 
   const directory = temporaryDirectory(t)
   const starter = await opened(writeScript(directory, 'liar', 'echo stopped'), directory)
   await assert.rejects(starter.start(within()), { code: 'HS_RESOURCE', message: /its status does not say running/ })
-  const stopper = await opened(writeScript(directory, 'clinger', 'echo running'), directory)
+  const clinger = `[ -e ${directory}/on ] && echo running; touch ${directory}/on`
+  const stopper = await opened(writeScript(directory, 'clinger', clinger), directory)
+  assert.deepEqual(await stopper.status(within()), { state: 'stopped' })
   await assert.rejects(stopper.stop(within()), { code: 'HS_RESOURCE', message: /it still runs by its status/ })
 })
 
@@ -110,8 +112,8 @@ test('LSB exit codes of status', async (t) => {
     [150, /unknown/],
   ] as const) {
     const status = await at(code)
-    assert.equal(status.state, 'failed')
-    assert.match(status.state === 'failed' ? status.reason : '', pattern)
+    assert.equal(status.state, code > 3 ? 'unknown' : 'failed')
+    assert.match('reason' in status ? status.reason : '', pattern)
   }
 })
 
@@ -201,7 +203,7 @@ test('a script that may not be run and never was needs no stop; one that was sta
   const path = writeScript(directory, 'own', body)
   const agent = await opened(path, directory)
   chmodSync(path, 0o644)
-  await assert.rejects(agent.start(within()), { code: 'HS_HOST', message: /is not executable/ })
+  await assert.rejects(agent.start(within()), { code: 'HS_AGENT_NOT_RUNNABLE', message: /is not executable/ })
   await agent.stop(within())
   chmodSync(path, 0o755)
   await agent.start(within())
@@ -217,4 +219,67 @@ test('a script that became writable after the start is not run any more', async 
   const agent = await opened(path, directory)
   chmodSync(path, 0o777)
   await assert.rejects(agent.start(within()), /has mode 0777/)
+})
+
+test('what has no status is started once, remembered, and stopped by its exit code', async (t) => {
+  const directory = temporaryDirectory(t)
+  const body = `case $1 in start) touch ${directory}/on;; stop) rm ${directory}/on || exit 1;; esac`
+  const agent = await opened(writeScript(directory, 'blind', body), directory)
+  await agent.start(within())
+  assert.deepEqual(await agent.status(within()), { state: 'running' })
+  assert.equal(agent.inspect?.()['status'], 'says nothing')
+  rmSync(join(directory, 'on'))
+  await assert.rejects(agent.stop(within()), /blind stop ended with exit code 1/)
+  writeFileSync(join(directory, 'on'), '')
+  await agent.stop(within())
+  assert.deepEqual(await agent.status(within()), { state: 'stopped' })
+})
+
+test('what cannot be executed was never started, and needs no stop', async (t) => {
+  const directory = temporaryDirectory(t)
+  const cases: readonly (readonly [name: string, text: string, says: RegExp])[] = [
+    ['crlf', '#!/bin/sh\r\ntrue\r\n', /end with CR LF.*sed -i 's\/\\r\$\/\/'/],
+    ['ksh', '#!/opt/absent/ksh -e\ntrue\n', /interpreter \/opt\/absent\/ksh is not installed/],
+    ['env', '#!/usr/bin/env absent-lang\ntrue\n', /interpreter absent-lang is not installed/],
+    ['nameless', '#!\ntrue\n', /interpreter has no name/],
+    ['garbage', 'PK\x03\0\0\n', /neither a program nor a script/],
+  ]
+  for (const [name, text, says] of cases) {
+    const path = writeScript(directory, name, '')
+    writeFileSync(path, text)
+    const agent = await opened(path, directory)
+    await assert.rejects(agent.prepare!(within()), { code: 'HS_AGENT_NOT_RUNNABLE', message: says })
+    await assert.rejects(agent.start(within()), { code: 'HS_AGENT_NOT_RUNNABLE', message: says })
+    await agent.stop(within())
+  }
+})
+
+test('a file without a first line is run by the shell', async (t) => {
+  const directory = temporaryDirectory(t)
+  const path = writeScript(directory, 'bare', '')
+  writeFileSync(path, `case $2 in start) touch "${directory}/$1";; status) [ -e "${directory}/$1" ] && echo OK;; esac`)
+  const agent = await opened(path, directory, { args: ['a b'] })
+  await agent.start(within())
+  assert.equal(existsSync(join(directory, 'a b')), true)
+})
+
+test('a status that hangs after a stop leaves the last word to the exit code of the stop', async (t) => {
+  const directory = temporaryDirectory(t)
+  const body = `case $1 in start) touch ${directory}/on;; stop) rm -f ${directory}/on; exit $(cat ${directory}/code);;
+    status) [ -e ${directory}/hang ] && sleep 60; [ -e ${directory}/on ] && echo running;; esac`
+  const agent = await opened(writeScript(directory, 'slow', body), directory, { stopTimeout: '2s' })
+  await agent.start(within())
+  writeFileSync(join(directory, 'hang'), '')
+  writeFileSync(join(directory, 'code'), '1')
+  await assert.rejects(agent.stop(within()), { code: 'HS_TIMEOUT' })
+  writeFileSync(join(directory, 'code'), '0')
+  await agent.stop(within())
+})
+
+test('a start may end with any exit code', async (t) => {
+  const directory = temporaryDirectory(t)
+  for (const code of [128, 147, 151, 255]) {
+    const path = writeScript(directory, `ends-${code}`, `[ "$1" = start ] && exit ${code}; exit 3`)
+    await assert.rejects((await opened(path, directory)).start(within(5000)), { code: 'HS_RESOURCE' })
+  }
 })

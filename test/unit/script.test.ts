@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { heartbeatScriptState, script } from '../../src/resources/script.ts'
+import { script } from '../../src/resources/script.ts'
+import { heartbeatScriptState } from '../../src/resources/script-witness.ts'
 
 test("Heartbeat's status rule", () => {
   const running = [
