@@ -40,6 +40,12 @@ export function unicast(family: 4 | 6): Apply {
 export function multicast(family: 4 | 6): Apply {
   return (draft, words) => {
     const [name, group, port, ttl, loop] = between(5, 5)(words)
+    if (integer(0, 4)([ttl!]) === 0) {
+      return draft.remark(
+        'warning',
+        'a TTL of 0 keeps every packet on this host, so the medium is left out; 1 reaches the network of the device',
+      )
+    }
     const value = udpMulticast({
       device: device(name!),
       group: address(family)(group!),
@@ -61,11 +67,18 @@ export const serialLines: Apply = (draft, words) => {
   }
 }
 
-/** `baud`, as the daemon takes it. */
+/** `baud`, as the daemon takes it, of the `serial` lines after it. */
 export const baud: Apply = (draft, words) => {
+  const rate = Number(oneOf('9600', '19200', '38400', '57600', '115200', '230400', '460800')(words))
   const early = draft.media.find(({ value }) => value.type === 'serial')
-  if (early) throw badValue(`baud must stand before every serial line: that in line ${early.line} has ${draft.baud}`)
-  draft.baud = Number(oneOf('9600', '19200', '38400', '57600', '115200', '230400', '460800')(words))
+  if (early && rate !== draft.baud) {
+    draft.remark(
+      'warning',
+      `baud counts for the serial lines behind it, as in Heartbeat: that in line ${early.line} keeps ${draft.baud}; ` +
+        `move baud above it if both nodes are to use ${rate}`,
+    )
+  }
+  draft.baud = rate
 }
 
 /** `ping`, `ping6`: a target for each address. */
@@ -84,17 +97,21 @@ export const pingGroupOf: Apply = (draft, words) => {
 
 function addTarget(draft: HaCfDraft, value: ArbiterPlugin): void {
   const before = draft.arbiters.find((other) => other.value.target === value.target)
-  if (before) throw badValue(`${quoted(value.target)} is a ping target already, in line ${before.line}`)
+  if (before)
+    return draft.remark('warning', `${quoted(value.target)} is a ping target already, in line ${before.line}; it counts once`)
   draft.arbiters.push({ line: draft.line, value })
 }
 
 /** `udpport`, of the lines after it. */
 export const udpport: Apply = (draft, words) => {
+  const port = integer(1, 65535)(words)
   const early = draft.media.find(({ value }) => value.type === 'udp-unicast' || value.type === 'udp-broadcast')
-  if (early) {
-    throw badValue(
-      `udpport must stand before every ucast and bcast line: the medium in line ${early.line} already has port ${draft.port}`,
+  if (early && port !== draft.port) {
+    draft.remark(
+      'warning',
+      `udpport counts for the ucast and bcast lines behind it, as in Heartbeat: the medium in line ${early.line} keeps ` +
+        `port ${draft.port}; move udpport above it if both nodes are to use ${port}`,
     )
   }
-  draft.port = integer(1, 65535)(words)
+  draft.port = port
 }
