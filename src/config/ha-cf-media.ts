@@ -1,6 +1,7 @@
 import { icmpPing } from '../arbiters/icmp-ping.ts'
 import { pingGroup } from '../arbiters/ping-group.ts'
 import type { ArbiterPlugin } from '../roles/arbiter.ts'
+import type { TransportPlugin } from '../roles/transport.ts'
 import { serial } from '../transports/serial.ts'
 import { udpBroadcast } from '../transports/udp-broadcast.ts'
 import { udpMulticast } from '../transports/udp-multicast.ts'
@@ -15,14 +16,26 @@ type Apply = (draft: HaCfDraft, words: readonly string[]) => void
 
 /** Heartbeat names a link by its device; a second medium on one device gets a name of its own. */
 function linkName(draft: HaCfDraft, name: string, suffix: string): string {
-  return draft.media.some(({ value }) => value.link === name) ? `${name}-${suffix}` : name
+  const isTaken = (link: string): boolean => draft.media.some(({ value }) => value.link === link)
+  const names = [name, `${name}-${suffix}`]
+  for (let number = 2; isTaken(names.at(-1)!); number++) names.push(`${name}-${suffix}-${number}`)
+  return names.find((link) => !isTaken(link))!
+}
+
+/** Adds a medium. One that is there already, to the word, would only send everything twice, on a port that is taken. */
+function addMedium(draft: HaCfDraft, key: string, value: TransportPlugin): void {
+  const before = draft.mediaLines.get(key)
+  if (before !== undefined)
+    return draft.remark('warning', `${key.split(' ').slice(1).join(' ')} is a link already, in line ${before}; it counts once`)
+  draft.mediaLines.set(key, draft.line)
+  draft.media.push({ line: draft.line, value })
 }
 
 /** `bcast`, `udp`: a link on each device. */
 export const broadcast: Apply = (draft, words) => {
   for (const name of devices(words)) {
     const value = udpBroadcast({ device: name, port: draft.port, link: linkName(draft, name, 'bcast') })
-    draft.media.push({ line: draft.line, value })
+    addMedium(draft, `bcast ${name} port ${draft.port}`, value)
   }
 }
 
@@ -32,7 +45,7 @@ export function unicast(family: 4 | 6): Apply {
     const [name, peer] = between(2, 2)(words)
     const link = linkName(draft, device(name!), peer!)
     const value = udpUnicast({ device: name!, peer: address(family)(peer!), port: draft.port, link })
-    draft.media.push({ line: draft.line, value })
+    addMedium(draft, `ucast ${name} ${peer} port ${draft.port}`, value)
   }
 }
 
@@ -54,7 +67,7 @@ export function multicast(family: 4 | 6): Apply {
       loop: integer(0, 1)([loop!]) === 1,
       link: linkName(draft, name!, 'mcast'),
     })
-    draft.media.push({ line: draft.line, value })
+    addMedium(draft, `mcast ${name} ${group} port ${port}`, value)
   }
 }
 
@@ -62,8 +75,7 @@ export function multicast(family: 4 | 6): Apply {
 export const serialLines: Apply = (draft, words) => {
   if (words.length === 0) throw badValue('the device is missing')
   for (const tty of words) {
-    const value = serial({ device: fullPath([tty]), baud: draft.baud })
-    draft.media.push({ line: draft.line, value })
+    addMedium(draft, `serial ${tty}`, serial({ device: fullPath([tty]), baud: draft.baud }))
   }
 }
 

@@ -59,6 +59,7 @@ export function parseHaCf(text: string, file: string): HaCf {
     port: DEFAULT_PORT,
     baud: DEFAULT_BAUD,
     media: [],
+    mediaLines: new Map(),
     arbiters: [],
     respawn: [],
     env: {},

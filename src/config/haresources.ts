@@ -1,7 +1,7 @@
 import type { GroupOptions } from '../cluster/options.ts'
 import type { Issue } from '../roles/error.ts'
 import type { ResourcePlugin } from '../roles/resource-agent.ts'
-import { attempt, inOrder, quoted, suggestion } from './problems.ts'
+import { attempt, hasErrors, inOrder, quoted, suggestion } from './problems.ts'
 import { type FindScript, groupNameOf, type ResourceWord, resourceOf, splitWord } from './resource-words.ts'
 
 /** What a `haresources` says, with every problem found in it. */
@@ -45,7 +45,7 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
       complain(node!.line, `${quoted(node!.text)} begins the line but is no node of ha.cf; ${hint}`)
     }
     if (rest.length === 0) {
-      complain(node!.line, `no resource follows ${quoted(node!.text)}; write 'NODE RESOURCE …'`)
+      complain(node!.line, `no resource follows ${quoted(node!.text)}; write 'NODE RESOURCE …'`, 'warning')
       continue
     }
     const [{ text: key, line: firstLine }] = rest as [Word, ...Word[]]
@@ -89,7 +89,7 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
     else complain(own.line, `the first resource names its group and must be unique; line ${before} has '${own.name}' too`)
     drafts.push(own)
   }
-  if (drafts.length === 0 && issues.length === 0) {
+  if (drafts.length === 0 && !hasErrors(issues)) {
     issues.push({ where: file, message: "no group is declared; write 'NODE RESOURCE …'", severity: 'error' })
   }
   const groups = drafts.map(({ name, preferred, key, resources }) => ({ name, preferred, key, resources }))

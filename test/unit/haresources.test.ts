@@ -218,7 +218,7 @@ describe('haresources', () => {
       '\nmastr 10.0.0.1',
       /^haresources:2: 'mastr' begins the line but is no node of ha\.cf; did you mean 'master'\?$/,
     ],
-    ['a node without resources', 'master', /^haresources:1: no resource follows 'master'/],
+    ['a file without a group', '# nobody', /^haresources: no group is declared/],
     [
       'an unknown resource',
       'master 10.0.0.1 \\\n ngix',
