@@ -26,7 +26,10 @@ function linkName(draft: HaCfDraft, name: string, suffix: string): string {
 function addMedium(draft: HaCfDraft, key: string, value: TransportPlugin): void {
   const before = draft.mediaLines.get(key)
   if (before !== undefined)
-    return draft.remark('warning', `${key.split(' ').slice(1).join(' ')} is a link already, in line ${before}; it counts once`)
+    return draft.remark(
+      'warning',
+      `${key.split(' ').slice(1).join(' ')} is a link already, in line ${before}; it counts once`,
+    )
   draft.mediaLines.set(key, draft.line)
   draft.media.push({ line: draft.line, value })
 }
@@ -110,7 +113,10 @@ export const pingGroupOf: Apply = (draft, words) => {
 function addTarget(draft: HaCfDraft, value: ArbiterPlugin): void {
   const before = draft.arbiters.find((other) => other.value.target === value.target)
   if (before)
-    return draft.remark('warning', `${quoted(value.target)} is a ping target already, in line ${before.line}; it counts once`)
+    return draft.remark(
+      'warning',
+      `${quoted(value.target)} is a ping target already, in line ${before.line}; it counts once`,
+    )
   draft.arbiters.push({ line: draft.line, value })
 }
 

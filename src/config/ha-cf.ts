@@ -224,12 +224,7 @@ function membersOf(named: readonly Located<string>[], file: string, issues: Issu
   return nodes
 }
 
-function checkMedia(
-  { media }: HaCfDraft,
-  nodes: readonly string[],
-  file: string,
-  issues: Issue[],
-): void {
+function checkMedia({ media }: HaCfDraft, nodes: readonly string[], file: string, issues: Issue[]): void {
   for (const { line, value } of media) {
     for (const { message } of value.validate?.(nodes) ?? []) {
       issues.push({ where: `${file}:${line}`, message, severity: 'error' })

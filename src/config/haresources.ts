@@ -69,12 +69,17 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
       const owner = owners.get(plugin.name)
       if (!owner) owners.set(plugin.name, { line, group: own })
       else if (owner.group === own) {
-        complain(line, `${quoted(spelled)} stands in this group already; it counts once, where it stands first`, 'warning')
+        complain(
+          line,
+          `${quoted(spelled)} stands in this group already; it counts once, where it stands first`,
+          'warning',
+        )
         continue
       } else if (owner.group.preferred === preferred) {
         // A third line finds both in one group already.
         joined ??= { group: owner.group, word, before: owner.line }
-        if (joined.group !== owner.group) complain(line, inTwoGroups(word, owner.line, 'three groups would have to be one'))
+        if (joined.group !== owner.group)
+          complain(line, inTwoGroups(word, owner.line, 'three groups would have to be one'))
       } else {
         complain(line, inTwoGroups(word, owner.line, `one prefers ${owner.group.preferred}, one ${preferred}`))
       }
@@ -86,7 +91,8 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
     }
     const before = names.get(own.name)
     if (before === undefined) names.set(own.name, own.line)
-    else complain(own.line, `the first resource names its group and must be unique; line ${before} has '${own.name}' too`)
+    else
+      complain(own.line, `the first resource names its group and must be unique; line ${before} has '${own.name}' too`)
     drafts.push(own)
   }
   if (drafts.length === 0 && !hasErrors(issues)) {

@@ -10,8 +10,8 @@ import { durationMs } from '../roles/duration.ts'
 import type { Issue } from '../roles/error.ts'
 import type { LivenessPlugin } from '../roles/liveness-detector.ts'
 import type { ResourcePlugin } from '../roles/resource-agent.ts'
-import type { LoggingOptions } from './ha-cf-draft.ts'
 import { checkFatalAction } from './fatal-action.ts'
+import type { LoggingOptions } from './ha-cf-draft.ts'
 import { facility, fullPath, integer } from './ha-cf-values.ts'
 import { type IniEntry, type IniSection, readIniLines } from './ini-lines.ts'
 import {
@@ -154,7 +154,15 @@ class IniReader {
         } as unknown as ClusterOptions)
     const whereLink = this.#where(transports[0]?.section)
     const whereTransports = transports.map(({ section }) => this.#where(section))
-    return { options, onFatal: fatal, whereLink, whereTransports, logging, words: this.#words, issues: inOrder(this.#issues) }
+    return {
+      options,
+      onFatal: fatal,
+      whereLink,
+      whereTransports,
+      logging,
+      words: this.#words,
+      issues: inOrder(this.#issues),
+    }
   }
 
   #fatal(action: string): string | undefined {

@@ -56,7 +56,10 @@ const notUp = /No such resource|not configured|Unconfigured|unknown resource|No 
  */
 export function drbd(resource: string, options: DrbdOptions = {}): ResourcePlugin {
   if (typeof resource !== 'string' || !/^[A-Za-z0-9_][\w.-]*$/.test(resource))
-    throw optionError('drbd', `'${String(resource)}' is no name of a resource of DRBD, as 'r0' is; 'all' means every one`)
+    throw optionError(
+      'drbd',
+      `'${String(resource)}' is no name of a resource of DRBD, as 'r0' is; 'all' means every one`,
+    )
   const { binary } = options
   if (binary !== undefined && !binary.startsWith('/'))
     throw optionError('drbd.binary', `'${binary}' is not an absolute path`)

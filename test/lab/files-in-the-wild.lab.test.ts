@@ -60,7 +60,7 @@ function ask(shape: (typeof wildFiles)[number]): { readonly verdict: 'runs' | 'r
 }
 
 // What we make of the same shapes is a unit test (test/unit/files-in-the-wild.io.test.ts).
-describe("a heartbeat daemon and the shapes of its files", { skip }, () => {
+describe('a heartbeat daemon and the shapes of its files', { skip }, () => {
   for (const shape of wildFiles) {
     it(`${shape.name}: ${shape.daemon}`, () => {
       const { verdict, said } = ask(shape)

@@ -37,7 +37,10 @@ describe('what run does at a fatal failure', () => {
 
   it('tries the next command when one fails or is missing, and says so when none helps', async (t) => {
     const failed = await play(t, 'reboot', { reboot: 'echo no right >&2; exit 1', systemctl: 'exit 0' })
-    assert.deepEqual(failed.ran.map((line) => line.split(' because')[0]), ['reboot -n -f', 'systemctl reboot --force --force'])
+    assert.deepEqual(
+      failed.ran.map((line) => line.split(' because')[0]),
+      ['reboot -n -f', 'systemctl reboot --force --force'],
+    )
     assert.match(failed.told, /reboot -n -f ended with 1: no right/)
     const none = await play(t, 'reboot', {})
     assert.match(none.told, /reboot is not installed\n.*systemctl is not installed\n.*nothing helped/)
@@ -52,7 +55,10 @@ describe('what run does at a fatal failure', () => {
   it('knows its words', () => {
     for (const word of ['exit', 'none', 'reboot', '/usr/local/sbin/fence']) assert.equal(checkFatalAction(word), word)
     for (const word of ['', 'restart', 'reboot now', 'fence', '/a b'])
-      assert.throws(() => checkFatalAction(word), { code: 'HS_CONFIG', message: /found where one of exit, none, reboot/ })
+      assert.throws(() => checkFatalAction(word), {
+        code: 'HS_CONFIG',
+        message: /found where one of exit, none, reboot/,
+      })
     const args = readArguments(['run', '--on-fatal', 'reboot'])
     assert.equal(typeof args === 'object' && args.onFatal, 'reboot')
     assert.throws(() => readArguments(['run', '--on-fatal', 'x']), /--on-fatal: 'x' found where/)

@@ -25,7 +25,9 @@ describe("shapes of Heartbeat's files as administrators write them", () => {
         // Whoever is refused although a daemon runs is told why.
         if (shape.daemon !== shape.ours && shape.ours === 'refuses') assert.ok(shape.says)
         if (options) assert.equal(new Cluster({ ...options, node: 'alpha' }).node, 'alpha')
-        const groups = options?.groups.map(({ name, preferred, resources }) => `${preferred} ${name}: ${resources.length}`)
+        const groups = options?.groups.map(
+          ({ name, preferred, resources }) => `${preferred} ${name}: ${resources.length}`,
+        )
         if (shape.groups) assert.deepEqual(groups, shape.groups)
       } finally {
         rmSync(directory, { recursive: true })

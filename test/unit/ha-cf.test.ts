@@ -403,28 +403,60 @@ describe('ha.cf as a whole', () => {
   })
 
   for (const [what, text, says, quiet] of [
-    ['udpport', 'ucast eth1 10.0.0.1\nudpport 7000', /^ha\.cf:5: udpport counts for .* line 3 keeps port 694/, 'udpport 694'],
-    ['baud', 'serial /dev/ttyS0\nbaud 9600', /^ha\.cf:5: baud counts for .* line 4 keeps 19200/, 'serial /dev/ttyS0\nbaud 19200'],
-    ['a ping target', 'ping 10.0.0.1\nping 10.0.0.1', /^ha\.cf:5: .*'10\.0\.0\.1' is a ping target already, in line 4/, 'hopfudge 1'],
+    [
+      'udpport',
+      'ucast eth1 10.0.0.1\nudpport 7000',
+      /^ha\.cf:5: udpport counts for .* line 3 keeps port 694/,
+      'udpport 694',
+    ],
+    [
+      'baud',
+      'serial /dev/ttyS0\nbaud 9600',
+      /^ha\.cf:5: baud counts for .* line 4 keeps 19200/,
+      'serial /dev/ttyS0\nbaud 19200',
+    ],
+    [
+      'a ping target',
+      'ping 10.0.0.1\nping 10.0.0.1',
+      /^ha\.cf:5: .*'10\.0\.0\.1' is a ping target already, in line 4/,
+      'hopfudge 1',
+    ],
     ['a value', 'debug\nwarntime', /^ha\.cf:4: debug has no value and says nothing.*\n?.*/, 'debug 1'],
-    ['several values', 'initdead 10\ndebug 0 1', /^ha\.cf:5: debug has 2 values \('0' '1'\); as in Heartbeat the last one/, 'debug 1'],
+    [
+      'several values',
+      'initdead 10\ndebug 0 1',
+      /^ha\.cf:5: debug has 2 values \('0' '1'\); as in Heartbeat the last one/,
+      'debug 1',
+    ],
   ] as const)
     it(`warns of ${what} that does not say what it seems to say`, () => {
       assert.match(messages(base + text, 'warning').join('\n'), says)
       assert.deepEqual(messages(base + quiet, 'warning'), [])
-      assert.deepEqual(messages(base + text, 'error').filter((message) => !message.includes('initdead')), [])
+      assert.deepEqual(
+        messages(base + text, 'error').filter((message) => !message.includes('initdead')),
+        [],
+      )
     })
 
   it('leaves out a medium that reaches nobody, and wants another', () => {
     const dead = 'mcast eth1 225.0.0.9 694 0 0'
     assert.match(messages(base + dead, 'warning').join(), /^ha\.cf:4: .*TTL of 0/)
-    assert.deepEqual(parse(base + dead).transports.map(({ type }) => type), ['udp-broadcast'])
+    assert.deepEqual(
+      parse(base + dead).transports.map(({ type }) => type),
+      ['udp-broadcast'],
+    )
     assert.match(messages(`auto_failback on\nnode a b\n${dead}`, 'error').join(), /no link to the peer is named/)
   })
 
   it('knows the names of this host, and asks nobody for others', () => {
-    assert.deepEqual(parse(`${base}ucast eth1 localhost`).transports.map(({ link }) => link), ['eth0', 'eth1'])
-    assert.match(messages(`${base}ping no-such.example`, 'error').join(), /'no-such\.example' is no IPv4 address, and no name/)
+    assert.deepEqual(
+      parse(`${base}ucast eth1 localhost`).transports.map(({ link }) => link),
+      ['eth0', 'eth1'],
+    )
+    assert.match(
+      messages(`${base}ping no-such.example`, 'error').join(),
+      /'no-such\.example' is no IPv4 address, and no name/,
+    )
   })
 
   it('names what only the host can tell', () => {

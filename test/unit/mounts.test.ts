@@ -18,8 +18,22 @@ no line of it`
       source: '/dev/nvme0n1p2',
       options: ['rw', 'relatime', 'rw', 'errors=remount-ro'],
     },
-    { directory: '/mnt/two words', device: '7:0', root: '/', type: 'ext4', source: '/dev/loop0', options: ['rw', 'nodev', 'ro'] },
-    { directory: '/data', device: '0:45', root: '/sub', type: 'btrfs', source: '/dev/sdb', options: ['rw', 'rw', 'subvol=/sub'] },
+    {
+      directory: '/mnt/two words',
+      device: '7:0',
+      root: '/',
+      type: 'ext4',
+      source: '/dev/loop0',
+      options: ['rw', 'nodev', 'ro'],
+    },
+    {
+      directory: '/data',
+      device: '0:45',
+      root: '/sub',
+      type: 'btrfs',
+      source: '/dev/sdb',
+      options: ['rw', 'rw', 'subvol=/sub'],
+    },
   ])
 })
 
