@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util'
+import { checkFatalAction } from '../config/fatal-action.ts'
+import { messageOf } from '../roles/error.ts'
 
 /** A command line, understood. */
 export interface Arguments {
@@ -7,6 +9,7 @@ export interface Arguments {
   readonly node: string | undefined
   readonly state: string | undefined
   readonly control: string | undefined
+  readonly onFatal: string | undefined
   readonly json: boolean
   readonly all: boolean
   readonly operands: readonly string[]
@@ -20,6 +23,7 @@ const flags = {
   node: { type: 'string' },
   state: { type: 'string' },
   control: { type: 'string' },
+  'on-fatal': { type: 'string' },
   json: { type: 'boolean' },
   all: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -30,7 +34,7 @@ type Flag = Exclude<keyof typeof flags, 'help' | 'version'>
 
 /** Which flags and how many operands each command takes. */
 const commands: Readonly<Record<string, { readonly flags: readonly Flag[]; readonly operands: boolean }>> = {
-  run: { flags: ['dir', 'node', 'state', 'control', 'json'], operands: false },
+  run: { flags: ['dir', 'node', 'state', 'control', 'on-fatal', 'json'], operands: false },
   check: { flags: ['dir', 'node'], operands: false },
   status: { flags: ['dir', 'node', 'control', 'json'], operands: false },
   standby: { flags: ['dir', 'node', 'control'], operands: true },
@@ -67,9 +71,18 @@ export function readArguments(argv: readonly string[]): Arguments | 'help' | 've
     node: values.node,
     state: values.state,
     control: values.control,
+    onFatal: fatalAction(values['on-fatal']),
     json: values.json ?? false,
     all: values.all ?? false,
     operands,
+  }
+}
+
+function fatalAction(action: string | undefined): string | undefined {
+  try {
+    return action === undefined ? undefined : checkFatalAction(action)
+  } catch (error) {
+    throw new UsageError(`--on-fatal: ${messageOf(error)}`)
   }
 }
 

@@ -22,6 +22,14 @@ export function check(args: Arguments, scripts: Omit<ReadHaDirOptions, 'node'> =
       else issues.push(placed(issue, file, found.whereTransports))
     }
   }
+  if (found.source === 'ha.cf')
+    issues.push({
+      where: file,
+      severity: 'note',
+      message:
+        'a heartbeat daemon restarts its host when a resource will not stop; hot-standby run falls silent and ends, unless ' +
+        'it is given --on-fatal reboot',
+    })
   for (const issue of issues) print(`${issueLine(issue)}\n`)
   for (const { where, word, became } of found.words) print(`${where}: ${word} -> ${became}\n`)
   for (const sentence of found.hostChecks) print(`not checked here: ${sentence}\n`)

@@ -12,6 +12,7 @@ import {
 import { notifySystemd } from '../platform/notify.ts'
 import { messageOf } from '../roles/error.ts'
 import type { Arguments } from './arguments.ts'
+import { runFatalAction } from './fatal.ts'
 import { eventLine, issueLine, print, say } from './output.ts'
 
 /** Options of the member that a command line means. */
@@ -31,13 +32,13 @@ export async function run(args: Arguments): Promise<number> {
   const options = optionsOf(args, found)
   const logs = openLoggers(found.logging, [], (error) => say(error.message))
   try {
-    return await serve(args, options, logs.logger)
+    return await serve(args, options, logs.logger, args.onFatal ?? found.onFatal ?? 'exit')
   } finally {
     await logs.close()
   }
 }
 
-async function serve(args: Arguments, options: ClusterOptions, logger: Logger): Promise<number> {
+async function serve(args: Arguments, options: ClusterOptions, logger: Logger, onFatal: string): Promise<number> {
   let ended: (code: number) => void = () => {}
   const end = new Promise<number>((resolve) => {
     ended = resolve
@@ -46,7 +47,11 @@ async function serve(args: Arguments, options: ClusterOptions, logger: Logger): 
     say(error.message)
     ended(1)
   }
-  const cluster = new Cluster({ ...options, logger, onFatal: fail })
+  const fatal = (error: Error) => {
+    say(error.message)
+    void runFatalAction(onFatal, error.message, { say, end: ended })
+  }
+  const cluster = new Cluster({ ...options, logger, onFatal: fatal })
   cluster.onAny((event) => (args.json ? print(`${JSON.stringify(printable(event))}\n`) : say(eventLine(event))))
   let stopping = false
   const stop = (signal: NodeJS.Signals) => {

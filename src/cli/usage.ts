@@ -1,7 +1,7 @@
 /** What `hot-standby --help` prints. */
 export const usage = `hot-standby: a high-availability pair of two hosts
 
-  hot-standby run [--dir DIR] [--node NAME] [--state DIR] [--control SOCKET] [--json]
+  hot-standby run [--dir DIR] [--node NAME] [--state DIR] [--control SOCKET] [--on-fatal ACTION] [--json]
       runs this host's member in the foreground; SIGTERM hands over and ends it, SIGHUP reads the files again
   hot-standby check [--dir DIR] [--node NAME]
       reads the files and says what is wrong with them and what each resource word became
@@ -31,6 +31,8 @@ export const usage = `hot-standby: a high-availability pair of two hosts
   --node NAME       which member this host is (default: its host name)
   --state DIR       where the member keeps its state (default: from the cluster's and the node's name)
   --control SOCKET  the control socket (default: from the cluster's and the node's name)
+  --on-fatal ACTION run: what to do when a resource can neither be stopped nor cut off: exit (default), none, reboot (the host,
+                    at once), or the full path of a program; goes before onFatal of the ini
   --all             replay: every event and every decision, also those that only say how
   --json            machine-readable, one JSON object per line (run: the events, on stdout)
 

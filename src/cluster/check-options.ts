@@ -227,7 +227,7 @@ function checkGroups(groups: unknown, nodes: readonly string[] | undefined, repo
     names.add(name)
     if (nodes && !nodes.includes(preferred as string))
       report(`${where}.preferred`, `${shown(preferred)} is none of the nodes (${nodes.join(', ')})`)
-    if (key !== undefined && !isName(key, /^[!-~]{1,128}$/))
+    if (key !== undefined && !isName(key, /^[!-~]{1,1024}$/))
       report(`${where}.key`, `${shown(key)} is no key: the first word of a line in haresources, without blanks`)
     if (!Array.isArray(own) || own.length === 0) {
       report(`${where}.resources`, `found ${shown(own)}; a group is a list of at least one resource`)

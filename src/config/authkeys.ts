@@ -42,8 +42,8 @@ type Report = (line: number, severity: Issue['severity'], message: string) => vo
 
 /**
  * Reads the text of Heartbeat's authkeys: `auth N`, then `N METHOD KEY` for each key, blank lines and `#` comments. As in
- * Heartbeat, `auth N` stands before line N, a key is one word without blanks and what follows it is ignored. Stricter than
- * Heartbeat in two places where it takes the last of several without a word: one `auth` line, one line for each id.
+ * Heartbeat, `auth N` stands before line N, a key is one word without blanks and what follows it is ignored. Of
+ * several `auth` lines, and of several lines for one id, the last one counts; a warning says so.
  * @param file Name of the file, for the issues' `file:line`.
  */
 export function parseAuthkeys(text: string, file: string): Authkeys {
@@ -75,9 +75,11 @@ function readAuth(line: string, number: number, reading: Reading, report: Report
     report(number, 'error', "a line that begins with 'a' says which key signs: write 'auth N'")
   } else if (id > maxKeyId) {
     report(number, 'error', `auth ${id}: ids of keys go from 0 to ${maxKeyId}`)
-  } else if (reading.active) {
-    report(number, 'error', `auth ${id}: line ${reading.active.line} already says auth ${reading.active.id}; keep one`)
   } else {
+    if (reading.active) {
+      const { line: earlier, id: other } = reading.active
+      report(number, 'warning', `auth ${id}: line ${earlier} says auth ${other}; as in Heartbeat the last one counts`)
+    }
     reading.active = { id, line: number }
     const before = reading.lineOfId.get(id)
     if (before !== undefined) {
@@ -101,8 +103,11 @@ function readKey(line: string, number: number, reading: Reading, report: Report)
   const before = reading.lineOfId.get(id)
   reading.lineOfId.set(id, before ?? number)
   if (before !== undefined) {
-    report(number, 'error', `id ${id} is already on line ${before}; give each key its own`)
-  } else if (method === 'crc') {
+    report(number, 'warning', `id ${id} is already on line ${before}; as in Heartbeat the last one counts`)
+    const earlier = reading.keys.findIndex((plugin) => plugin.keys[0]?.id === id)
+    if (earlier !== -1) reading.keys.splice(earlier, 1)
+  }
+  if (method === 'crc') {
     if (key === undefined) reading.keys.push(crc({ id }))
     else report(number, 'error', 'crc uses no key; remove what follows it, or write md5 or sha1')
   } else {

@@ -38,6 +38,8 @@ export interface HaCfDraft {
   /** Speed of the `serial` lines that follow. */
   baud: number
   media: Located<TransportPlugin>[]
+  /** Line of each medium, by what makes it the same as another. */
+  mediaLines: Map<string, number>
   arbiters: Located<ArbiterPlugin>[]
   autoFailback?: AutoFailback
   /** `hbgenmethod` and `uuidfrom`. */

@@ -1,6 +1,7 @@
 import { icmpPing } from '../arbiters/icmp-ping.ts'
 import { pingGroup } from '../arbiters/ping-group.ts'
 import type { ArbiterPlugin } from '../roles/arbiter.ts'
+import type { TransportPlugin } from '../roles/transport.ts'
 import { serial } from '../transports/serial.ts'
 import { udpBroadcast } from '../transports/udp-broadcast.ts'
 import { udpMulticast } from '../transports/udp-multicast.ts'
@@ -15,14 +16,29 @@ type Apply = (draft: HaCfDraft, words: readonly string[]) => void
 
 /** Heartbeat names a link by its device; a second medium on one device gets a name of its own. */
 function linkName(draft: HaCfDraft, name: string, suffix: string): string {
-  return draft.media.some(({ value }) => value.link === name) ? `${name}-${suffix}` : name
+  const isTaken = (link: string): boolean => draft.media.some(({ value }) => value.link === link)
+  const names = [name, `${name}-${suffix}`]
+  for (let number = 2; isTaken(names.at(-1)!); number++) names.push(`${name}-${suffix}-${number}`)
+  return names.find((link) => !isTaken(link))!
+}
+
+/** Adds a medium. One that is there already, to the word, would only send everything twice, on a port that is taken. */
+function addMedium(draft: HaCfDraft, key: string, value: TransportPlugin): void {
+  const before = draft.mediaLines.get(key)
+  if (before !== undefined)
+    return draft.remark(
+      'warning',
+      `${key.split(' ').slice(1).join(' ')} is a link already, in line ${before}; it counts once`,
+    )
+  draft.mediaLines.set(key, draft.line)
+  draft.media.push({ line: draft.line, value })
 }
 
 /** `bcast`, `udp`: a link on each device. */
 export const broadcast: Apply = (draft, words) => {
   for (const name of devices(words)) {
     const value = udpBroadcast({ device: name, port: draft.port, link: linkName(draft, name, 'bcast') })
-    draft.media.push({ line: draft.line, value })
+    addMedium(draft, `bcast ${name} port ${draft.port}`, value)
   }
 }
 
@@ -32,7 +48,7 @@ export function unicast(family: 4 | 6): Apply {
     const [name, peer] = between(2, 2)(words)
     const link = linkName(draft, device(name!), peer!)
     const value = udpUnicast({ device: name!, peer: address(family)(peer!), port: draft.port, link })
-    draft.media.push({ line: draft.line, value })
+    addMedium(draft, `ucast ${name} ${peer} port ${draft.port}`, value)
   }
 }
 
@@ -40,6 +56,12 @@ export function unicast(family: 4 | 6): Apply {
 export function multicast(family: 4 | 6): Apply {
   return (draft, words) => {
     const [name, group, port, ttl, loop] = between(5, 5)(words)
+    if (integer(0, 4)([ttl!]) === 0) {
+      return draft.remark(
+        'warning',
+        'a TTL of 0 keeps every packet on this host, so the medium is left out; 1 reaches the network of the device',
+      )
+    }
     const value = udpMulticast({
       device: device(name!),
       group: address(family)(group!),
@@ -48,7 +70,7 @@ export function multicast(family: 4 | 6): Apply {
       loop: integer(0, 1)([loop!]) === 1,
       link: linkName(draft, name!, 'mcast'),
     })
-    draft.media.push({ line: draft.line, value })
+    addMedium(draft, `mcast ${name} ${group} port ${port}`, value)
   }
 }
 
@@ -56,16 +78,22 @@ export function multicast(family: 4 | 6): Apply {
 export const serialLines: Apply = (draft, words) => {
   if (words.length === 0) throw badValue('the device is missing')
   for (const tty of words) {
-    const value = serial({ device: fullPath([tty]), baud: draft.baud })
-    draft.media.push({ line: draft.line, value })
+    addMedium(draft, `serial ${tty}`, serial({ device: fullPath([tty]), baud: draft.baud }))
   }
 }
 
-/** `baud`, as the daemon takes it. */
+/** `baud`, as the daemon takes it, of the `serial` lines after it. */
 export const baud: Apply = (draft, words) => {
+  const rate = Number(oneOf('9600', '19200', '38400', '57600', '115200', '230400', '460800')(words))
   const early = draft.media.find(({ value }) => value.type === 'serial')
-  if (early) throw badValue(`baud must stand before every serial line: that in line ${early.line} has ${draft.baud}`)
-  draft.baud = Number(oneOf('9600', '19200', '38400', '57600', '115200', '230400', '460800')(words))
+  if (early && rate !== draft.baud) {
+    draft.remark(
+      'warning',
+      `baud counts for the serial lines behind it, as in Heartbeat: that in line ${early.line} keeps ${draft.baud}; ` +
+        `move baud above it if both nodes are to use ${rate}`,
+    )
+  }
+  draft.baud = rate
 }
 
 /** `ping`, `ping6`: a target for each address. */
@@ -84,17 +112,24 @@ export const pingGroupOf: Apply = (draft, words) => {
 
 function addTarget(draft: HaCfDraft, value: ArbiterPlugin): void {
   const before = draft.arbiters.find((other) => other.value.target === value.target)
-  if (before) throw badValue(`${quoted(value.target)} is a ping target already, in line ${before.line}`)
+  if (before)
+    return draft.remark(
+      'warning',
+      `${quoted(value.target)} is a ping target already, in line ${before.line}; it counts once`,
+    )
   draft.arbiters.push({ line: draft.line, value })
 }
 
 /** `udpport`, of the lines after it. */
 export const udpport: Apply = (draft, words) => {
+  const port = integer(1, 65535)(words)
   const early = draft.media.find(({ value }) => value.type === 'udp-unicast' || value.type === 'udp-broadcast')
-  if (early) {
-    throw badValue(
-      `udpport must stand before every ucast and bcast line: the medium in line ${early.line} already has port ${draft.port}`,
+  if (early && port !== draft.port) {
+    draft.remark(
+      'warning',
+      `udpport counts for the ucast and bcast lines behind it, as in Heartbeat: the medium in line ${early.line} keeps ` +
+        `port ${draft.port}; move udpport above it if both nodes are to use ${port}`,
     )
   }
-  draft.port = integer(1, 65535)(words)
+  draft.port = port
 }

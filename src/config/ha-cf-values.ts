@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { canonicalAddress, ipFamily } from '../platform/ip.ts'
 import type { AutoFailback } from './ha-cf-draft.ts'
 import { badValue, quoted } from './problems.ts'
@@ -122,15 +123,38 @@ export function device(word: string): string {
   return word
 }
 
-/** An address of one of the families, in the kernel's spelling. Names are not looked up: a dead name server must not decide who serves. */
+/** This host's own table of names; no name server is asked. */
+const hostsFile = '/etc/hosts'
+
+/**
+ * An address of one of the families, in the kernel's spelling. A name counts where `/etc/hosts` has it; a name server is never
+ * asked: a dead one must not decide who serves.
+ */
 export function address(...families: readonly (4 | 6)[]): (word: string) => string {
   return (word) => {
-    const family = ipFamily(word)
-    if (family === 0 || !families.includes(family)) {
-      throw badValue(`${quoted(word)} is no IPv${families.join(' or IPv')} address (names are not looked up)`)
-    }
-    return canonicalAddress(word)
+    const isOne = (text: string): boolean => families.some((family) => family === ipFamily(text))
+    if (isOne(word)) return canonicalAddress(word)
+    const found = ipFamily(word) === 0 ? inHosts(word).find(isOne) : undefined
+    if (found !== undefined) return canonicalAddress(found)
+    throw badValue(
+      `${quoted(word)} is no IPv${families.join(' or IPv')} address, and no name that ${hostsFile} has one for; ` +
+        'name servers are not asked, because a dead one must not decide who serves',
+    )
   }
+}
+
+/** Addresses that `/etc/hosts` has for a name. */
+function inHosts(name: string): readonly string[] {
+  let text = ''
+  try {
+    text = readFileSync(hostsFile, 'utf8')
+  } catch {
+    // Without the file no name is known.
+  }
+  return text.split('\n').flatMap((line) => {
+    const [ip = '', ...names] = (line.split('#', 1)[0] ?? '').trim().split(/\s+/)
+    return names.some((known) => known.toLowerCase() === name.toLowerCase()) ? [ip] : []
+  })
 }
 
 /** Names of nodes, at least one; lower-cased, because Heartbeat compares them so. */

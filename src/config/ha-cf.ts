@@ -6,7 +6,7 @@ import type { LivenessPlugin, LivenessTimes } from '../roles/liveness-detector.t
 import type { TransportPlugin } from '../roles/transport.ts'
 import { directives } from './ha-cf-directives.ts'
 import type { AutoFailback, HaCfDraft, Located, LoggingOptions } from './ha-cf-draft.ts'
-import { attempt, inOrder, quoted, suggestion } from './problems.ts'
+import { attempt, hasErrors, inOrder, quoted, suggestion } from './problems.ts'
 
 /** UDP port where `udpport` is missing: IANA's `ha-cluster`, as /etc/services has it. */
 const DEFAULT_PORT = 694
@@ -59,6 +59,7 @@ export function parseHaCf(text: string, file: string): HaCf {
     port: DEFAULT_PORT,
     baud: DEFAULT_BAUD,
     media: [],
+    mediaLines: new Map(),
     arbiters: [],
     respawn: [],
     env: {},
@@ -78,7 +79,7 @@ export function parseHaCf(text: string, file: string): HaCf {
   const times = timesOf(draft)
   const deadpingMs = draft.deadpingMs ?? times.deadtimeMs
   const nodes = membersOf(draft.nodes, file, issues)
-  checkMedia(draft, nodes, lines, file, issues)
+  checkMedia(draft, nodes, file, issues)
   const liveness = livenessOf(times, file, lines, whereOf, issues)
   if (draft.deadpingMs !== undefined && deadpingMs <= 2 * times.keepaliveMs) {
     const message = `deadping: ${deadpingMs} ms is not more than 2 × keepalive (2 × ${times.keepaliveMs} ms)`
@@ -145,7 +146,19 @@ function readLine(line: string, draft: HaCfDraft, lines: Map<string, number>, wh
   }
   lines.set(row.name, draft.line)
   const found: Issue[] = []
-  attempt(found, where, () => row.apply(draft, words))
+  // The daemon takes what follows the name value by value: none says nothing, and of several the last one counts.
+  const single = !/[ …]/.test(row.form)
+  if (words.length === 0 && /^\S+(?: …)?$/.test(row.form)) {
+    const message = `${row.name} has no value and says nothing, as in Heartbeat; right is '${row.name} ${row.form}'`
+    issues.push({ where, message, severity: 'warning' })
+    return
+  }
+  if (single && words.length > 1) {
+    const message = `${row.name} has ${words.length} values (${words.map(quoted).join(' ')}); as in Heartbeat the last one counts`
+    issues.push({ where, message, severity: 'warning' })
+  }
+  for (const values of single ? words.map((word) => [word]) : [words])
+    attempt(found, where, () => row.apply(draft, values))
   for (const issue of found) {
     const right = row.fate === 'refused' ? '' : `; right is '${row.name} ${row.form}'`
     const head = issue.message.startsWith(`${row.name} `) ? '' : `${row.name}: `
@@ -211,21 +224,14 @@ function membersOf(named: readonly Located<string>[], file: string, issues: Issu
   return nodes
 }
 
-function checkMedia(
-  { media }: HaCfDraft,
-  nodes: readonly string[],
-  lines: ReadonlyMap<string, number>,
-  file: string,
-  issues: Issue[],
-): void {
+function checkMedia({ media }: HaCfDraft, nodes: readonly string[], file: string, issues: Issue[]): void {
   for (const { line, value } of media) {
     for (const { message } of value.validate?.(nodes) ?? []) {
       issues.push({ where: `${file}:${line}`, message, severity: 'error' })
     }
   }
   // A medium whose line was wrong has its own error.
-  const tried = ['ucast', 'ucast6', 'bcast', 'udp', 'mcast', 'mcast6', 'serial'].some((name) => lines.has(name))
-  if (!tried) {
+  if (media.length === 0 && !hasErrors(issues)) {
     const message =
       "no link to the peer is named; write 'ucast DEVICE ADDRESS', 'bcast DEVICE', an mcast line or 'serial TTY'"
     issues.push({ where: file, message, severity: 'error' })

@@ -1,7 +1,7 @@
 import type { GroupOptions } from '../cluster/options.ts'
 import type { Issue } from '../roles/error.ts'
 import type { ResourcePlugin } from '../roles/resource-agent.ts'
-import { attempt, inOrder, quoted, suggestion } from './problems.ts'
+import { attempt, hasErrors, inOrder, quoted, suggestion } from './problems.ts'
 import { type FindScript, groupNameOf, type ResourceWord, resourceOf, splitWord } from './resource-words.ts'
 
 /** What a `haresources` says, with every problem found in it. */
@@ -30,11 +30,13 @@ interface Word {
 export function parseHaresources(text: string, file: string, nodes: readonly string[], find: FindScript): Haresources {
   const issues: Issue[] = []
   const words: ResourceWord[] = []
-  const groups: GroupOptions[] = []
-  const resources = new Map<string, number>()
-  const names = new Map<string, number>()
+  const drafts: Draft[] = []
   const complain: Complain = (line, message, severity = 'error') =>
     issues.push({ where: `${file}:${line}`, message, severity })
+  /** Where each resource was first seen, and in which group it is. */
+  const owners = new Map<string, { readonly line: number; group: Draft }>()
+  const names = new Map<string, number>()
+  const notices = new Map<string, number>()
 
   for (const [node, ...rest] of logicalLines(text, complain)) {
     const preferred = node!.text.toLowerCase()
@@ -43,40 +45,138 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
       complain(node!.line, `${quoted(node!.text)} begins the line but is no node of ha.cf; ${hint}`)
     }
     if (rest.length === 0) {
-      complain(node!.line, `no resource follows ${quoted(node!.text)}; write 'NODE RESOURCE …'`)
+      complain(node!.line, `no resource follows ${quoted(node!.text)}; write 'NODE RESOURCE …'`, 'warning')
       continue
     }
-    const name = groupNameOf(rest[0]!.text)
-    const before = names.get(name)
-    if (before === undefined) names.set(name, rest[0]!.line)
-    else
-      complain(rest[0]!.line, `the first resource names its group and must be unique; line ${before} has '${name}' too`)
+    const [{ text: key, line: firstLine }] = rest as [Word, ...Word[]]
+    const own: Draft = { name: groupNameOf(key), line: firstLine, preferred, key, resources: [] }
+    let joined: { readonly group: Draft; readonly word: Word; readonly before: number } | undefined
     const announced = new Set<string>()
-    const members = rest.flatMap(({ line, text: word }): ResourcePlugin[] => {
-      const made = attempt(issues, `${file}:${line}`, () => resourceOf(word, find))
-      if (!made) return []
+    for (const word of rest) {
+      const { line, text: spelled } = word
       const where = `${file}:${line}`
-      words.push({ where, word, became: made.became })
+      const made = attempt(issues, where, () => resourceOf(spelled, find))
+      if (!made) continue
+      words.push({ where, word: spelled, became: made.became })
       issues.push(...made.remarks.map((remark) => ({ ...remark, where })))
-      const elsewhere = resources.get(made.plugin.name)
-      if (elsewhere !== undefined && before === undefined) {
-        complain(line, `${quoted(word)} stands in line ${elsewhere} already; a resource belongs to one group, once`)
-      }
-      resources.set(made.plugin.name, line)
-      if (announcesTwice(word, made.plugin, announced))
+      if (announcesTwice(spelled, made.plugin, announced))
         complain(
           line,
-          `${quoted(word)} says running while the address before it is announced; put it before`,
+          `${quoted(spelled)} says running while the address before it is announced; put it before`,
           'warning',
         )
-      return [made.plugin]
-    })
-    groups.push({ name, preferred, key: rest[0]!.text, resources: members })
+      const plugin = onlyTells(spelled, made.plugin) ? numbered(made.plugin, notices) : made.plugin
+      const owner = owners.get(plugin.name)
+      if (!owner) owners.set(plugin.name, { line, group: own })
+      else if (owner.group === own) {
+        complain(
+          line,
+          `${quoted(spelled)} stands in this group already; it counts once, where it stands first`,
+          'warning',
+        )
+        continue
+      } else if (owner.group.preferred === preferred) {
+        // A third line finds both in one group already.
+        joined ??= { group: owner.group, word, before: owner.line }
+        if (joined.group !== owner.group)
+          complain(line, inTwoGroups(word, owner.line, 'three groups would have to be one'))
+      } else {
+        complain(line, inTwoGroups(word, owner.line, `one prefers ${owner.group.preferred}, one ${preferred}`))
+      }
+      own.resources.push(plugin)
+    }
+    if (joined) {
+      join(joined.group, own, joined, owners, complain)
+      continue
+    }
+    const before = names.get(own.name)
+    if (before === undefined) names.set(own.name, own.line)
+    else
+      complain(own.line, `the first resource names its group and must be unique; line ${before} has '${own.name}' too`)
+    drafts.push(own)
   }
-  if (groups.length === 0 && issues.length === 0) {
+  if (drafts.length === 0 && !hasErrors(issues)) {
     issues.push({ where: file, message: "no group is declared; write 'NODE RESOURCE …'", severity: 'error' })
   }
+  const groups = drafts.map(({ name, preferred, key, resources }) => ({ name, preferred, key, resources }))
   return { groups, words, issues: inOrder(issues) }
+}
+
+/** A group while its lines are read. */
+interface Draft {
+  readonly name: string
+  /** Of its first resource. */
+  readonly line: number
+  readonly preferred: string
+  readonly key: string
+  resources: ResourcePlugin[]
+}
+
+function inTwoGroups({ text: word }: Word, before: number, why: string): string {
+  return (
+    `${quoted(word)} stands in line ${before} already, and ${why}: it would run twice; ` +
+    'write everything that needs it in one line, or give each line a service of its own'
+  )
+}
+
+/**
+ * Two lines of one node that share a service become one group: a service moves with everything that needs it. Each line keeps its
+ * order, and the service comes behind what stands before it in either line.
+ */
+function join(
+  into: Draft,
+  from: Draft,
+  { word, before }: { readonly word: Word; readonly before: number },
+  owners: Map<string, { readonly line: number; group: Draft }>,
+  complain: Complain,
+): void {
+  const resources = merged(into.resources, from.resources)
+  if (!resources) {
+    complain(word.line, inTwoGroups(word, before, 'the order of the two lines differs'))
+    return
+  }
+  into.resources = resources
+  for (const { name } of from.resources) {
+    const owner = owners.get(name)
+    if (owner) owner.group = into
+  }
+  complain(
+    word.line,
+    `${quoted(word.text)} stands in line ${before} too: both lines are one group, '${into.name}', and move together; the service ` +
+      'starts behind what stands before it in both',
+    'warning',
+  )
+}
+
+/** One list that keeps the order of both; undefined where what they share stands in another order. */
+function merged(a: readonly ResourcePlugin[], b: readonly ResourcePlugin[]): ResourcePlugin[] | undefined {
+  const places = new Map(a.map(({ name }, index) => [name, index]))
+  const result: ResourcePlugin[] = []
+  let waiting: ResourcePlugin[] = []
+  let next = 0
+  for (const plugin of b) {
+    const place = places.get(plugin.name)
+    if (place === undefined) waiting.push(plugin)
+    else if (place < next) return undefined
+    else {
+      result.push(...a.slice(next, place), ...waiting, plugin)
+      next = place + 1
+      waiting = []
+    }
+  }
+  return [...result, ...a.slice(next), ...waiting]
+}
+
+/** Heartbeat's scripts that only tell somebody, or wait: they may run anywhere, any number of times. */
+function onlyTells(word: string, { type }: ResourcePlugin): boolean {
+  return type === 'script' && /^(?:MailTo|WinPopup|AudibleAlarm|Delay)(?:::|$)/.test(word)
+}
+
+/** The resource under a name that no other has: `script:MailTo::root`, `script:MailTo::root:2`. */
+function numbered(plugin: ResourcePlugin, seen: Map<string, number>): ResourcePlugin {
+  const number = (seen.get(plugin.name) ?? 0) + 1
+  seen.set(plugin.name, number)
+  return number === 1 ? plugin : { ...plugin, name: `${plugin.name}:${number}` }
 }
 
 /** Whether it is Debian's SendArp behind its script of the same address: both look for the pid file of the same announcements. */

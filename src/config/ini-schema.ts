@@ -294,6 +294,10 @@ export const topKeys: Keys = {
     kind: 'duration',
     doc: 'Silence after which a ping target counts as unreachable; default the smallest time that cannot overlap a takeover.',
   },
+  onFatal: {
+    kind: 'text',
+    doc: 'What `hot-standby run` does when a resource can neither be stopped nor cut off: `exit`, `none`, `reboot` (the host, at once), or the full path of a program; default `exit`.',
+  },
   ...failureKeys,
   stateDirectory: { kind: 'text', doc: 'Where this node keeps its generation, epochs and what it added to the host.' },
 }

@@ -10,6 +10,7 @@ import { durationMs } from '../roles/duration.ts'
 import type { Issue } from '../roles/error.ts'
 import type { LivenessPlugin } from '../roles/liveness-detector.ts'
 import type { ResourcePlugin } from '../roles/resource-agent.ts'
+import { checkFatalAction } from './fatal-action.ts'
 import type { LoggingOptions } from './ha-cf-draft.ts'
 import { facility, fullPath, integer } from './ha-cf-values.ts'
 import { type IniEntry, type IniSection, readIniLines } from './ini-lines.ts'
@@ -37,6 +38,8 @@ import { type FindScript, type ResourceWord, resourceOf } from './resource-words
 export interface Ini {
   /** Undefined where an issue is an error. */
   readonly options: ClusterOptions | undefined
+  /** What `hot-standby run` does at a fatal failure. */
+  readonly onFatal: string | undefined
   /** Where the first link stands, as `file:line`. */
   readonly whereLink: string
   /** Where each transport stands, as `file:line`. */
@@ -116,7 +119,8 @@ class IniReader {
 
   read(): Ini {
     this.#checkHeaders()
-    const top = this.#values(this.#sections[0]!, topKeys)
+    const { onFatal, ...top } = this.#values(this.#sections[0]!, topKeys)
+    const fatal = onFatal === undefined ? undefined : this.#fatal(String(onFatal))
     const nodes = this.#nodes((top['nodes'] ?? []) as readonly string[])
     const transports = this.#plugins('transport', transportTypes)
     const arbiters = this.#plugins('arbiter', arbiterTypes)
@@ -150,7 +154,22 @@ class IniReader {
         } as unknown as ClusterOptions)
     const whereLink = this.#where(transports[0]?.section)
     const whereTransports = transports.map(({ section }) => this.#where(section))
-    return { options, whereLink, whereTransports, logging, words: this.#words, issues: inOrder(this.#issues) }
+    return {
+      options,
+      onFatal: fatal,
+      whereLink,
+      whereTransports,
+      logging,
+      words: this.#words,
+      issues: inOrder(this.#issues),
+    }
+  }
+
+  #fatal(action: string): string | undefined {
+    const problems: Issue[] = []
+    const checked = attempt(problems, this.#where(this.#sections[0], 'onFatal'), () => checkFatalAction(action))
+    this.#issues.push(...problems.map((issue) => ({ ...issue, message: `onFatal: ${issue.message}` })))
+    return checked
   }
 
   #of(kind: string): readonly IniSection[] {

@@ -35,6 +35,8 @@ export interface HaDir {
   /** Undefined where an issue is an error. */
   readonly options: ClusterOptions | undefined
   readonly logging: LoggingOptions
+  /** What `hot-standby run` does at a fatal failure, where the files say so. */
+  readonly onFatal?: string | undefined
   /** What each resource word became. */
   readonly words: readonly ResourceWord[]
   /** Where each transport of the options stands, as `file:line`. */
@@ -180,6 +182,7 @@ function inspectIni(dir: string, find: FindScript): Found {
   return {
     source: 'ini',
     options: ini.options,
+    onFatal: ini.onFatal,
     logging: ini.logging,
     words: ini.words,
     whereTransports: ini.whereTransports,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { ipFamily } from '../platform/ip.ts'
 import { type ScriptOutlook, systemdUnit } from '../platform/script-file.ts'
 import { drbd } from '../resources/drbd.ts'
@@ -58,11 +59,20 @@ export function splitWord(word: string): { readonly name: string; readonly args:
     : { name: name!, args }
 }
 
-/** Name of a group whose first resource is `word`: the address alone, or the word with everything unsafe replaced by `-`. */
+/** Names of groups travel as words of one field; none is longer. */
+const maxGroupName = 64
+
+/**
+ * Name of a group whose first resource is `word`: the address alone, or the word with everything unsafe replaced by `-`. Where
+ * that is too long, its end gives way to a digest of the word, the same on both nodes.
+ */
 export function groupNameOf(word: string): string {
   const { name, args } = splitWord(word)
   const key = name.startsWith('IPaddr') && args[0] !== undefined ? args[0].split('/')[0]! : word
-  return key.replaceAll(/[^A-Za-z0-9._/-]+/g, '-')
+  const safe = key.replaceAll(/[^A-Za-z0-9._/-]+/g, '-')
+  if (safe.length <= maxGroupName) return safe
+  const digest = createHash('sha256').update(word).digest('hex').slice(0, 10)
+  return `${safe.slice(0, maxGroupName - digest.length - 1)}-${digest}`
 }
 
 type Builtin = (args: readonly string[]) => Pick<WordResult, 'plugin' | 'became'>
@@ -72,7 +82,7 @@ const address: Builtin = (args) => {
   const read = parseIpaddr(args[0]!)
   if (typeof read === 'string') throw badValue(read)
   const length = read.prefix === undefined ? '' : `/${read.prefix}`
-  const place = read.device === undefined ? 'the device whose network holds it' : read.device
+  const place = read.device ?? 'the device whose network holds it, else that of the default route'
   return { plugin: vip(args[0]!), became: `vip ${read.address}${length} on ${place}` }
 }
 
@@ -92,20 +102,23 @@ const webServer: Builtin = (args) => {
 }
 
 const fileSystem: Builtin = (args) => {
-  const [device, directory, type, mountOptions] = args
-  if (device === undefined || directory === undefined || type === undefined || args.length > 4)
-    throw badValue("write 'Filesystem::DEVICE::DIRECTORY::TYPE[::OPTIONS]', as 'Filesystem::/dev/drbd0::/data::ext4'")
+  const [device, directory, type = 'auto', mountOptions] = args
+  if (device === undefined || directory === undefined || args.length > 4)
+    throw badValue("write 'Filesystem::DEVICE::DIRECTORY[::TYPE[::OPTIONS]]', as 'Filesystem::/dev/drbd0::/data::ext4'")
   // Heartbeat's script takes -LLABEL and -UUUID, as mount does.
   const what = device.replace(/^-L/, 'LABEL=').replace(/^-U/, 'UUID=')
   return {
     plugin: fs(what, directory, type, mountOptions === undefined ? {} : { mountOptions }),
-    became: `fs ${what} on ${directory}, ${type}`,
+    became: `fs ${what} on ${directory}, ${type === 'auto' ? 'of the type that mount finds' : type}`,
   }
 }
 
 const mirroredDisk: Builtin = (args) => {
-  if (args.length !== 1) throw badValue("write 'drbddisk::RESOURCE', as 'drbddisk::r0'")
-  return { plugin: drbd(args[0]!), became: `drbd ${args[0]}, primary on the owner` }
+  // Without an argument Heartbeat's script takes every resource of the host.
+  const [resource = 'all', ...more] = args
+  if (more.length > 0) throw badValue("write 'drbddisk::RESOURCE', as 'drbddisk::r0'")
+  const which = resource === 'all' ? 'every resource of DRBD on the host' : `drbd ${resource}`
+  return { plugin: drbd(resource), became: `${which}, primary on the owner` }
 }
 
 const builtins: Readonly<Record<string, Builtin>> = {

@@ -70,14 +70,14 @@ export function deadtime(options: DeadtimeOptions = {}): LivenessPlugin {
     [
       warntimeMs <= keepaliveMs,
       'warntime',
-      'error',
-      `${warntimeMs} ms is not more than keepalive (${keepaliveMs} ms): every beat would be late`,
+      'warning',
+      `${warntimeMs} ms is not more than keepalive (${keepaliveMs} ms): every beat is called late`,
     ],
     [
       warntimeMs >= deadtimeMs,
       'warntime',
-      'error',
-      `${warntimeMs} ms is not less than deadtime (${deadtimeMs} ms): the warning would come too late`,
+      'warning',
+      `${warntimeMs} ms is not less than deadtime (${deadtimeMs} ms): the peer is never called late before it is dead`,
     ],
     [
       initdeadMs < deadtimeMs,
@@ -136,7 +136,8 @@ export class DeadtimeDetector implements LivenessDetector {
 
   nextCheckMs(nowMs: number): number {
     const lateAt = this.#sinceMs + this.#warntimeMs
-    return this.#heardEver && nowMs < lateAt ? lateAt : this.#sinceMs + this.#deadtimeMs
+    const deadAt = this.#sinceMs + this.#deadtimeMs
+    return this.#heardEver && nowMs < lateAt && lateAt < deadAt ? lateAt : deadAt
   }
 
   reset(nowMs: number, deadtimeMs: number): void {

@@ -6,6 +6,8 @@ export interface Mount {
   readonly directory: string
   /** `major:minor` of what is mounted. */
   readonly device: string
+  /** What of that file system is mounted: `/`, or the directory of a bind mount. */
+  readonly root: string
   readonly type: string
   /** As it was named when it was mounted. */
   readonly source: string
@@ -21,10 +23,10 @@ export function parseMounts(text: string): Mount[] {
   return text.split('\n').flatMap((line) => {
     const [left = '', right] = line.split(' - ')
     if (right === undefined) return []
-    const [, , device = '', , directory = '', options = ''] = left.split(' ')
+    const [, , device = '', root = '', directory = '', options = ''] = left.split(' ')
     const [type = '', source = '', superOptions = ''] = right.split(' ')
     const all = [...options.split(','), ...superOptions.split(',')]
-    return [{ directory: plain(directory), device, type, source: plain(source), options: all }]
+    return [{ directory: plain(directory), device, root: plain(root), type, source: plain(source), options: all }]
   })
 }
 
@@ -36,6 +38,18 @@ export function readMounts(pid: number | 'self' = 'self'): Mount[] {
     if (pid === 'self') throw error
     return []
   }
+}
+
+/** File system and root by which a bind mount of this path, free of symbolic links, will be known. */
+export function bindSource(path: string, mounts: readonly Mount[]): Pick<Mount, 'device' | 'root'> {
+  const below = (directory: string): boolean =>
+    directory === '/' || path === directory || path.startsWith(`${directory}/`)
+  const depth = Math.max(...mounts.map(({ directory }) => (below(directory) ? directory.length : 0)))
+  const on = mounts.findLast(({ directory }) => below(directory) && directory.length === depth)
+  if (on === undefined) return { device: '', root: path }
+  const rest = on.directory === '/' ? path : path.slice(on.directory.length)
+  const root = `${on.root === '/' ? '' : on.root}${rest === '/' ? '' : rest}`
+  return { device: on.device, root: root === '' ? '/' : root }
 }
 
 /** A process, and what it has to do with a mount. */

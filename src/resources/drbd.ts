@@ -37,13 +37,15 @@ interface Facts {
 const passing = /Multiple primaries|held open|Device is busy|State change was refused|Timeout in operation/i
 /** drbdsetup, when it finds no kernel module: nothing of DRBD can run here then. */
 const noModule = /Failed to modprobe drbd|generic netlink family|Could not connect to 'drbd'|Missing kernel module/i
+/** Some of the resources that `all` means are primary here. */
+const primaryInPart = 'Primary in part'
 const down = 'not up (drbdadm up)'
 const unsupported = 'unknown: this kernel has no module drbd'
 const notUp = /No such resource|not configured|Unconfigured|unknown resource|No currently configured/i
 
 /**
  * Role of this node in a resource of DRBD: primary while it owns the group, secondary otherwise. Declare the `fs` on it behind
- * it. The data is mirrored on both nodes all the time; DRBD is configured by its own files.
+ * it. `'all'` takes every resource of the host together. The data is mirrored on both nodes all the time; DRBD is configured by its own files.
  * @throws {HotStandbyError} `HS_CONFIG` for a bad name or option.
  * @example
  * ```ts
@@ -53,8 +55,11 @@ const notUp = /No such resource|not configured|Unconfigured|unknown resource|No 
  * ```
  */
 export function drbd(resource: string, options: DrbdOptions = {}): ResourcePlugin {
-  if (typeof resource !== 'string' || !/^[A-Za-z0-9_][\w.-]*$/.test(resource) || resource === 'all')
-    throw optionError('drbd', `'${String(resource)}' is no name of a resource of DRBD, as 'r0' is`)
+  if (typeof resource !== 'string' || !/^[A-Za-z0-9_][\w.-]*$/.test(resource))
+    throw optionError(
+      'drbd',
+      `'${String(resource)}' is no name of a resource of DRBD, as 'r0' is; 'all' means every one`,
+    )
   const { binary } = options
   if (binary !== undefined && !binary.startsWith('/'))
     throw optionError('drbd.binary', `'${binary}' is not an absolute path`)
@@ -180,11 +185,19 @@ class DrbdAgent implements ResourceAgent {
     const [role, disk, connection] = await Promise.all(
       ['role', 'dstate', 'cstate'].map((verb) => this.#run([verb], context)),
     )
-    const own = (result: RunResult | undefined): string =>
-      /^\s*([A-Za-z]+)/.exec(result?.stdout ?? '')?.[1] ?? 'unknown'
+    // One line for each resource. What is right for all of them comes last.
+    const own = (result: RunResult | undefined, ...right: readonly string[]): string => {
+      const found = [...(result?.stdout ?? '').matchAll(/^\s*([A-Za-z]+)/gm)].map(([, word = '']) => word)
+      return found.find((word) => !right.includes(word)) ?? found[0] ?? 'unknown'
+    }
     const said = role ? `${role.stdout}\n${role.stderr}` : ''
-    if (role?.exitCode === 0 && own(role) !== 'Unconfigured')
-      return { role: own(role), disk: own(disk), connection: own(connection) }
+    const inPart = /^\s*Primary/m.test(role?.stdout ?? '') && own(role, 'Primary') !== 'Primary'
+    if (role?.exitCode === 0 && (inPart || own(role) !== 'Unconfigured'))
+      return {
+        role: inPart ? primaryInPart : own(role),
+        disk: own(disk, 'UpToDate'),
+        connection: /^\s*StandAlone/m.test(connection?.stdout ?? '') ? 'StandAlone' : own(connection),
+      }
     if (noModule.test(said)) return unsupported
     if (role?.exitCode === 0 || notUp.test(said)) return down
     throw this.#failure('role', role as RunResult)
@@ -230,7 +243,7 @@ function noModuleError(what: string): HotStandbyError {
 }
 
 function isPrimary(facts: Facts | string): boolean {
-  return typeof facts !== 'string' && facts.role === 'Primary'
+  return typeof facts !== 'string' && ['Primary', primaryInPart].includes(facts.role)
 }
 
 /** So that a change of role that keeps failing is told in its own words before the limit of the operation. */

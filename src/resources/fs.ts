@@ -1,5 +1,6 @@
-import { blockDevice, blockDeviceExists, mountPoint } from '../platform/mount-point.ts'
+import { backingFile, blockDevice, blockDeviceExists, bound, mountPoint } from '../platform/mount-point.ts'
 import {
+  bindSource,
   type Holder,
   holdersOf,
   type Mount,
@@ -54,6 +55,10 @@ interface Place {
   readonly source: string
   /** Number of a block device. */
   readonly number: string | undefined
+  /** The source is a regular file, which `mount` puts behind a loop device. */
+  readonly isFile?: true
+  /** What the kernel knows a bind mount by. */
+  readonly bind?: Pick<Mount, 'device' | 'root'>
   readonly directory: string
 }
 
@@ -62,17 +67,22 @@ const checkable = ['ext2', 'ext3', 'ext4', 'vfat', 'exfat', 'f2fs', 'jfs']
 const tag = /^(?:UUID|LABEL|PARTUUID|PARTLABEL)=[^\s/]+$/
 /** From here on, errors are left (fsck(8)); 1 and 2 are repaired ones. */
 const fsckUncorrected = 4
+/** File systems of another host: several mounts of one share a device, and a second name of the type may be shown. */
+const remote: Readonly<Record<string, string>> = { nfs: 'nfs', nfs4: 'nfs', cifs: 'smb', smb3: 'smb', smbfs: 'smb' }
 /** How long processes that are just ending, and each signal, may take. */
 const settleMs = 2000
 /** Words of the kernel for a file system that it has taken out of use. */
 const broken = ['shutdown', 'emergency_ro']
 
 /**
- * A mounted file system: `fs('/dev/drbd0', '/data', 'ext4')`. The device may also be `UUID=…`, `LABEL=…`, or what a network
- * file system calls it (`nas:/export`).
+ * A mounted file system: `fs('/dev/drbd0', '/data', 'ext4')`. The device may also be `UUID=…`, `LABEL=…`, what a network file
+ * system calls it (`nas:/export`, `//nas/share`), a file that holds a file system (mount option `loop`), or a directory (mount
+ * option `bind`, type `none`). With the type `auto`, `mount` finds out which it is.
  * @throws {HotStandbyError} `HS_CONFIG` for a bad argument or option.
  */
-export function fs(device: string, directory: string, type: string, options: FsOptions = {}): ResourcePlugin {
+export function fs(device: string, path: string, type: string, options: FsOptions = {}): ResourcePlugin {
+  // Slashes that are doubled or at the end say nothing.
+  const directory = typeof path === 'string' ? path.replace(/\/{2,}/g, '/').replace(/(.)\/$/, '$1') : path
   if (typeof device !== 'string' || !/^[^\s-][^\s]*$/.test(device))
     throw optionError('fs.device', `'${String(device)}' is no device; right is '/dev/…', 'UUID=…' or 'server:/path'`)
   if (typeof directory !== 'string' || !/^(?:\/(?!\.{1,2}(?:\/|$))[^/\s]+)+$/.test(directory))
@@ -198,6 +208,12 @@ class FsAgent implements ResourceAgent {
     // A directory with something dead mounted on it must not be looked at again.
     if (this.#ours && this.#place) return this.#place
     const { device, directory } = this.#setup
+    const place = { directory: mountPoint(directory) }
+    if (this.#binds()) {
+      const path = bound(device)
+      this.#place = { ...place, source: path, number: undefined, bind: bindSource(path, readMounts()) }
+      return this.#place
+    }
     let source = device
     let number: string | undefined
     if (tag.test(device)) {
@@ -205,13 +221,18 @@ class FsAgent implements ResourceAgent {
       if (result.exitCode !== 0) throw new HotStandbyError('HS_HOST', `no device of this host has ${device}`)
       source = result.stdout.trim()
     }
-    if (source.startsWith('/')) {
-      const found = blockDevice(source)
-      source = found.path
-      number = found.number
-    }
-    this.#place = { source, number, directory: mountPoint(directory) }
+    // Two slashes begin the name of a share.
+    const isLocal = source.startsWith('/') && !source.startsWith('//')
+    if (isLocal) ({ path: source, number } = blockDevice(source))
+    const isFile = isLocal && number === undefined
+    this.#place = { ...place, source, number, ...(isFile && { isFile }) }
     return this.#place
+  }
+
+  /** The mount option by which a directory is mounted elsewhere. */
+  #binds(): 'bind' | 'rbind' | undefined {
+    const words = this.#setup.mountOptions?.split(',') ?? []
+    return (['rbind', 'bind'] as const).find((word) => words.includes(word) || this.#setup.type === word)
   }
 
   /** Waits for a mount that a killed predecessor had begun: what sits in the kernel cannot be killed, and may still come. */
@@ -226,8 +247,10 @@ class FsAgent implements ResourceAgent {
   }
 
   /** Is this the device of the resource? A file system of several devices (btrfs) shows a number of its own. */
-  #isDevice(mount: Mount, { source, number }: Place): boolean {
-    if (number === undefined) return mount.source === source && mount.type === this.#setup.type
+  #isDevice(mount: Mount, { source, number, isFile, bind }: Place): boolean {
+    if (bind) return mount.device === bind.device && mount.root === bind.root
+    if (isFile) return backingFile(mount.source) === source
+    if (number === undefined) return sameName(mount.source, source) && sameType(mount.type, this.#setup.type)
     return mount.device === number || mount.source === source
   }
 
@@ -244,7 +267,7 @@ class FsAgent implements ResourceAgent {
     const top = mountOn(place.directory)
     if (top !== undefined) refuse(`${top.source} is mounted on ${directory} already`)
     // What is no block device may well be mounted several times: a tmpfs, an export.
-    if (place.number === undefined) return
+    if (place.number === undefined && !place.isFile) return
     const elsewhere = readMounts().find((mount) => this.#isDevice(mount, place))
     if (elsewhere) refuse(`${device} is mounted on ${elsewhere.directory}`)
   }
@@ -283,8 +306,9 @@ class FsAgent implements ResourceAgent {
   /** Unmounts, again and again while it is busy; false when it still is. Never lazily: that only hides who writes. */
   #tries(mount: Mount, { signal }: OperationContext, limitMs: number): Promise<boolean> {
     const { device, directory } = this.#setup
+    const recursive = this.#binds() === 'rbind' ? ['--recursive'] : []
     const attempt = async (): Promise<boolean> => {
-      const result = await runProgram({ file: program('umount'), args: ['--', mount.directory], signal })
+      const result = await runProgram({ file: program('umount'), args: [...recursive, '--', mount.directory], signal })
       if (result.exitCode === 0 || !this.#mounted(this.#place as Place)) return true
       if (/busy/i.test(result.stderr)) return false
       throw failure(`unmounting ${device} from ${directory}`, result)
@@ -305,6 +329,8 @@ class FsAgent implements ResourceAgent {
 
   /** A bind mount or another mount namespace keeps a device in use though its directory is free. */
   async #verifyGone({ device }: Mount, { signal }: OperationContext): Promise<void> {
+    // What a bind mount shows stays mounted where it is, and an export may well be mounted several times.
+    if (this.#place?.bind || Object.hasOwn(remote, this.#setup.type)) return
     const others = (): string => {
       const here = readMounts().filter((mount) => mount.device === device)
       const names = here.map((mount) => `this host's ${mount.directory}`)
@@ -313,10 +339,20 @@ class FsAgent implements ResourceAgent {
     }
     // The kernel takes it out of the other namespaces a moment later.
     const free = await pollUntil(() => others() === '', { signal, limitMs: settleMs, everyMs: 50 })
-    if (free || this.#setup.type === 'nfs' || this.#setup.type === 'nfs4') return
+    if (free) return
     const { device: name, directory } = this.#setup
     throw new HotStandbyError('HS_RESOURCE', `${name} was unmounted from ${directory}, yet it is in use: ${others()}`)
   }
+}
+
+/** The kernel shows an export without the slash at its end. */
+function sameName(shown: string, written: string): boolean {
+  const bare = (name: string): string => name.replace(/(?<=[^/:])\/+$/, '')
+  return bare(shown) === bare(written)
+}
+
+function sameType(shown: string, written: string): boolean {
+  return written === 'auto' || shown === written || (remote[shown] !== undefined && remote[shown] === remote[written])
 }
 
 /** What is on top of a directory. */

@@ -122,6 +122,40 @@ describe('fs(), with loop devices in a mount namespace', { skip: reason ?? false
     assert.equal(isMounted(), false)
   })
 
+  for (const [what, source, type, mountOptions] of [
+    ['a directory, bound', () => join(scratch, 'bound'), 'none', 'bind'],
+    ['a directory, read-only', () => join(scratch, 'bound'), 'none', 'bind,ro'],
+    ['a directory with what is below it', () => join(scratch, 'bound'), 'none', 'rbind'],
+    ['a file with a file system', () => join(scratch, 'second'), 'ext4', 'loop'],
+    ['a device of a type that mount finds', () => device, 'auto', 'noatime'],
+  ] as const)
+    it(`mounts ${what}, and takes nothing else away`, async () => {
+      const from = source()
+      if (from.endsWith('bound')) mkdirSync(from, { recursive: true })
+      if (from.endsWith('second')) {
+        writeFileSync(from, Buffer.alloc(8 * 1024 * 1024))
+        run('mke2fs', '-q', '-t', 'ext4', from)
+      }
+      const { agent } = await open({ mountOptions }, from, type)
+      assert.deepEqual(await agent.status(within()), { state: 'stopped' })
+      await agent.start(within())
+      assert.equal(isMounted(), true)
+      assert.deepEqual(await agent.status(within()), { state: 'running' })
+      there('umount', data)
+      assert.equal((await agent.status(within())).state, 'failed')
+      await agent.start(within())
+      there('mount', '-t', 'tmpfs', 'tmpfs', data)
+      assert.match(JSON.stringify(await agent.status(within())), /covered by tmpfs/)
+      there('umount', data)
+      await agent.stop(within())
+      assert.equal(isMounted(), false)
+      assert.deepEqual(await agent.status(within()), { state: 'stopped' })
+    })
+
+  it('says how to mount a directory that is no device', async () => {
+    await assert.rejects(open({}, scratch, 'ext4'), { code: 'HS_HOST', message: /is a directory; .*mount option bind/ })
+  })
+
   it('refuses what is missing or mounted already, and leaves it', async () => {
     await assert.rejects(open({}, '/dev/nonexistent'), {
       code: 'HS_HOST',

@@ -44,13 +44,6 @@ const rules: readonly Rule[] = [
     message: /no line '2 METHOD KEY' follows/,
   },
   {
-    rule: 'there is one auth line',
-    good: `auth 1 # the old one\n1 md5 ${strong}\n`,
-    bad: `auth 1\nauth 2\n1 md5 ${strong}\n2 md5 ${strong}x\n`,
-    line: 2,
-    message: /line 1 already says auth 1/,
-  },
-  {
     rule: 'a line that begins with a is an auth line',
     good: `auth\t1\n1 md5 ${strong}\n`,
     bad: `auth 1\n1 md5 ${strong}\nactive 1\n`,
@@ -84,13 +77,6 @@ const rules: readonly Rule[] = [
     bad: `auth 1\n1 md5 ${strong}\n16 md5 ${strong}x\n`,
     line: 3,
     message: /16 is no id of a key/,
-  },
-  {
-    rule: 'each id has one line',
-    good: `auth 1\n1 md5 ${strong}\n2 md5 ${strong}x\n`,
-    bad: `auth 1\n1 md5 ${strong}\n\n1 sha1 ${strong}x\n`,
-    line: 4,
-    message: /id 1 is already on line 2/,
   },
   {
     rule: 'a key line is N METHOD KEY',

@@ -122,6 +122,7 @@ describe('check', () => {
         'authkeys:2: warning: a key of 6 bytes can be guessed from one recorded packet; take at least…',
         'ha.cf:5: warning: deadping (30000 ms) lets both nodes serve for up to 14750 ms when one is c…',
         'ha.cf:9: warning: only one link: when it breaks, both nodes serve; add a second, independent…',
+        'ha.cf: note: a heartbeat daemon restarts its host when a resource will not stop; hot-standby…',
         'haresources:1: 192.168.1.106/24/eth0 -> vip 192.168.1.106/24 on eth0',
         'haresources:1: nginx -> nginx, cold (started at takeover), configuration of the package',
         'not checked here: ha.cf:9: whether this host has the device eth1',

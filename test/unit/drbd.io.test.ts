@@ -137,6 +137,5 @@ test('drbd: without the kernel module, the program or the resource it says so', 
     message: /'r1' not defined in your config/,
   })
   await assert.rejects(open('r0', join(directory, 'none')), { code: 'HS_HOST', message: /no such program/ })
-  assert.throws(() => drbd('all'), { code: 'HS_CONFIG' })
   assert.throws(() => drbd('r0', { binary: 'drbdadm' }), { code: 'HS_CONFIG' })
 })

@@ -60,14 +60,14 @@ const examples: Readonly<Record<string, Example>> = {
   cluster: {
     good: 'cluster web',
     leadsTo: ({ name }) => assert.equal(name, 'web'),
-    bad: 'cluster two words',
-    says: /2 values \('two' 'words'\) where one belongs/,
+    bad: 'cluster two/words',
+    says: /^cluster: 'two\/words' is no name of a node/,
   },
   keepalive: {
     good: 'keepalive 1500000us',
     leadsTo: ({ times }) => assert.equal(times.keepaliveMs, 1500),
-    bad: 'keepalive',
-    says: /^keepalive: the value is missing; right is 'keepalive TIME'/,
+    bad: 'keepalive soon',
+    says: /^keepalive: 'soon' is not a time: .*; right is 'keepalive TIME'/,
   },
   deadtime: {
     ...time('deadtime', ({ times }) => times.deadtimeMs),
@@ -89,15 +89,15 @@ const examples: Readonly<Record<string, Example>> = {
     before: 'auto_failback on\nnode a b\n',
     good: 'udpport 7000\nmcast eth1 239.0.0.1 694 1 0\nucast eth0 10.0.0.1',
     leadsTo: (found) => assert.equal(link(found), 'udp-multicast eth1, udp-unicast eth0'),
-    bad: 'bcast eth0\nudpport 7000',
+    bad: 'bcast eth0\nudpport 70000',
     badLine: 4,
-    says: /udpport must stand before every ucast and bcast line: the medium in line 3 already has port 694/,
+    says: /^udpport: '70000' is not a whole number from 1 to 65535/,
   },
   bcast: {
     good: 'bcast eth1 eth2',
     leadsTo: (found) => assert.equal(link(found), 'udp-broadcast eth0, udp-broadcast eth1, udp-broadcast eth2'),
-    bad: 'bcast',
-    says: /^bcast: the device is missing/,
+    bad: 'bcast a/b',
+    says: /^bcast: 'a\/b' is no name of a network device/,
   },
   udp: {
     good: 'udp eth1',
@@ -112,7 +112,7 @@ const examples: Readonly<Record<string, Example>> = {
       assert.equal(found.transports[1]!.remoteAddress!('master', 'slave'), '192.168.2.106')
     },
     bad: 'ucast eth1 slave',
-    says: /'slave' is no IPv4 address \(names are not looked up\); right is 'ucast DEVICE ADDRESS'/,
+    says: /'slave' is no IPv4 address, and no name that .etc.hosts has .*; right is 'ucast DEVICE ADDRESS'/,
   },
   ucast6: {
     good: 'ucast6 eth1 FE80::1',
@@ -124,7 +124,7 @@ const examples: Readonly<Record<string, Example>> = {
     good: 'mcast eth0 239.0.0.1 694 1 0',
     leadsTo: (found) => assert.equal(link(found), 'udp-broadcast eth0, udp-multicast eth0-mcast'),
     bad: 'mcast eth1 239.0.0.1 694 5 0',
-    says: /'5' is not a whole number from 1 to 4/,
+    says: /'5' is not a whole number from 0 to 4/,
   },
   mcast6: {
     good: 'mcast6 eth1 ff12::1:2:3:4 694 1 0',
@@ -201,8 +201,8 @@ const examples: Readonly<Record<string, Example>> = {
   debugfile: {
     good: 'debugfile /var/log/ha-debug',
     leadsTo: ({ logging }) => assert.deepEqual({ ...logging }, { ...silent, debugFile: '/var/log/ha-debug' }),
-    bad: 'debugfile',
-    says: /the value is missing/,
+    bad: 'debugfile var/log',
+    says: /'var\/log' is not a full path/,
   },
   logfacility: {
     good: 'logfacility security',
@@ -233,7 +233,7 @@ const examples: Readonly<Record<string, Example>> = {
   record_config_changes: ignoredBool('record_config_changes'),
   record_pengine_inputs: ignoredBool('record_pengine_inputs'),
   enable_config_writes: ignoredBool('enable_config_writes'),
-  quorum_server: { good: 'quorum_server q', bad: 'quorum_server', says: /the value is missing/ },
+  quorum_server: { good: 'quorum_server q', bad: 'quorum_server q\nkeepalive x', badLine: 5, says: /^keepalive/ },
   apiauth: {
     good: 'apiauth ipfail gid=haclient uid=hacluster,root',
     bad: 'apiauth ipfail hacluster',
@@ -402,16 +402,60 @@ describe('ha.cf as a whole', () => {
     )
   })
 
-  it('wants baud before the lines that it is meant for', () => {
-    assert.deepEqual(messages(`${base}serial /dev/ttyS0\nbaud 9600`, 'error'), [
-      "ha.cf:5: baud must stand before every serial line: that in line 4 has 19200; right is 'baud RATE'",
-    ])
+  for (const [what, text, says, quiet] of [
+    [
+      'udpport',
+      'ucast eth1 10.0.0.1\nudpport 7000',
+      /^ha\.cf:5: udpport counts for .* line 3 keeps port 694/,
+      'udpport 694',
+    ],
+    [
+      'baud',
+      'serial /dev/ttyS0\nbaud 9600',
+      /^ha\.cf:5: baud counts for .* line 4 keeps 19200/,
+      'serial /dev/ttyS0\nbaud 19200',
+    ],
+    [
+      'a ping target',
+      'ping 10.0.0.1\nping 10.0.0.1',
+      /^ha\.cf:5: .*'10\.0\.0\.1' is a ping target already, in line 4/,
+      'hopfudge 1',
+    ],
+    ['a value', 'debug\nwarntime', /^ha\.cf:4: debug has no value and says nothing.*\n?.*/, 'debug 1'],
+    [
+      'several values',
+      'initdead 10\ndebug 0 1',
+      /^ha\.cf:5: debug has 2 values \('0' '1'\); as in Heartbeat the last one/,
+      'debug 1',
+    ],
+  ] as const)
+    it(`warns of ${what} that does not say what it seems to say`, () => {
+      assert.match(messages(base + text, 'warning').join('\n'), says)
+      assert.deepEqual(messages(base + quiet, 'warning'), [])
+      assert.deepEqual(
+        messages(base + text, 'error').filter((message) => !message.includes('initdead')),
+        [],
+      )
+    })
+
+  it('leaves out a medium that reaches nobody, and wants another', () => {
+    const dead = 'mcast eth1 225.0.0.9 694 0 0'
+    assert.match(messages(base + dead, 'warning').join(), /^ha\.cf:4: .*TTL of 0/)
+    assert.deepEqual(
+      parse(base + dead).transports.map(({ type }) => type),
+      ['udp-broadcast'],
+    )
+    assert.match(messages(`auto_failback on\nnode a b\n${dead}`, 'error').join(), /no link to the peer is named/)
   })
 
-  it('refuses a ping target that is named twice', () => {
+  it('knows the names of this host, and asks nobody for others', () => {
+    assert.deepEqual(
+      parse(`${base}ucast eth1 localhost`).transports.map(({ link }) => link),
+      ['eth0', 'eth1'],
+    )
     assert.match(
-      messages(`${base}ping 10.0.0.1\nping 10.0.0.1`, 'error').join(),
-      /ha\.cf:5: ping: '10\.0\.0\.1' is a ping target already, in line 4/,
+      messages(`${base}ping no-such.example`, 'error').join(),
+      /'no-such\.example' is no IPv4 address, and no name/,
     )
   })
 

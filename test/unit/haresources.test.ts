@@ -124,17 +124,17 @@ describe('haresources', () => {
   })
 
   const addresses: readonly (readonly [text: string, became: string])[] = [
-    ['10.0.0.1', '10.0.0.1 on the device whose network holds it'],
-    ['10.0.0.1/', '10.0.0.1 on the device whose network holds it'],
-    ['10.0.0.1/24', '10.0.0.1/24 on the device whose network holds it'],
-    ['10.0.0.1/24/', '10.0.0.1/24 on the device whose network holds it'],
+    ['10.0.0.1', '10.0.0.1 on the device whose network holds it, else that of the default route'],
+    ['10.0.0.1/', '10.0.0.1 on the device whose network holds it, else that of the default route'],
+    ['10.0.0.1/24', '10.0.0.1/24 on the device whose network holds it, else that of the default route'],
+    ['10.0.0.1/24/', '10.0.0.1/24 on the device whose network holds it, else that of the default route'],
     ['10.0.0.1/24/eth0', '10.0.0.1/24 on eth0'],
     ['10.0.0.1/24/eth0:2', '10.0.0.1/24 on eth0:2'],
     ['10.0.0.1/24/eth0/10.0.0.255', '10.0.0.1/24 on eth0'],
-    ['10.0.0.1/24/10.0.0.255', '10.0.0.1/24 on the device whose network holds it'],
-    ['10.0.0.1/24//10.0.0.255', '10.0.0.1/24 on the device whose network holds it'],
+    ['10.0.0.1/24/10.0.0.255', '10.0.0.1/24 on the device whose network holds it, else that of the default route'],
+    ['10.0.0.1/24//10.0.0.255', '10.0.0.1/24 on the device whose network holds it, else that of the default route'],
     ['10.0.0.1/255.255.252.0/eth0', '10.0.0.1/22 on eth0'],
-    ['10.0.0.1/255.255.255.255', '10.0.0.1/32 on the device whose network holds it'],
+    ['10.0.0.1/255.255.255.255', '10.0.0.1/32 on the device whose network holds it, else that of the default route'],
   ]
   for (const [text, became] of addresses) {
     it(`reads ${text} bare and behind its script's name`, () => {
@@ -155,9 +155,9 @@ describe('haresources', () => {
       words.map(({ became }) => became),
       [
         'vip 10.0.0.1/24 on eth0:1',
-        'vip 10.0.0.2/24 on the device whose network holds it',
+        'vip 10.0.0.2/24 on the device whose network holds it, else that of the default route',
         'vip fd00::10/64 on eth1',
-        'vip fd00::11/64 on the device whose network holds it',
+        'vip fd00::11/64 on the device whose network holds it, else that of the default route',
         'nginx, hot (stays up on both nodes), configuration /x.conf',
       ],
     )
@@ -220,7 +220,7 @@ describe('haresources', () => {
       '\nmastr 10.0.0.1',
       /^haresources:2: 'mastr' begins the line but is no node of ha\.cf; did you mean 'master'\?$/,
     ],
-    ['a node without resources', 'master', /^haresources:1: no resource follows 'master'/],
+    ['a file without a group', '# nobody', /^haresources: no group is declared/],
     [
       'an unknown resource',
       'master 10.0.0.1 \\\n ngix',
@@ -254,9 +254,9 @@ describe('haresources', () => {
     ],
     ['an address script without address', 'master IPaddr', /^haresources:1: the address is missing/],
     ['a path as a script', 'master ../../bin/sh', /^haresources:1: '\.\.\/\.\.\/bin\/sh' is no resource/],
-    ['a mount without its type', 'master Filesystem::/dev/sda1::/data', /^haresources:1: write 'Filesystem::DEVICE::/],
+    ['a mount without its directory', 'master Filesystem::/dev/sda1', /^haresources:1: write 'Filesystem::DEVICE::/],
     ['a mount on a relative path', 'master Filesystem::/dev/sda1::data::ext4', /^haresources:1: .*no absolute path/],
-    ['a mirrored disk without its name', 'master drbddisk', /^haresources:1: write 'drbddisk::RESOURCE'/],
+    ['two mirrored disks in one word', 'master drbddisk::r0::r1', /^haresources:1: write 'drbddisk::RESOURCE'/],
     ['a relative configuration', 'master nginx::nginx.conf', /^haresources:1: .*'nginx\.conf'/],
     [
       'two configurations',

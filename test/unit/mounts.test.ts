@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { namedHolders, parseMounts } from '../../src/platform/mounts.ts'
+import { bindSource, namedHolders, parseMounts } from '../../src/platform/mounts.ts'
 import { type FsOptions, fs } from '../../src/resources/fs.ts'
 import { type SystemdOptions, systemd } from '../../src/resources/systemd.ts'
 
@@ -13,13 +13,40 @@ no line of it`
     {
       directory: '/',
       device: '259:2',
+      root: '/',
       type: 'ext4',
       source: '/dev/nvme0n1p2',
       options: ['rw', 'relatime', 'rw', 'errors=remount-ro'],
     },
-    { directory: '/mnt/two words', device: '7:0', type: 'ext4', source: '/dev/loop0', options: ['rw', 'nodev', 'ro'] },
-    { directory: '/data', device: '0:45', type: 'btrfs', source: '/dev/sdb', options: ['rw', 'rw', 'subvol=/sub'] },
+    {
+      directory: '/mnt/two words',
+      device: '7:0',
+      root: '/',
+      type: 'ext4',
+      source: '/dev/loop0',
+      options: ['rw', 'nodev', 'ro'],
+    },
+    {
+      directory: '/data',
+      device: '0:45',
+      root: '/sub',
+      type: 'btrfs',
+      source: '/dev/sdb',
+      options: ['rw', 'rw', 'subvol=/sub'],
+    },
   ])
+})
+
+test('knows a bind mount by its file system and root', () => {
+  const mounts = parseMounts(`22 1 259:2 / / rw - ext4 /dev/vda rw
+65 22 7:0 /vol /srv/data rw - ext4 /dev/loop0 rw
+66 22 7:1 / /srv/database rw - ext4 /dev/loop1 rw
+67 22 7:2 / /srv/data rw - ext4 /dev/loop2 rw`)
+  assert.deepEqual(bindSource('/home', mounts), { device: '259:2', root: '/home' })
+  assert.deepEqual(bindSource('/', mounts), { device: '259:2', root: '/' })
+  assert.deepEqual(bindSource('/srv/data/www', mounts), { device: '7:2', root: '/www' })
+  assert.deepEqual(bindSource('/srv/data/www', mounts.slice(0, 3)), { device: '7:0', root: '/vol/www' })
+  assert.deepEqual(bindSource('/srv/database', mounts), { device: '7:1', root: '/' })
 })
 
 test('names the first of many holders', () => {
@@ -39,7 +66,7 @@ test('fs: bad arguments and options are refused at construction', () => {
     ['/dev/a b', '/data', 'ext4', {}, /fs\.device/],
     ['/dev/a', 'data', 'ext4', {}, /fs\.directory: 'data'/],
     ['/dev/a', '/', 'ext4', {}, /fs\.directory/],
-    ['/dev/a', '/data/', 'ext4', {}, /fs\.directory/],
+    ['/dev/a', '//', 'ext4', {}, /fs\.directory/],
     ['/dev/a', '/data/../etc', 'ext4', {}, /fs\.directory/],
     ['/dev/a', '/data', '-t', {}, /fs\.type/],
     ['/dev/a', '/data', 'ext4', { mountOptions: 'a b' }, /fs\.mountOptions/],
@@ -53,6 +80,7 @@ test('fs: bad arguments and options are refused at construction', () => {
   }
   const plugin = fs('nas:/export', '/data/.hidden', 'nfs4')
   assert.deepEqual([plugin.name, plugin.exclusive], ['fs:/data/.hidden', 'data'])
+  assert.equal(fs('/dev/a', '/srv//data/', 'auto').name, 'fs:/srv/data')
 })
 
 test('systemd: names are completed, and bad ones refused', () => {
