@@ -1,6 +1,6 @@
 import { openLoggers } from '../config/logging.ts'
 import { type HaDir, inspectHaDir } from '../config/read-ha-dir.ts'
-import { printable } from '../control/protocol.ts'
+import { withoutPayload } from '../control/protocol.ts'
 import {
   Cluster,
   type ClusterOptions,
@@ -11,6 +11,7 @@ import {
 } from '../index.ts'
 import { notifySystemd } from '../platform/notify.ts'
 import { messageOf } from '../roles/error.ts'
+import { printableJson } from '../roles/printable.ts'
 import type { Arguments } from './arguments.ts'
 import { eventLine, issueLine, print, say } from './output.ts'
 
@@ -47,7 +48,7 @@ async function serve(args: Arguments, options: ClusterOptions, logger: Logger): 
     ended(1)
   }
   const cluster = new Cluster({ ...options, logger, onFatal: fail })
-  cluster.onAny((event) => (args.json ? print(`${JSON.stringify(printable(event))}\n`) : say(eventLine(event))))
+  cluster.onAny((event) => (args.json ? print(`${printableJson(withoutPayload(event))}\n`) : say(eventLine(event))))
   let stopping = false
   const stop = (signal: NodeJS.Signals) => {
     if (stopping) return

@@ -46,7 +46,8 @@ export const timeMs: Parser<number> = (words) => {
     throw badValue(`${quoted(word)} is not a time: write seconds ('2', '0.5') or a number with ms or us ('500ms')`)
   }
   const ms = Math.round(Number(match[1]) * unit)
-  if (ms > longestMs) throw badValue(`${quoted(word)} is too long; at most ${longestMs / 1000} seconds (24 days) are possible`)
+  if (ms > longestMs)
+    throw badValue(`${quoted(word)} is too long; at most ${longestMs / 1000} seconds (24 days) are possible`)
   return ms
 }
 

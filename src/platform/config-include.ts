@@ -35,7 +35,8 @@ function matches(name: string, pattern: string): boolean {
   let [at, rule, star, retry] = [0, 0, -1, 0]
   while (at < name.length) {
     if (pattern[rule] === '*') [star, retry] = [rule++, at]
-    else if (rule < pattern.length && (pattern[rule] === '?' || pattern[rule] === name[at])) [at, rule] = [at + 1, rule + 1]
+    else if (rule < pattern.length && (pattern[rule] === '?' || pattern[rule] === name[at]))
+      [at, rule] = [at + 1, rule + 1]
     else if (star >= 0) [at, rule] = [++retry, star + 1]
     else return false
   }

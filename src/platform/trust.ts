@@ -20,7 +20,8 @@ export function distrust(path: string, as: number = self()): string | undefined 
   for (;;) {
     const stat = lstatSync(at)
     const isLink = stat.isSymbolicLink()
-    const where = at === resolve(path) ? '' : `${isLink ? 'the link' : stat.isDirectory() ? 'its directory' : 'the file'} ${at} `
+    const where =
+      at === resolve(path) ? '' : `${isLink ? 'the link' : stat.isDirectory() ? 'its directory' : 'the file'} ${at} `
     const isForeign = stat.uid !== 0 && stat.uid !== as
     // The owner of a link cannot change it where the directory is not his; in a sticky directory he can.
     if (isForeign && (!isLink || shared))
@@ -58,7 +59,10 @@ function writersOf(stat: Stats, as: number): string | undefined {
 /** The users of a group of this host, without root and `as`; undefined where the host's files do not know the group. */
 function membersOf(gid: number, as: number): string[] | undefined {
   try {
-    const rows = (file: string) => readFileSync(file, 'utf8').split('\n').map((line) => line.split(':'))
+    const rows = (file: string) =>
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .map((line) => line.split(':'))
     const group = rows('/etc/group').find(([, , id]) => id === String(gid))
     if (!group) return undefined
     const users = rows('/etc/passwd')

@@ -56,7 +56,7 @@ describe('sealed', () => {
       ['wearethefirmthatkeepsitskeysinthecellarbehindthedoor', /a phrase is not accepted/],
       ['BehindTheDoorOfTheCellarThereIsTheKeyForTheClusterAA', /a phrase is not accepted/],
       ['behind-the-door-of-cellar-7-there-is-another-key', /a phrase is not accepted/],
-      ['4815162342481516234248151623424815162342481516234248', /a phrase is not accepted/],
+      ['4815162342'.repeat(7), /a phrase is not accepted/],
     ]
     for (const [text, expected] of wrong) {
       assert.throws(
