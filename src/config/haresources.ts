@@ -1,7 +1,7 @@
 import type { GroupOptions } from '../cluster/options.ts'
 import type { Issue } from '../roles/error.ts'
 import type { ResourcePlugin } from '../roles/resource-agent.ts'
-import { attempt, inOrder, quoted, suggestion } from './problems.ts'
+import { areTooMany, attempt, inOrder, quoted, suggestion } from './problems.ts'
 import { type FindScript, groupNameOf, type ResourceWord, resourceOf, splitWord } from './resource-words.ts'
 
 /** What a `haresources` says, with every problem found in it. */
@@ -37,6 +37,7 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
     issues.push({ where: `${file}:${line}`, message, severity })
 
   for (const [node, ...rest] of logicalLines(text, complain)) {
+    if (areTooMany(issues, `${file}:${node!.line}`)) break
     const preferred = node!.text.toLowerCase()
     if (nodes.length > 0 && !nodes.includes(preferred)) {
       const hint = suggestion(preferred, nodes)
@@ -53,6 +54,7 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
       complain(rest[0]!.line, `the first resource names its group and must be unique; line ${before} has '${name}' too`)
     const announced = new Set<string>()
     const members = rest.flatMap(({ line, text: word }): ResourcePlugin[] => {
+      if (areTooMany(issues, `${file}:${line}`)) return []
       const made = attempt(issues, `${file}:${line}`, () => resourceOf(word, find))
       if (!made) return []
       const where = `${file}:${line}`

@@ -33,7 +33,8 @@ type ScriptState = { readonly state: 'running' | 'stopped' | 'dead' | 'unknown';
  * `not ` (any case), or `OK`. The exit code does not matter.
  */
 export function heartbeatScriptState(output: string): 'running' | 'stopped' {
-  if (/[Nn][Oo][Tt] .*[Rr]unning/s.test(output)) return 'stopped'
+  const not = output.search(/not /i)
+  if (not >= 0 && /[Rr]unning/.test(output.slice(not))) return 'stopped'
   return /[Rr]unning|OK/.test(output) ? 'running' : 'stopped'
 }
 
