@@ -4,7 +4,6 @@ import type { Command, Scope } from '../core/types.ts'
 import { isoNow } from '../platform/clocks.ts'
 import { type Duration, durationMs } from '../roles/duration.ts'
 import { HotStandbyError, type Issue, messageOf } from '../roles/error.ts'
-import { printableFields } from '../roles/printable.ts'
 import { abortable } from './abortable.ts'
 import { describe, levelOf } from './describe.ts'
 import { GuardedEmitter, stateError } from './emitter.ts'
@@ -403,9 +402,7 @@ export class Cluster implements AsyncDisposable {
     this.#tell({ name, time: isoNow(), payload })
   }
 
-  /** The one place where events leave: what packets, agents and files put into them becomes printable here. */
-  #tell(found: NamedEvent): void {
-    const event = { ...found, payload: printableFields(found.payload) } as NamedEvent
+  #tell(event: NamedEvent): void {
     this.#log(levelOf(event), { event: event.name, ...event.payload }, describe(event))
     this.#emitter.emit({ cluster: this.name, node: this.node }, event)
   }
