@@ -1,4 +1,4 @@
-import { hkdfSync } from 'node:crypto'
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { createRequire } from 'node:module'
 import type nacl from 'tweetnacl'
 import type { KeyScope, Sealer, SealingPlugin } from '../roles/authenticator.ts'
@@ -26,20 +26,38 @@ function secretbox(): typeof nacl.secretbox {
   return loaded
 }
 
+/**
+ * Share of letters in words of three and more (`Word`, `word`) above which a text is a phrase: of a million random
+ * keys 80 have it, and `keygen` writes none of them.
+ */
+const phraseShare = 0.75
+
+/**
+ * Whether a text is a phrase rather than random bytes in base64, although it decodes as such: a phrase of 43 letters gives 32 bytes
+ * too. Random text of that length lacks capitals or small letters less than once in 10^9 times, and has few runs of small letters.
+ */
+function isPhrase(text: string): boolean {
+  if (!/[a-z]/.test(text) || !/[A-Z]/.test(text)) return true
+  const inWords = (text.match(/[A-Z][a-z]{2,}|[a-z]{3,}/g) ?? []).join('').length
+  return inWords >= phraseShare * text.replace(/=+$/, '').length
+}
+
 const hexadecimal = /^(?:[0-9a-f]{2})+$/i
 const base64 = /^[A-Za-z0-9+/_-]+={0,2}$/
 
-/** The bytes of a key's text: hexadecimal or base64; `undefined` when it is neither. */
+/** The bytes of a key's text: hexadecimal or base64; `undefined` when it is neither, or a phrase. */
 function decoded(text: string): Uint8Array | undefined {
   const bare = text.trim()
-  if (hexadecimal.test(bare)) return Buffer.from(bare, 'hex')
-  return base64.test(bare) ? Buffer.from(bare, 'base64') : undefined
+  // Random bytes in hexadecimal have letters; a number has none. What repeats a few bytes is told as that.
+  const isNumber = !/[a-f]/i.test(bare) && new Set(bare).size > 2
+  if (hexadecimal.test(bare)) return isNumber ? undefined : Buffer.from(bare, 'hex')
+  return base64.test(bare) && !isPhrase(bare) ? Buffer.from(bare, 'base64') : undefined
 }
 
 /** Why a key is refused. A phrase that a person can remember is no key: whoever records one frame can try phrases at leisure. */
 function weakness(key: Uint8Array | undefined): string | undefined {
   if (key === undefined)
-    return "the key is neither hexadecimal nor base64; 'hot-standby keygen FILE' writes one, a phrase is none"
+    return "the key is neither hexadecimal nor random base64, and a phrase is not accepted; 'hot-standby keygen FILE' writes a key"
   if (key.length < keyBytes)
     return `the key has ${key.length} bytes after decoding; sealed wants at least ${keyBytes} random ones`
   if (new Set(key).size < differentBytes) return `the key repeats a few bytes; take ${keyBytes} random ones`
@@ -66,17 +84,39 @@ function derive(key: Uint8Array, length: number, purpose: string, ...fields: rea
   return new Uint8Array(hkdfSync('sha256', key, new Uint8Array(), info('hot-standby', '1', purpose, ...fields), length))
 }
 
+/** Length of the code in front of every box. */
+const codeBytes = 16
+
+/**
+ * Code of a box, HMAC-SHA256 cut to 16 bytes. It stands in front of the box and is checked first: the hash is native code, and
+ * turns a forged frame of 65 kB away ten times as fast as the cipher in JavaScript.
+ */
+function codeOf(key: KeyObject, nonce: Uint8Array, box: Uint8Array): Uint8Array {
+  return createHmac('sha256', key).update(nonce).update(box).digest().subarray(0, codeBytes)
+}
+
 function create(id: number, key: Uint8Array, { cluster, self, peer }: KeyScope): Sealer {
   const box = secretbox()
   const [own, other] = [self.toLowerCase(), peer.toLowerCase()]
   const towards = (from: string, to: string) => derive(key, box.keyLength, 'frame', cluster, from, to, String(id))
   const sending = towards(own, other)
   const receiving = towards(other, own)
+  const codeKey = (from: string, to: string) => createSecretKey(derive(key, 32, 'code', cluster, from, to, String(id)))
+  const sendingCode = codeKey(own, other)
+  const receivingCode = codeKey(other, own)
   return {
     method: 'sealed',
     tag: derive(key, 8, 'tag', cluster, ...[own, other].sort(), String(id)),
-    seal: (bytes, nonce) => box(bytes, nonce, sending),
-    open: (sealed, nonce) => box.open(sealed, nonce, receiving) ?? undefined,
+    seal(bytes, nonce) {
+      const sealed = box(bytes, nonce, sending)
+      return Buffer.concat([codeOf(sendingCode, nonce, sealed), sealed])
+    },
+    open(coded, nonce) {
+      if (coded.length < codeBytes + box.overheadLength) return undefined
+      const sealed = coded.subarray(codeBytes)
+      if (!timingSafeEqual(coded.subarray(0, codeBytes), codeOf(receivingCode, nonce, sealed))) return undefined
+      return box.open(sealed, nonce, receiving) ?? undefined
+    },
   }
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { inspectHaDir, type ReadHaDirOptions } from '../config/read-ha-dir.ts'
 import { Cluster, type Issue, isHotStandbyError } from '../index.ts'
+import { printable } from '../roles/printable.ts'
 import type { Arguments } from './arguments.ts'
 import { issueLine, print } from './output.ts'
 import { optionsOf } from './run.ts'
@@ -31,8 +32,8 @@ export function check(args: Arguments, scripts: Omit<ReadHaDirOptions, 'node'> =
         'it is given --on-fatal reboot',
     })
   for (const issue of issues) print(`${issueLine(issue)}\n`)
-  for (const { where, word, became } of found.words) print(`${where}: ${word} -> ${became}\n`)
-  for (const sentence of found.hostChecks) print(`not checked here: ${sentence}\n`)
+  for (const { where, word, became } of found.words) print(`${printable(`${where}: ${word} -> ${became}`)}\n`)
+  for (const sentence of found.hostChecks) print(`not checked here: ${printable(sentence)}\n`)
   const errors = issues.filter(({ severity }) => severity === 'error').length
   print(`${args.dir}: ${errors === 0 ? 'no errors' : `${errors} error${errors === 1 ? '' : 's'}`}\n`)
   return errors === 0 ? 0 : 1

@@ -1,3 +1,4 @@
+import { isHotStandbyError, sealed } from '../index.ts'
 import { randomBytes } from '../platform/random.ts'
 import { writeSecretFile } from '../platform/secret-file.ts'
 import { type Arguments, UsageError } from './arguments.ts'
@@ -7,11 +8,24 @@ import { print } from './output.ts'
 export function keygen({ operands }: Arguments): number {
   const [file, ...more] = operands
   if (more.length > 0) throw new UsageError(`keygen takes one file at most; found '${operands.join(' ')}'`)
-  const key = `${Buffer.from(randomBytes(32)).toString('base64')}\n`
+  const key = `${newKey()}\n`
   if (file === undefined) print(key)
   else {
     writeSecretFile(file, key)
     print(`${file}: a new key; copy the file to the other node, and let nobody else read it\n`)
   }
   return 0
+}
+
+/** A random key. The few that `sealed` would take for a phrase are thrown away. */
+function newKey(): string {
+  for (;;) {
+    const key = Buffer.from(randomBytes(32)).toString('base64')
+    try {
+      sealed({ key })
+      return key
+    } catch (error) {
+      if (!isHotStandbyError(error)) throw error
+    }
+  }
 }

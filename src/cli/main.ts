@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { inspectHaDir } from '../config/read-ha-dir.ts'
 import { Cluster, type ControlClient, connectControl, defaultControlPath, isHotStandbyError } from '../index.ts'
+import { printableJson } from '../roles/printable.ts'
 import { type Arguments, readArguments, UsageError } from './arguments.ts'
 import { check } from './check.ts'
 import { keygen } from './keygen.ts'
@@ -35,7 +36,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | n
   check,
   async status(args) {
     const snapshot = await ask(args, (client) => client.status())
-    print(args.json ? `${JSON.stringify(snapshot)}\n` : statusText(snapshot))
+    print(args.json ? `${printableJson(snapshot)}\n` : statusText(snapshot))
     return 0
   },
   async standby(args) {
@@ -59,7 +60,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | n
   async events(args) {
     await ask(args, (client) => {
       process.stdout.once('error', () => client.close())
-      return client.events((event) => print(`${args.json ? JSON.stringify(event) : eventLine(event)}\n`))
+      return client.events((event) => print(`${args.json ? printableJson(event) : eventLine(event)}\n`))
     })
     return 0
   },

@@ -1,32 +1,34 @@
 import { describe, type Issue, type NamedEvent, type Snapshot } from '../index.ts'
+import { printable, printableFields, printableLines } from '../roles/printable.ts'
 
 /** Bytes that may wait for a reader which has stopped reading; what comes then is left out. */
 const unreadMaxBytes = 1_048_576
 
-/** To the standard output. */
+/** Text of one or more lines to the standard output. What came from outside into it must be printable already: it may hold line ends. */
 export function print(text: string): void {
-  if (process.stdout.writableLength < unreadMaxBytes) process.stdout.write(text)
+  if (process.stdout.writableLength < unreadMaxBytes) process.stdout.write(printableLines(text))
 }
 
 /** One line to the standard error. */
 export function say(line: string): void {
-  if (process.stderr.writableLength < unreadMaxBytes) process.stderr.write(`${line}\n`)
+  if (process.stderr.writableLength < unreadMaxBytes) process.stderr.write(`${printable(line, 16_384)}\n`)
 }
 
 /** `file:line: message`, with the severity in front of what does not stop the start. */
 export function issueLine({ where, message, severity }: Issue): string {
-  return `${where}: ${severity === 'error' ? '' : `${severity}: `}${message}`
+  return printable(`${where}: ${severity === 'error' ? '' : `${severity}: `}${message}`)
 }
 
 /** One event for people: time, name, sentence. */
 export function eventLine(event: NamedEvent): string {
   const time = event.time.slice(11, 23)
   const text = 'bytes' in event.payload ? `a message of ${String(event.payload.bytes)} bytes` : describe(event)
-  return `${time}  ${event.name.padEnd(18)} ${text}`
+  return printable(`${time}  ${event.name.padEnd(18)} ${text}`)
 }
 
 /** A snapshot for people. */
-export function statusText(snapshot: Snapshot): string {
+export function statusText(found: Snapshot): string {
+  const snapshot = printableFields(found)
   const { cluster, node, life, phase, peer, guarantee, isolated } = snapshot
   const heard = peer.liveness === 'unheard' ? '' : `, last heard ${peer.silentMs} ms ago`
   const lines = [

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { type Explanation, HotStandbyError, type Replay, replay, timelineLines } from '../index.ts'
 import { messageOf } from '../roles/error.ts'
+import { printable, printableJson, printableLines } from '../roles/printable.ts'
 import { type Arguments, UsageError } from './arguments.ts'
 import { print, say } from './output.ts'
 
@@ -34,8 +35,11 @@ export async function replayFile(args: Arguments): Promise<number> {
   const files = args.operands
   if (files.length === 0) throw new UsageError('replay needs a FILE, as `hot-standby record FILE` writes it')
   const result = replay(files.map(readText))
-  if (args.json) await toOutput(`${JSON.stringify(result)}\n`)
-  else await toOutput(`${[head(result), '', ...timelineLines(result.timeline, args.all), ''].join('\n')}\n`)
+  if (args.json) await toOutput(`${printableJson(result)}\n`)
+  else
+    await toOutput(
+      printableLines(`${[printable(head(result)), '', ...timelineLines(result.timeline, args.all), ''].join('\n')}\n`),
+    )
   const { difference, inputs } = result
   if (!result.fromStart) {
     say(
@@ -75,7 +79,10 @@ function head({ node, peer, library, fromStart, inputs, fromWallMs, toWallMs }: 
 export async function why(args: Arguments, ask: (group: string | undefined) => Promise<Explanation>): Promise<number> {
   const explanation = await ask(oneOperand(args, 'GROUP'))
   const { sentences, timeline } = explanation
-  if (args.json) print(`${JSON.stringify(explanation)}\n`)
-  else print(`${[...sentences, ...(timeline.length > 0 ? ['', ...timeline] : [])].join('\n')}\n`)
+  if (args.json) print(`${printableJson(explanation)}\n`)
+  else
+    print(
+      `${[...sentences, ...(timeline.length > 0 ? ['', ...timeline] : [])].map((line) => printable(line)).join('\n')}\n`,
+    )
   return 0
 }

@@ -1,6 +1,6 @@
 import { openLoggers } from '../config/logging.ts'
 import { type HaDir, inspectHaDir } from '../config/read-ha-dir.ts'
-import { printable } from '../control/protocol.ts'
+import { withoutPayload } from '../control/protocol.ts'
 import {
   Cluster,
   type ClusterOptions,
@@ -11,6 +11,7 @@ import {
 } from '../index.ts'
 import { notifySystemd } from '../platform/notify.ts'
 import { messageOf } from '../roles/error.ts'
+import { printableJson } from '../roles/printable.ts'
 import type { Arguments } from './arguments.ts'
 import { runFatalAction } from './fatal.ts'
 import { eventLine, issueLine, print, say } from './output.ts'
@@ -52,7 +53,7 @@ async function serve(args: Arguments, options: ClusterOptions, logger: Logger, o
     void runFatalAction(onFatal, error.message, { say, end: ended })
   }
   const cluster = new Cluster({ ...options, logger, onFatal: fatal })
-  cluster.onAny((event) => (args.json ? print(`${JSON.stringify(printable(event))}\n`) : say(eventLine(event))))
+  cluster.onAny((event) => (args.json ? print(`${printableJson(withoutPayload(event))}\n`) : say(eventLine(event))))
   let stopping = false
   const stop = (signal: NodeJS.Signals) => {
     if (stopping) return

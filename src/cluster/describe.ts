@@ -1,4 +1,5 @@
 import type { EventPayloads } from '../core/events.ts'
+import { printable } from '../roles/printable.ts'
 import type { ClusterEvents, NamedEvent } from './events.ts'
 
 type Level = 'debug' | 'info' | 'warn' | 'error'
@@ -156,7 +157,7 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
 
 /** One line for people about an event. */
 export function describe(event: NamedEvent): string {
-  return (lines[event.name][1] as (payload: object) => string)(event.payload)
+  return printable((lines[event.name][1] as (payload: object) => string)(event.payload))
 }
 
 /** How loud an event is in a log. */

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'eventemitter3'
 import { HotStandbyError } from '../roles/error.ts'
+import { printableFields } from '../roles/printable.ts'
 import type { ClusterEvents, NamedEvent } from './events.ts'
 
 type Listener<Name extends keyof ClusterEvents> = (...args: ClusterEvents[Name]) => unknown
@@ -105,7 +106,9 @@ export class GuardedEmitter {
   }
 
   /** Tells the listeners, those of every event, and the diagnostics channel `hot-standby:NAME`. */
-  emit(source: { readonly cluster: string; readonly node: string }, event: NamedEvent): void {
+  emit(source: { readonly cluster: string; readonly node: string }, found: NamedEvent): void {
+    // The one place where events leave: what packets, agents and files put into them becomes printable here.
+    const event: NamedEvent = { ...found, payload: printableFields(found.payload) }
     const { name, payload } = event
     this.#emitter.emit(name, payload)
     for (const listener of this.#any) this.#guard(name, () => listener(event))

@@ -1,5 +1,6 @@
 import type { EventName } from '../core/events.ts'
 import { HotStandbyError } from '../roles/error.ts'
+import { printable } from '../roles/printable.ts'
 import { describe } from './describe.ts'
 import type { ClusterEvents } from './events.ts'
 import type { Account, TimelineEntry } from './teller.ts'
@@ -12,8 +13,8 @@ const changes: ReadonlySet<string> = new Set<EventName>(['group:acquired', 'grou
 
 /** An entry as a sentence. */
 export function sentence({ kind, name, subject, text, payload }: TimelineEntry): string {
-  if (kind === 'decision') return `${subject}: ${text}`
-  if (kind === 'input') return text
+  if (kind === 'decision') return printable(`${subject}: ${text}`)
+  if (kind === 'input') return printable(text)
   return describe({ name: name as keyof ClusterEvents, time: '', payload: payload ?? {} })
 }
 

@@ -1,4 +1,5 @@
 import type { Logger } from '../roles/logger.ts'
+import { printable, printableFields } from '../roles/printable.ts'
 
 /** A logger that harms nobody, whatever the application's own does: throw, or answer a promise that rejects. */
 export function guardLogger(logger: Logger): Logger {
@@ -6,7 +7,7 @@ export function guardLogger(logger: Logger): Logger {
     (level: keyof Logger) =>
     (fields: object, message: string): void => {
       try {
-        const result: unknown = logger[level](fields, message)
+        const result: unknown = logger[level](printableFields(fields), printable(message))
         if (result instanceof Promise) result.catch(() => {})
       } catch {
         // There is nowhere left to tell it.

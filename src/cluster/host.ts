@@ -1,6 +1,7 @@
 import { randomBytes } from '../platform/random.ts'
 import { messageOf } from '../roles/error.ts'
 import type { Host, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
+import { printable } from '../roles/printable.ts'
 import type { ResourceAgent, ResourceStatus } from '../roles/resource-agent.ts'
 import type { Instant } from '../roles/time.ts'
 
@@ -129,8 +130,7 @@ export class RealHost implements Host {
 const reasonMaxLength = 2000
 
 function shortened(reason: string): string {
-  if (reason.length <= reasonMaxLength) return reason
-  return `${reason.slice(0, reasonMaxLength)} … (${reason.length} characters in all)`
+  return printable(reason, reasonMaxLength)
 }
 
 /** An agent may answer anything: what is none of the three states is a failed one. */

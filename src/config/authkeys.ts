@@ -5,9 +5,10 @@ import { md5 } from '../authenticators/md5.ts'
 import { maxKeyId } from '../authenticators/ring-of-one.ts'
 import { sha1 } from '../authenticators/sha1.ts'
 import { sha256 } from '../authenticators/sha256.ts'
+import { checkTrusted } from '../platform/trust.ts'
 import type { SigningPlugin } from '../roles/authenticator.ts'
-import { type Issue, messageOf } from '../roles/error.ts'
-import { attempt, hasErrors } from './problems.ts'
+import { type Issue, isHotStandbyError, messageOf } from '../roles/error.ts'
+import { areTooMany, attempt, hasErrors } from './problems.ts'
 
 /** An authkeys file that was read: its keys, or none where it has errors, and everything worth saying about it. */
 export interface Authkeys {
@@ -56,7 +57,8 @@ function parse(content: Buffer, file: string): Authkeys {
   const reading: Reading = { keys: [], lineOfId: new Map(), active: undefined, authSeen: false }
   // Latin-1, so that every byte of a key survives: Heartbeat takes keys as they are.
   for (const [index, raw] of content.toString('latin1').split('\n').entries()) {
-    const line = raw.replace(/^[ \t\r]+|[ \t\r]+$/g, '')
+    if (areTooMany(issues, `${file}:${index + 1}`)) break
+    const line = stripped(raw)
     if (line === '' || line.startsWith('#')) continue
     if (line.startsWith('a')) readAuth(line, index + 1, reading, report)
     else attempt(issues, `${file}:${index + 1}`, () => readKey(line, index + 1, reading, report))
@@ -65,6 +67,14 @@ function parse(content: Buffer, file: string): Authkeys {
   const { active, keys } = reading
   if (active === undefined || hasErrors(issues)) return { plugin: undefined, issues }
   return { plugin: keyring({ active: active.id, keys }), issues }
+}
+
+/** Without blanks at both ends; a pattern that looks for them from the right would try each blank in the middle. */
+function stripped(text: string): string {
+  let [from, to] = [0, text.length]
+  while (' \t\r'.includes(text[from] ?? 'x')) from++
+  while (to > from && ' \t\r'.includes(text[to - 1] ?? 'x')) to--
+  return text.slice(from, to)
 }
 
 function readAuth(line: string, number: number, reading: Reading, report: Report): void {
@@ -183,16 +193,15 @@ export function readAuthkeys(path: string): Authkeys {
     return { plugin: undefined, issues: [issue('error', `cannot be opened: ${messageOf(error)}`)] }
   }
   try {
-    const { mode, refusal } = judge(path, descriptor)
+    const refusal = judge(path, descriptor)
     if (refusal !== undefined) return { plugin: undefined, issues: [issue('error', refusal)] }
-    const { plugin, issues } = parse(readFileSync(descriptor), path)
-    if (mode & 0o022)
-      issues.unshift(
-        issue('warning', `others may write it (mode ${octal(mode)}), so anybody's keys count; 600 recommended`),
-      )
-    return { plugin, issues }
+    checkTrusted('authkeys', path)
+    return parse(readFileSync(descriptor), path)
   } catch (error) {
-    return { plugin: undefined, issues: [issue('error', `cannot be read: ${messageOf(error)}`)] }
+    const message = isHotStandbyError(error)
+      ? messageOf(error).replace(`authkeys ${path}: `, '')
+      : `cannot be read: ${messageOf(error)}`
+    return { plugin: undefined, issues: [issue('error', message)] }
   } finally {
     closeSync(descriptor)
   }
@@ -200,7 +209,7 @@ export function readAuthkeys(path: string): Authkeys {
 
 const octal = (mode: number): string => (mode & 0o7777).toString(8).padStart(4, '0')
 
-function judge(path: string, descriptor: number): { readonly mode: number; readonly refusal: string | undefined } {
+function judge(path: string, descriptor: number): string | undefined {
   const stat = fstatSync(descriptor)
   const { mode, size } = stat
   let refusal: string | undefined
@@ -208,5 +217,5 @@ function judge(path: string, descriptor: number): { readonly mode: number; reado
   else if (mode & 0o044)
     refusal = `bad permissions ${octal(mode)}: others may read the keys; 600 recommended (chmod 600 ${path})`
   else if (size > maxFileBytes) refusal = `has ${size} bytes; at most ${maxFileBytes} are read`
-  return { mode, refusal }
+  return refusal
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { canonicalAddress, ipFamily } from '../platform/ip.ts'
+import { longestMs } from '../roles/duration.ts'
 import type { AutoFailback } from './ha-cf-draft.ts'
 import { badValue, quoted } from './problems.ts'
 
@@ -46,7 +47,8 @@ export const timeMs: Parser<number> = (words) => {
     throw badValue(`${quoted(word)} is not a time: write seconds ('2', '0.5') or a number with ms or us ('500ms')`)
   }
   const ms = Math.round(Number(match[1]) * unit)
-  if (ms > 0x7fffffff) throw badValue(`${quoted(word)} is too long a time: at most 2147483 seconds`)
+  if (ms > longestMs)
+    throw badValue(`${quoted(word)} is too long; at most ${longestMs / 1000} seconds (24 days) are possible`)
   return ms
 }
 

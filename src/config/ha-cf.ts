@@ -6,7 +6,7 @@ import type { LivenessPlugin, LivenessTimes } from '../roles/liveness-detector.t
 import type { TransportPlugin } from '../roles/transport.ts'
 import { directives } from './ha-cf-directives.ts'
 import type { AutoFailback, HaCfDraft, Located, LoggingOptions } from './ha-cf-draft.ts'
-import { attempt, hasErrors, inOrder, quoted, suggestion } from './problems.ts'
+import { areTooMany, attempt, hasErrors, inOrder, quoted, suggestion } from './problems.ts'
 
 /** UDP port where `udpport` is missing: IANA's `ha-cluster`, as /etc/services has it. */
 const DEFAULT_PORT = 694
@@ -69,6 +69,7 @@ export function parseHaCf(text: string, file: string): HaCf {
   }
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
     draft.line = index + 1
+    if (areTooMany(issues, `${file}:${draft.line}`)) break
     readLine(raw.replace(/#.*/, '').trim(), draft, lines, `${file}:${draft.line}`, issues)
   }
 

@@ -1,7 +1,7 @@
 import type { GroupOptions } from '../cluster/options.ts'
 import type { Issue } from '../roles/error.ts'
 import type { ResourcePlugin } from '../roles/resource-agent.ts'
-import { attempt, hasErrors, inOrder, quoted, suggestion } from './problems.ts'
+import { areTooMany, attempt, hasErrors, inOrder, quoted, suggestion } from './problems.ts'
 import { type FindScript, groupNameOf, type ResourceWord, resourceOf, splitWord } from './resource-words.ts'
 
 /** What a `haresources` says, with every problem found in it. */
@@ -39,6 +39,7 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
   const notices = new Map<string, number>()
 
   for (const [node, ...rest] of logicalLines(text, complain)) {
+    if (areTooMany(issues, `${file}:${node!.line}`)) break
     const preferred = node!.text.toLowerCase()
     if (nodes.length > 0 && !nodes.includes(preferred)) {
       const hint = suggestion(preferred, nodes)
@@ -54,6 +55,7 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
     const announced = new Set<string>()
     for (const word of rest) {
       const { line, text: spelled } = word
+      if (areTooMany(issues, `${file}:${line}`)) break
       const where = `${file}:${line}`
       const made = attempt(issues, where, () => resourceOf(spelled, find))
       if (!made) continue

@@ -1,15 +1,15 @@
 import { createRequire } from 'node:module'
 import type ini from 'ini'
 import type { Issue } from '../roles/error.ts'
-import { quoted } from './problems.ts'
+import { areTooMany, quoted } from './problems.ts'
 
 /** One key of a section, with every value given to it (`key[] = …` may stand in several lines). */
 export interface IniEntry {
   /** Of the first value. */
   readonly line: number
-  readonly values: readonly string[]
+  readonly values: string[]
   /** Line of each value. */
-  readonly lines: readonly number[]
+  readonly lines: number[]
   readonly isList: boolean
 }
 
@@ -36,11 +36,14 @@ function library(): typeof ini {
 export function readIniLines(text: string, file: string, issues: Issue[]): readonly IniSection[] {
   let entries = new Map<string, IniEntry>()
   const sections: IniSection[] = [{ kind: '', name: undefined, line: 0, entries }]
+  /** Line of each header. */
+  const headers = new Map<string, number>()
   for (const [index, raw] of text
     .replace(/^\uFEFF/, '')
     .split(/\r\n|\n|\r/)
     .entries()) {
     const line = index + 1
+    if (areTooMany(issues, `${file}:${line}`)) break
     const where = `${file}:${line}`
     const complain = (message: string) => issues.push({ where, message, severity: 'error' })
     if (/^\s*([;#]|$)/.test(raw)) continue
@@ -50,8 +53,9 @@ export function readIniLines(text: string, file: string, issues: Issue[]): reado
       const dot = title.indexOf('.')
       const kind = dot < 0 ? title : title.slice(0, dot)
       const name = dot < 0 ? undefined : title.slice(dot + 1).replaceAll('\\.', '.')
-      const before = sections.find((section) => section.kind === kind && section.name === name && section.line > 0)
-      if (before) complain(`section [${title}] stands in line ${before.line} already; put its keys there`)
+      const before = headers.get(JSON.stringify([kind, name]))
+      if (before !== undefined) complain(`section [${title}] stands in line ${before} already; put its keys there`)
+      else headers.set(JSON.stringify([kind, name]), line)
       entries = new Map()
       sections.push({ kind, name, line, entries })
       continue
@@ -84,8 +88,8 @@ function readEntry(
   } else {
     entries.set(key, {
       line: before?.line ?? line,
-      values: [...(before?.values ?? []), value],
-      lines: [...(before?.lines ?? []), line],
+      values: before ? push(before.values, value) : [value],
+      lines: before ? push(before.lines, line) : [line],
       isList,
     })
   }
@@ -98,4 +102,10 @@ function valueProblem(key: string, value: string, text: string): string | undefi
     return `the value of ${key} holds ';' or '#', which begins a comment; put the value in double quotes`
   }
   return value === '' ? `${key} has no value; write '${key} = VALUE' or leave the line out` : undefined
+}
+
+/** The same list, longer: a copy for each value would make long lists slow. */
+function push<T>(list: T[], value: T): T[] {
+  list.push(value)
+  return list
 }

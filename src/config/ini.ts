@@ -31,7 +31,7 @@ import {
   transportTypes,
   type ValueKind,
 } from './ini-schema.ts'
-import { attempt, badValue, hasErrors, inOrder, quoted, suggestion } from './problems.ts'
+import { areTooMany, attempt, badValue, hasErrors, inOrder, quoted, suggestion } from './problems.ts'
 import { type FindScript, type ResourceWord, resourceOf } from './resource-words.ts'
 
 /** What a `hot-standby.ini` says, with every problem found in it. */
@@ -211,6 +211,7 @@ class IniReader {
   #values(section: IniSection, keys: Keys, besides: readonly string[] = []): Values {
     const found: Record<string, unknown> = {}
     for (const [key, entry] of section.entries) {
+      if (areTooMany(this.#issues, this.#where(section, key))) break
       const [head, member] = key.includes('.')
         ? [key.slice(0, key.indexOf('.')), key.slice(key.indexOf('.') + 1)]
         : [key]

@@ -26,6 +26,17 @@ export function attempt<T>(issues: Issue[], where: string | ((path: string) => s
   }
 }
 
+/** So many problems of one file are told; who has more is helped by the first ones, and reading on would only take time. */
+const problemsMax = 100
+
+/** True when a file has so many problems that the rest of it is not read; says so once, at `where`. */
+export function areTooMany(issues: Issue[], where: string): boolean {
+  if (issues.length < problemsMax) return false
+  const message = `${problemsMax} problems so far; the rest of the file was not read`
+  if (!issues.some((issue) => issue.message === message)) issues.push({ where, message, severity: 'error' })
+  return true
+}
+
 /** True when `issues` holds an error, so that nothing may start. */
 export function hasErrors(issues: readonly Issue[]): boolean {
   return issues.some((issue) => issue.severity === 'error')

@@ -1,8 +1,10 @@
-import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ClusterOptions } from '../cluster/options.ts'
 import { deadtime } from '../liveness/deadtime.ts'
+import { readPlainFile } from '../platform/durable-file.ts'
 import { scriptOutlook } from '../platform/script-file.ts'
+import { checkTrusted } from '../platform/trust.ts'
 import type { AuthenticatorPlugin } from '../roles/authenticator.ts'
 import { durationMs } from '../roles/duration.ts'
 import { configurationError, type Issue, messageOf } from '../roles/error.ts'
@@ -228,10 +230,12 @@ function missing(path: string): Issue {
 
 function readText(path: string, issues: Issue[]): string | undefined {
   try {
-    return readFileSync(path, 'utf8')
+    checkTrusted('configuration', path, { code: 'HS_CONFIG' })
+    return readPlainFile(path).toString('utf8')
   } catch (error) {
     const absent = (error as NodeJS.ErrnoException).code === 'ENOENT'
-    issues.push(absent ? missing(path) : { where: path, message: messageOf(error), severity: 'error' })
+    const message = messageOf(error).replace(`configuration ${path}: `, '')
+    issues.push(absent ? missing(path) : { where: path, message, severity: 'error' })
     return undefined
   }
 }

@@ -3,9 +3,14 @@ import type { NamedEvent } from '../cluster/events.ts'
 import type { Explanation } from '../cluster/explain.ts'
 import type { Snapshot } from '../cluster/snapshot.ts'
 import { HotStandbyError } from '../roles/error.ts'
+import { printable } from '../roles/printable.ts'
+import { checkControlSocket } from './path.ts'
 import { type Answer, lineReader, type Request, type Result } from './protocol.ts'
 
 type Asked = Request extends infer One ? (One extends Request ? Omit<One, 'id'> : never) : never
+
+/** Longest answer that is taken: a recording of a member with much `recorder.memory` is far below. */
+const answerMaxChars = 268_435_456
 
 /** A connection to the control socket of a running member. */
 export interface ControlClient {
@@ -29,15 +34,20 @@ export interface ControlClient {
 
 /**
  * Connects to the control socket of a member.
- * @throws {HotStandbyError} `HS_CONTROL` when nobody serves the path.
+ * @throws {HotStandbyError} `HS_CONTROL` when nobody serves the path, or somebody else than root or this user could.
  */
 export async function connectControl(path: string): Promise<ControlClient> {
+  checkControlSocket(path)
   const socket = await open(path)
   const waiting = new Map<number, { resolve(result: Result): void; reject(error: Error): void }>()
   let nextId = 1
   const parts = new Map<number, string>()
   let onEvent: (event: NamedEvent) => void = () => {}
   let why = 'the member has ended the connection'
+  const tooMuch = (): void => {
+    why = `more than ${answerMaxChars} characters came as one answer`
+    socket.destroy()
+  }
   const ended = new Promise<void>((resolve) => {
     socket.on('close', () => {
       const error = new HotStandbyError('HS_CONTROL', `control socket ${path}: ${why}`)
@@ -49,19 +59,25 @@ export async function connectControl(path: string): Promise<ControlClient> {
   const read = lineReader((line) => {
     const answer = parse(line)
     if (!answer) {
-      why = `no member of hot-standby answers there: '${line.slice(0, 60)}'`
+      why = `no member of hot-standby answers there: '${printable(line, 60)}'`
       return void socket.destroy()
     }
     if ('event' in answer) return onEvent(answer.event)
-    if ('part' in answer) return void parts.set(answer.id, (parts.get(answer.id) ?? '') + answer.part)
+    if ('part' in answer) {
+      const text = (parts.get(answer.id) ?? '') + answer.part
+      if (text.length > answerMaxChars) return tooMuch()
+      return void parts.set(answer.id, text)
+    }
     const asked = waiting.get(answer.id)
     waiting.delete(answer.id)
     if ('error' in answer) asked?.reject(new HotStandbyError(answer.error.code, answer.error.message))
     else asked?.resolve(answer.result)
-  })
+  }, answerMaxChars)
   socket.setEncoding('utf8')
   socket.on('error', () => socket.destroy())
-  socket.on('data', (chunk: string) => void read(chunk))
+  socket.on('data', (chunk: string) => {
+    if (!read(chunk)) tooMuch()
+  })
   const ask = (request: Asked): Promise<Result> =>
     new Promise((resolve, reject) => {
       if (socket.destroyed) return reject(new HotStandbyError('HS_CONTROL', `control socket ${path}: ${why}`))

@@ -31,7 +31,7 @@ export type Answer =
   | { readonly event: NamedEvent }
 
 /** An event as it is written out: a payload of the application is told by its size alone. */
-export function printable(event: NamedEvent): NamedEvent {
+export function withoutPayload(event: NamedEvent): NamedEvent {
   if (event.name !== 'message') return event
   return { ...event, payload: { bytes: (event.payload as MessageEvent).payload.byteLength } }
 }
@@ -40,7 +40,10 @@ export function printable(event: NamedEvent): NamedEvent {
 export const lineMaxBytes = 65_536
 
 /** Cuts a stream into lines; answers false when a line is too long. */
-export function lineReader(onLine: (line: string) => void): (chunk: string) => boolean {
+export function lineReader(
+  onLine: (line: string) => void,
+  maxChars: number = lineMaxBytes,
+): (chunk: string) => boolean {
   let rest = ''
   return (chunk) => {
     rest += chunk
@@ -49,6 +52,6 @@ export function lineReader(onLine: (line: string) => void): (chunk: string) => b
       rest = rest.slice(end + 1)
       if (line.trim() !== '') onLine(line)
     }
-    return rest.length <= lineMaxBytes
+    return rest.length <= maxChars
   }
 }

@@ -2,8 +2,9 @@ import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Cluster } from '../cluster/cluster.ts'
 import { HotStandbyError, isHotStandbyError, messageOf } from '../roles/error.ts'
+import { printable } from '../roles/printable.ts'
 import { defaultControlPath, makeControlDirectory, pathMaxBytes } from './path.ts'
-import { type Answer, lineMaxBytes, lineReader, printable, type Request } from './protocol.ts'
+import { type Answer, lineMaxBytes, lineReader, type Request, withoutPayload } from './protocol.ts'
 
 /** Options of {@link serveControl}. */
 export interface ControlOptions {
@@ -23,8 +24,12 @@ export interface ControlServer extends AsyncDisposable {
 const partChars = 32_768
 /** So many may be connected at once; who comes later is let go. */
 const clientsMax = 64
+/** Longest pause after what one client asked for. */
+const pauseMaxMs = 1000
+/** A client that takes none of what waits for it for so long is let go. */
+const unreadMaxMs = 5000
 /** Bytes that may wait for a client which does not read; then it is let go. */
-const unreadMaxBytes = 4_194_304
+const unreadMaxBytes = 1_048_576
 
 /**
  * Serves the control socket of a member: `hot-standby status`, `standby`, `takeover` and `events` then work for it, also when
@@ -44,10 +49,11 @@ const unreadMaxBytes = 4_194_304
 export async function serveControl(cluster: Cluster, options: ControlOptions = {}): Promise<ControlServer> {
   const path = options.path ?? defaultControlPath(cluster.name, cluster.node)
   const sockets = new Set<Socket>()
+  const inTurn = turns()
   const server = createServer((socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
-    serveClient(cluster, socket)
+    serveClient(cluster, socket, inTurn)
   })
   server.maxConnections = clientsMax
   await makeWay(path)
@@ -110,44 +116,106 @@ function listen(server: Server, path: string): Promise<void> {
   })
 }
 
-function serveClient(cluster: Cluster, socket: Socket): void {
+/** Does what it is handed, one after the other over all clients. */
+type InTurn = (work: () => Promise<void> | void) => Promise<void>
+
+/**
+ * What asks much of the processor (a snapshot, an explanation, a recording) is done for one client at a time, and then as long a
+ * pause is left as it took: however many ask, half of the time stays for the heart, and it never waits for more than one of them.
+ */
+function turns(): InTurn {
+  let last: Promise<void> = Promise.resolve()
+  return (work) => {
+    let tookMs = 0
+    const mine = last.then(async () => {
+      const beganMs = performance.now()
+      try {
+        await work()
+      } finally {
+        tookMs = performance.now() - beganMs
+      }
+    })
+    const pause = () => new Promise<void>((resolve) => setTimeout(resolve, Math.min(Math.ceil(tookMs), pauseMaxMs)))
+    last = mine.then(pause, pause)
+    return mine
+  }
+}
+
+function serveClient(cluster: Cluster, socket: Socket, inTurn: InTurn): void {
   const answer = (line: Answer): void => {
     if (socket.destroyed) return
     socket.write(`${JSON.stringify(line)}\n`)
     if (socket.writableLength > unreadMaxBytes) socket.destroy()
   }
-  const read = lineReader((line) => {
-    const request = parse(line)
-    if (!request) return answer({ id: 0, error: { code: 'HS_CONTROL', message: `no request: ${line.slice(0, 200)}` } })
-    perform(cluster, request, socket, answer).catch((error: unknown) => {
-      const code = isHotStandbyError(error) ? error.code : 'HS_CONTROL'
-      answer({ id: request.id, error: { code, message: messageOf(error) } })
-    })
-  })
+  const client: Client = { cluster, socket, inTurn, answer, isSubscribed: false }
+  let lines: string[] = []
+  const read = lineReader((line) => lines.push(line))
+  /** One request after the other; nothing more is read meanwhile, so no more than one chunk of them waits. */
+  const serve = async (): Promise<void> => {
+    for (const line of lines) {
+      if (socket.destroyed) break
+      await obey(client, line)
+      if (socket.writableNeedDrain) await drained(socket)
+    }
+    lines = []
+    socket.resume()
+  }
   socket.setEncoding('utf8')
   socket.on('error', () => socket.destroy())
   socket.on('data', (chunk: string) => {
-    if (read(chunk)) return
-    const message = `a request has at most ${lineMaxBytes} bytes and ends with a line feed`
-    answer({ id: 0, error: { code: 'HS_CONTROL', message } })
-    socket.destroySoon()
+    const isShort = read(chunk)
+    if (isShort && lines.length === 0) return
+    socket.pause()
+    void serve().then(() => {
+      if (isShort) return
+      const message = `a request has at most ${lineMaxBytes} bytes and ends with a line feed`
+      answer({ id: 0, error: { code: 'HS_CONTROL', message } })
+      socket.destroySoon()
+    })
   })
 }
 
-async function perform(
-  cluster: Cluster,
-  request: Request,
-  socket: Socket,
-  answer: (line: Answer) => void,
-): Promise<void> {
+interface Client {
+  readonly cluster: Cluster
+  readonly socket: Socket
+  readonly inTurn: InTurn
+  readonly answer: (line: Answer) => void
+  isSubscribed: boolean
+}
+
+async function obey(client: Client, line: string): Promise<void> {
+  const request = parse(line)
+  if (!request) {
+    client.answer({ id: 0, error: { code: 'HS_CONTROL', message: `no request: ${printable(line, 200)}` } })
+    return
+  }
+  try {
+    await perform(client, request)
+  } catch (error) {
+    const code = isHotStandbyError(error) ? error.code : 'HS_CONTROL'
+    client.answer({ id: request.id, error: { code, message: messageOf(error) } })
+  }
+}
+
+async function perform(client: Client, request: Request): Promise<void> {
+  const { cluster, socket, inTurn, answer } = client
   const { id, call } = request
-  if (call === 'status') return answer({ id, result: cluster.snapshot() })
-  if (call === 'why') return answer({ id, result: cluster.explain(request.group) })
-  if (call === 'record') return sendRecording(id, cluster.recording(), socket, answer)
+  if (call === 'status') return inTurn(() => answer({ id, result: cluster.snapshot() }))
+  if (call === 'why') return inTurn(() => answer({ id, result: cluster.explain(request.group) }))
+  if (call === 'record') {
+    let recording = ''
+    await inTurn(() => {
+      recording = cluster.recording()
+    })
+    return sendRecording(id, recording, socket, answer)
+  }
   if (call === 'events') {
+    // A second subscription would only send everything twice.
+    if (client.isSubscribed) return answer({ id, result: null })
+    client.isSubscribed = true
     socket.once(
       'close',
-      cluster.onAny((event) => answer({ event: printable(event) })),
+      cluster.onAny((event) => answer({ event: withoutPayload(event) })),
     )
     return answer({ id, result: null })
   }
@@ -171,9 +239,12 @@ async function sendRecording(
   answer({ id, result: null })
 }
 
+/** Waits until the client has read; one that does not is let go. */
 function drained(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
+    const limit = setTimeout(() => socket.destroy(), unreadMaxMs)
     const done = () => {
+      clearTimeout(limit)
       socket.off('drain', done).off('close', done)
       resolve()
     }

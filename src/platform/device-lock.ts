@@ -1,6 +1,7 @@
-import { existsSync, linkSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, lstatSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
+import { readPlainFile } from './durable-file.ts'
 import { processCommandLine } from './process.ts'
 import { randomHex } from './random.ts'
 
@@ -79,8 +80,10 @@ function holderOf(file: string): number | undefined {
   let text: string
   let ageMs: number
   try {
-    text = readFileSync(file, 'latin1')
-    ageMs = Date.now() - statSync(file).mtimeMs
+    const stat = lstatSync(file)
+    // Anybody may put something of that name into the directory; what is no lock file holds nothing.
+    text = stat.isFile() ? readPlainFile(file, { limitBytes: 4096, noFollow: true }).toString('latin1') : ''
+    ageMs = stat.isFile() ? Date.now() - stat.mtimeMs : unfinishedMs
   } catch {
     return undefined // it was given back just now
   }

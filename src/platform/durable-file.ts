@@ -68,19 +68,55 @@ export async function replaceFile(path: string, content: string | Uint8Array): P
 
 /** Content of a regular file of at most 1 MiB; null when it does not exist. Symbolic links are refused (`ELOOP`). */
 export function readOwnFile(path: string): Buffer | null {
-  let descriptor: number
   try {
-    descriptor = fs.openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    return readPlainFile(path, { noFollow: true })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw error
   }
+}
+
+/**
+ * Content of a regular file. What somebody may have put in its place cannot stop this process: a pipe is not waited for, a device
+ * is not read, and no more than `limitBytes` are held.
+ */
+export function readPlainFile(
+  path: string,
+  { limitBytes = maxBytes, noFollow = false }: { limitBytes?: number; noFollow?: boolean } = {},
+): Buffer {
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK | (noFollow ? constants.O_NOFOLLOW : 0)
+  const descriptor = fs.openSync(path, flags)
   try {
     const stat = fs.fstatSync(descriptor)
     if (!stat.isFile()) throw new Error('it is not a regular file')
-    if (stat.size > maxBytes) throw new Error(`it has ${stat.size} bytes, more than ${maxBytes}`)
+    if (stat.size > limitBytes) throw new Error(`it has ${stat.size} bytes, more than ${limitBytes}`)
     return fs.readFileSync(descriptor)
   } finally {
     fs.closeSync(descriptor)
+  }
+}
+
+const append = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NONBLOCK
+
+/** Appends to a file, or to a device such as `/dev/null`. A pipe that nobody reads is an error, and is not waited for. */
+export async function appendPlain(path: string, text: string, mode: number): Promise<void> {
+  const file = await fsp.open(path, append, mode)
+  try {
+    const stat = await file.stat()
+    if (!stat.isFile() && !stat.isCharacterDevice()) throw new Error('it is neither a regular file nor a device')
+    await file.writeFile(text)
+  } finally {
+    await file.close()
+  }
+}
+
+/** Writes a file of its own in the place of what has that name; a link that somebody put there is not followed. */
+export async function writeAnew(path: string, text: string, mode: number): Promise<void> {
+  await fsp.rm(path, { force: true })
+  const file = await fsp.open(path, create, mode)
+  try {
+    await file.writeFile(text)
+  } finally {
+    await file.close()
   }
 }

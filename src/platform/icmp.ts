@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { HotStandbyError } from '../roles/error.ts'
 import { deviceIndex } from './interfaces.ts'
 import { type LimitedReport, onceASecond } from './once-a-second.ts'
+import { childOptions, findProgram } from './process.ts'
 
 /** One reply as `ping` prints it. */
 export interface PingReply {
@@ -39,7 +40,10 @@ export interface PingerOptions {
  * `ping` runs under a shell that waits for the end of its input. Our death, by `kill -9` too, closes that input, and the shell
  * ends ping. The shell gives its outputs away, so that the end of ping's output means the end of ping.
  */
-const guardian = 'ping "$@" & p=$!; exec >&- 2>&-; read -r _; kill -9 "$p"; wait "$p"'
+const guardian = '"$0" "$@" & p=$!; exec >&- 2>&-; read -r _; kill -9 "$p"; wait "$p"'
+
+/** Where `ping` is looked for; tests put a program of their own in its place. */
+export const pingProgram: { find(): string | null } = { find: () => findProgram('ping') }
 
 /** Interval that every `ping` takes from an ordinary user. */
 const unprivilegedIntervalMs = 200
@@ -131,10 +135,9 @@ export class Pinger {
 
   #start(): Promise<PingEnd> {
     this.#deviceIndex = this.#options.device === undefined ? undefined : deviceIndex(this.#options.device)
-    // A session of its own: an interrupt typed at our terminal must not reach ping before us.
-    const child = spawn('/bin/sh', ['-c', guardian, 'ping', ...this.#arguments()], {
-      detached: true,
-      env: { ...process.env, LC_ALL: 'C' },
+    // A session of its own, as every child: an interrupt typed at our terminal must not reach ping before us.
+    const child = spawn('/bin/sh', ['-c', guardian, pingProgram.find() ?? 'ping', ...this.#arguments()], {
+      ...childOptions(),
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     this.#child = child

@@ -1,3 +1,4 @@
+import { longestTimerMs } from '../roles/duration.ts'
 import { HotStandbyError } from '../roles/error.ts'
 
 /**
@@ -8,7 +9,7 @@ export async function withinLimit<T>(work: Promise<T>, limitMs: number): Promise
   let timer: NodeJS.Timeout | undefined
   const limit = new Promise<never>((_resolve, reject) => {
     const message = `not finished after ${limitMs} ms`
-    timer = setTimeout(() => reject(new HotStandbyError('HS_TIMEOUT', message)), limitMs)
+    timer = setTimeout(() => reject(new HotStandbyError('HS_TIMEOUT', message)), Math.min(limitMs, longestTimerMs))
   })
   try {
     return await Promise.race([work, limit])

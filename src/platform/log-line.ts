@@ -1,3 +1,5 @@
+import { printable } from '../roles/printable.ts'
+
 /** Levels of a log line, as the methods of `Logger` are called. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -7,7 +9,7 @@ const words: Record<LogLevel, string> = { debug: 'debug', info: 'info', warn: 'W
 /** Message and fields as one line: `WARN: link is down link=eth1`. Control characters are shown as escapes: a line stays one line. */
 export function logText(level: LogLevel, fields: object, message: string): string {
   const pairs = Object.entries(fields).map(([name, value]) => `${name}=${fieldText(value)}`)
-  return printable([`${words[level]}: ${message}`, ...pairs].join(' '))
+  return printable([`${words[level]}: ${message}`, ...pairs].join(' '), 16_384)
 }
 
 /** A line of a log file, in the form of Heartbeat's `ha-log`: `heartbeat[812]: 2026/11/22_15:04:05 info: …`. */
@@ -26,8 +28,4 @@ function fieldText(value: unknown): string {
   } catch {
     return String(value)
   }
-}
-
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { findProgram } from './process.ts'
+import { childOptions, findProgram } from './process.ts'
 
 /**
  * Tells systemd about this service (`Type=notify`) through its own `systemd-notify`: Node has no unix datagram sockets.
@@ -12,7 +12,7 @@ export function notifySystemd(message: 'READY=1' | 'STOPPING=1'): void {
   // `--pid` makes it speak for this process where NotifyAccess=main is set.
   const child = spawn(program, [`--pid=${process.pid}`, message], {
     stdio: 'ignore',
-    env: { NOTIFY_SOCKET: socket },
+    ...childOptions({ NOTIFY_SOCKET: socket }),
   })
   child.on('error', () => {})
 }

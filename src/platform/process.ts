@@ -2,7 +2,10 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { accessSync, constants, readdirSync, readFileSync, statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { longestTimerMs } from '../roles/duration.ts'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
+import { readPlainFile } from './durable-file.ts'
+import { checkTrusted } from './trust.ts'
 
 /** The only places in which programs are looked for, and the `PATH` they are given. */
 export const programPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -173,6 +176,7 @@ export function runProgram(options: RunOptions): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     let child: ChildProcess
     try {
+      checkTrusted('program', file, { as: options.user?.uid })
       const settings = childOptions(options.env, options.user)
       // The shell would only say 127.
       if (options.diesWithUs) accessSync(file, constants.X_OK)
@@ -183,7 +187,7 @@ export function runProgram(options: RunOptions): Promise<RunResult> {
           })
         : spawn(file, args, { ...settings, stdio: ['ignore', 'pipe', 'pipe'] })
     } catch (error) {
-      reject(spawnError(file, error))
+      reject(error instanceof HotStandbyError ? error : spawnError(file, error))
       return
     }
     const [out, err] = [child.stdout as Readable, child.stderr as Readable]
@@ -199,7 +203,10 @@ export function runProgram(options: RunOptions): Promise<RunResult> {
       signalGroup(pid, 'SIGTERM')
       killTimer = setTimeout(() => signalGroup(pid, 'SIGKILL'), killAfterMs)
     }
-    const limit = timeoutMs === undefined ? undefined : setTimeout(() => end(overLimit(file, timeoutMs)), timeoutMs)
+    const limit =
+      timeoutMs === undefined
+        ? undefined
+        : setTimeout(() => end(overLimit(file, timeoutMs)), Math.min(timeoutMs, longestTimerMs))
     const onAbort = (): void => end(aborted(file, signal as AbortSignal))
     signal?.addEventListener('abort', onAbort, { once: true })
 
@@ -329,7 +336,7 @@ export function processCommandLine(pid: number): string | null {
 export function readPidFile(path: string): number | null {
   let text: string
   try {
-    text = readFileSync(path, 'utf8').slice(0, 32).trim()
+    text = readPlainFile(path, { limitBytes: 4096 }).toString('utf8').slice(0, 32).trim()
   } catch {
     return null
   }

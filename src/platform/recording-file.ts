@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, renameSync } from 'node:fs'
-import { appendFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { messageOf } from '../roles/error.ts'
+import { appendPlain, writeAnew } from './durable-file.ts'
 
 /** Text that waits for the disk; more means that the disk does not keep up, and what comes then is left out. */
 const waitingMaxChars = 4_194_304
@@ -60,7 +61,7 @@ export class RotatingFile {
     this.#queued += text.length
     this.#then(async () => {
       this.#queued -= text.length
-      await appendFile(this.#path, text, { mode: 0o600 })
+      await appendPlain(this.#path, text, 0o600)
     })
   }
 
@@ -97,7 +98,7 @@ export class RotatingFile {
 export async function keepRecording(directory: string, name: string, text: string, keep: number): Promise<string> {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const path = join(directory, name)
-  await writeFile(path, text, { mode: 0o600 })
+  await writeAnew(path, text, 0o600)
   const names = (await readdir(directory)).filter((entry) => entry.endsWith('.recording')).sort()
   for (const old of names.slice(0, Math.max(0, names.length - keep))) await rm(join(directory, old), { force: true })
   return path

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { messageOf } from '../roles/error.ts'
+import { HotStandbyError, messageOf } from '../roles/error.ts'
 import { pollUntil } from './poll.ts'
 import {
   asIdentity,
@@ -11,6 +11,7 @@ import {
   stillLives,
   type UserIds,
 } from './process.ts'
+import { checkTrusted } from './trust.ts'
 import { lookUpUser } from './user.ts'
 
 /** A program to keep alive. */
@@ -149,12 +150,13 @@ class KeptProgram {
     this.#startedMs = performance.now()
     let child: ChildProcess
     try {
+      checkTrusted('program', command, { as: this.#user?.uid })
       child = spawn(command, args, {
         ...childOptions({ ...this.#context.env, ...this.#program.env }, this.#user),
         stdio: 'ignore',
       })
     } catch (error) {
-      this.#giveUp(messageOf(spawnError(command, error)))
+      this.#giveUp(messageOf(error instanceof HotStandbyError ? error : spawnError(command, error)))
       return
     }
     child.once('error', (error) => {

@@ -1,5 +1,5 @@
-import { execFile } from 'node:child_process'
 import { splitZone } from './ip.ts'
+import { findProgram, runProgram } from './process.ts'
 
 /** Reads the device out of one answer of `ip -o route get`: `10.0.0.1 via 10.1.1.1 dev eth0 src 10.1.1.2 …`. */
 export function deviceInRoute(answer: string): string | undefined {
@@ -10,12 +10,15 @@ export function deviceInRoute(answer: string): string | undefined {
  * The device through which this host would reach an address now; undefined when there is no route or `ip` is missing.
  * It runs a program: ask at start, not while a takeover waits.
  */
-export function deviceTowards(address: string): Promise<string | undefined> {
+export async function deviceTowards(address: string): Promise<string | undefined> {
   const { host, zone } = splitZone(address)
-  if (zone !== undefined) return Promise.resolve(zone)
-  return new Promise((resolve) => {
-    execFile('ip', ['-o', 'route', 'get', host], { timeout: 2000 }, (error, answer) => {
-      resolve(error ? undefined : deviceInRoute(answer))
-    })
-  })
+  if (zone !== undefined) return zone
+  const file = findProgram('ip')
+  if (file === null) return undefined
+  try {
+    const { exitCode, stdout } = await runProgram({ file, args: ['-o', 'route', 'get', host], timeoutMs: 2000 })
+    return exitCode === 0 ? deviceInRoute(stdout) : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -1,5 +1,7 @@
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
+import { checkTrusted } from './trust.ts'
 
 const maxBytes = 65_536
 
@@ -10,6 +12,8 @@ const maxBytes = 65_536
  * @throws {HotStandbyError} `HS_KEY` saying what was found and what would be right.
  */
 export function readSecretFile(path: string): Uint8Array {
+  // The owner and the mode of the file itself are checked below, on what was opened.
+  checkTrusted('key file in', dirname(path), { code: 'HS_KEY' })
   let descriptor: number
   try {
     // O_NONBLOCK: a pipe put in the key's place must not hang the start.

@@ -8,6 +8,7 @@ import { type Logger, silentLogger } from '../roles/logger.ts'
 import { readOwnFile, replaceFile, replaceFileSync } from './durable-file.ts'
 import { lockDirectory } from './lock.ts'
 import { bootId } from './process.ts'
+import { distrust } from './trust.ts'
 
 /** What was written down about one resource. Plain data. */
 export type ResourceRecord = Readonly<Record<string, unknown>>
@@ -80,6 +81,8 @@ function prepareDirectory(path: string): void {
   if (stat.uid !== self) refuse(`belongs to user ${stat.uid}, not to user ${self}`)
   if (mode & 0o022)
     refuse(`has mode ${mode.toString(8).padStart(4, '0')}, others could change it; run chmod 700 ${path}`)
+  const above = distrust(path)
+  if (above !== undefined) refuse(above)
 }
 
 /** On a read-only file system `mkdir -p` of Node says that there is no such directory; this says where, and why not. */

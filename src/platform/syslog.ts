@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { appendFile } from 'node:fs/promises'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
 import type { Logger } from '../roles/logger.ts'
+import { appendPlain } from './durable-file.ts'
 import { type LogLevel, logLine, logText } from './log-line.ts'
 import { childOptions, findProgram } from './process.ts'
 
@@ -45,7 +45,7 @@ export function createFileLogger(
       const lines = waiting
       waiting = ''
       try {
-        await appendFile(path, lines, { mode: 0o640 })
+        await appendPlain(path, lines, 0o640)
         failing = false
       } catch (error) {
         if (!failing)

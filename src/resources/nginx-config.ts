@@ -62,7 +62,7 @@ export function under(directory: string, path: string): string {
   return path.startsWith('/') ? path : `${directory.replace(/\/$/, '')}/${path}`
 }
 
-const missingAddress = /bind\(\) to .* failed \(\d+: Cannot assign requested address\)/
+const missingAddress = /bind\(\) to \S+ failed \(\d+: Cannot assign requested address\)/
 
 /** Did nginx fail because an address is not on this host (now)? */
 export function lacksAddress(output: string): boolean {

@@ -20,7 +20,7 @@ interface OcfAction {
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, sec: 1000, '': 1000, m: 60_000, min: 60_000 }
 
 function timeMs(text: string | undefined): number | undefined {
-  const match = /^\s*(\d{1,7})\s*([a-z]*)\s*$/i.exec(text ?? '')
+  const match = /^\s*(\d{1,7})\s*([a-z]*)\s*$/i.exec((text ?? '').slice(0, 64))
   const unit = match ? unitMs[(match[2] as string).toLowerCase()] : undefined
   return match && unit !== undefined ? Number(match[1]) * unit : undefined
 }
@@ -36,7 +36,10 @@ function without(text: string, begin: string, end: string): string {
 /** Attributes of one tag. */
 function attributes(tag: string): Map<string, string> {
   const found = new Map<string, string>()
-  for (const [, name = '', double, single] of tag.matchAll(/([\w:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g)) {
+  // A name begins where none stands before it: otherwise a long word without '=' would be tried at each of its letters.
+  for (const [, name = '', double, single] of tag.matchAll(
+    /(?<![\w:-])([\w:-]{1,64})\s{0,8}=\s{0,8}(?:"([^"]*)"|'([^']*)')/g,
+  )) {
     const raw = double ?? single ?? ''
     found.set(
       name,

@@ -14,8 +14,8 @@ const atSession = 14
 const atSequence = 30
 const atBox = 38
 
-/** Bytes that authenticate a box: the shortest one holds nothing else. */
-const sealBytes = 16
+/** Bytes that authenticate a box, a code of 16 and a seal of 16: the shortest one holds nothing else. */
+const sealBytes = 32
 
 /** Bytes of a session's id. */
 export const sessionBytes = 16

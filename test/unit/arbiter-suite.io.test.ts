@@ -2,15 +2,16 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { icmpPing, pingGroup } from '../../src/index.ts'
+import { pingProgram } from '../../src/platform/icmp.ts'
 import { arbiterSuite } from '../../src/testing/index.ts'
 import { temporaryDirectory, writeScript } from '../support/agents.ts'
 
-// A `ping` of our own, found before the system's: it answers for an address while a file of that name is there.
+// A `ping` of our own in the place of the system's: it answers for an address while a file of that name is there.
 const directory = temporaryDirectory({ after })
-const path = process.env['PATH']
-process.env['PATH'] = `${directory}:${path}`
+const { find } = pingProgram
+pingProgram.find = () => join(directory, 'ping')
 after(() => {
-  process.env['PATH'] = path
+  pingProgram.find = find
 })
 writeScript(
   directory,

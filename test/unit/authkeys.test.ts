@@ -266,11 +266,14 @@ describe('the file of authkeys', () => {
     }
   })
 
-  it('is read with a warning where others may write it, as Heartbeat does', () => {
+  it('is refused where others may write it, although Heartbeat reads it: whoever can write it makes the keys', () => {
     for (const mode of [0o622, 0o602]) {
       const read = write(good, mode)
-      assert.ok(read.plugin)
-      assert.match(lines(read).join('\n'), /^warning .*others may write it/)
+      assert.equal(read.plugin, undefined)
+      assert.match(
+        lines(read).join('\n'),
+        /^error .* has mode 06[02]2, so that everybody could change it; run chmod go-w/,
+      )
     }
   })
 

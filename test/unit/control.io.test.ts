@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, lstatSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
@@ -261,5 +261,78 @@ describe('a client', () => {
     t.after(() => server.close())
     const client = await connectControl(path)
     await assert.rejects(client.standby('all'), failure(/the member has ended the connection/))
+  })
+})
+
+describe('a crowd at the control socket', () => {
+  it('gets every answer, one request of a client at a time, and the heart goes on', async (t) => {
+    const { one, two, path } = await controlled(t)
+    const late: string[] = []
+    two.on('peer:late', () => late.push('late'))
+    one.on('local:stall', () => late.push('stall'))
+    const request = (call: string, id: number) => `${JSON.stringify({ id, call })}\n`
+    const calls = ['status', 'why', 'record', 'events']
+    const clients = Array.from({ length: 8 }, (_, at) => {
+      const many = Array.from({ length: 40 }, (_none, id) => request(calls[(at + id) % 4] as string, id)).join('')
+      return new Promise<number[]>((resolve, reject) => {
+        let text = ''
+        const socket = connect(path, () => socket.write(many))
+        socket.setEncoding('utf8')
+        socket.on('data', (chunk) => {
+          text += chunk
+          if (!chunk.includes('"id":39,"result"')) return
+          const answers = text.split('\n').filter(Boolean)
+          resolve(
+            answers.map((line) => JSON.parse(line)).flatMap(({ id, result }) => (result === undefined ? [] : [id])),
+          )
+          socket.destroy()
+        })
+        socket.on('error', reject)
+      })
+    })
+    const inOrder = Array.from({ length: 40 }, (_, id) => id)
+    for (const answered of await Promise.all(clients)) assert.deepEqual(answered, inOrder)
+    assert.deepEqual(late, [])
+  })
+
+  it('of one client is told an event once, however often it subscribes', async (t) => {
+    const { one, path } = await controlled(t)
+    const socket = connect(path, () => socket.write('{"id":1,"call":"events"}\n'.repeat(50)))
+    let text = ''
+    socket.setEncoding('utf8').on('data', (chunk) => {
+      text += chunk
+    })
+    t.after(() => socket.destroy())
+    await until('the subscriptions are answered', () => text.split('\n').length > 50)
+    await one.stop()
+    await until('the end is told', () => text.includes('"name":"group:released"'))
+    assert.equal(text.split('"name":"group:released"').length - 1, 1)
+  })
+})
+
+describe('a control socket in a shared directory', () => {
+  const isRoot = process.getuid?.() === 0
+  const skip = isRoot ? false : 'needs root, to make files of another user'
+  const stranger = 1234
+
+  it('is neither served from nor asked in a directory of somebody else', { skip }, async (t) => {
+    const { one } = pairOf(t)
+    const shared = temporaryDirectory(t)
+    chmodSync(shared, 0o1777)
+    const directory = join(shared, 'planted')
+    mkdirSync(directory)
+    chownSync(directory, stranger, stranger)
+    const path = join(directory, 'one.sock')
+    await assert.rejects(serveControl(one, { path }), failure(/belongs to user 1234.*chown root/))
+    const impostor = createServer().listen(path)
+    t.after(() => impostor.close())
+    await until('the impostor listens', () => existsSync(path))
+    await assert.rejects(connectControl(path), failure(/belongs to user 1234, who could change it/))
+    chownSync(directory, 0, 0)
+    chownSync(path, stranger, stranger)
+    await assert.rejects(connectControl(path), failure(/it belongs to user 1234; only root and user 1234/))
+    chownSync(path, 0, 0)
+    chmodSync(directory, 0o777)
+    await assert.rejects(connectControl(path), failure(/mode 0777, so that everybody could change it.*chmod go-w/))
   })
 })

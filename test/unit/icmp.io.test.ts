@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { icmpPing } from '../../src/arbiters/icmp-ping.ts'
 import { pingGroup } from '../../src/arbiters/ping-group.ts'
+import { pingProgram } from '../../src/platform/icmp.ts'
 import type { Arbiter, ArbiterPlugin } from '../../src/roles/arbiter.ts'
 import { silentLogger } from '../../src/roles/logger.ts'
 
@@ -14,17 +15,17 @@ const opened: Arbiter[] = []
 /** Puts a shell script in the place of `ping` while `run` runs. */
 async function withPing(script: string | undefined, run: () => Promise<void>): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'hs-ping-'))
-  const path = process.env['PATH']
+  const { find } = pingProgram
   if (script !== undefined) {
     writeFileSync(join(directory, 'ping'), `#!/bin/sh\n${script}\n`)
     chmodSync(join(directory, 'ping'), 0o755)
   }
-  process.env['PATH'] = script === undefined ? directory : `${directory}:${path}`
+  pingProgram.find = () => join(directory, 'ping')
   try {
     await run()
   } finally {
     for (const arbiter of opened.splice(0)) await arbiter.close()
-    process.env['PATH'] = path
+    pingProgram.find = find
     rmSync(directory, { recursive: true })
   }
 }

@@ -216,7 +216,7 @@ test('an agent that is missing, open to others or no agent is refused', async (t
   const open = async (): Promise<void> => make(options).open?.()
   await assert.rejects(open(), { code: 'HS_HOST', message: /printed no metadata: "Usage: lab/ })
   chmodSync(join(directory, 'resource.d/test/lab'), 0o777)
-  await assert.rejects(open(), { code: 'HS_HOST', message: /whoever can write it/ })
+  await assert.rejects(open(), { code: 'HS_HOST', message: /everybody could change it; run chmod go-w/ })
   rmSync(join(directory, 'resource.d/test/lab'))
   await assert.rejects(open(), { code: 'HS_HOST', message: /resource\.d\/test\/lab: does not exist/ })
 })

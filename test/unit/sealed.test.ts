@@ -51,7 +51,12 @@ describe('sealed', () => {
       [hex(1).slice(2), /31 bytes after decoding.*at least 32/],
       ['00'.repeat(32), /repeats/],
       [new Uint8Array(31), /31 bytes/],
-      ['', /neither hexadecimal nor base64/],
+      ['', /neither hexadecimal nor random base64/],
+      // Each of them decodes to 32 bytes and more.
+      ['wearethefirmthatkeepsitskeysinthecellarbehindthedoor', /a phrase is not accepted/],
+      ['BehindTheDoorOfTheCellarThereIsTheKeyForTheClusterAA', /a phrase is not accepted/],
+      ['behind-the-door-of-cellar-7-there-is-another-key', /a phrase is not accepted/],
+      ['4815162342'.repeat(7), /a phrase is not accepted/],
     ]
     for (const [text, expected] of wrong) {
       assert.throws(
