@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs'
 import { inspectHaDir } from '../config/read-ha-dir.ts'
 import { Cluster, type ControlClient, connectControl, defaultControlPath, isHotStandbyError } from '../index.ts'
+import { libraryVersion } from '../platform/version.ts'
 import { type Arguments, readArguments, UsageError } from './arguments.ts'
 import { check } from './check.ts'
 import { keygen } from './keygen.ts'
@@ -77,8 +77,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0
   }
   if (args === 'version') {
-    const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-    print(`${(JSON.parse(text) as { version: string }).version}\n`)
+    print(`${libraryVersion()}\n`)
     return 0
   }
   return (commands[args.command] as (args: Arguments) => Promise<number> | number)(args)
