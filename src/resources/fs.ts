@@ -12,6 +12,7 @@ import { pollUntil } from '../platform/poll.ts'
 import { findProgram, lastLines, type RunResult, runProgram, signalProcess } from '../platform/process.ts'
 import { type Duration, durationMs } from '../roles/duration.ts'
 import { HotStandbyError } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type {
   OperationContext,
   ResourceAgent,
@@ -20,7 +21,7 @@ import type {
   ResourceStatus,
   ResourceTimes,
 } from '../roles/resource-agent.ts'
-import { optionError, type ResourceTimeOptions, resourceTimes } from './options.ts'
+import { optionError, type ResourceTimeOptions, resourceTimes, timeOptions } from './options.ts'
 
 /** Options of {@link fs}. */
 export interface FsOptions extends ResourceTimeOptions {
@@ -36,6 +37,13 @@ export interface FsOptions extends ResourceTimeOptions {
    * @defaultValue nobody is killed; the stop fails and names them
    */
   readonly killAfter?: Duration | undefined
+}
+
+const knownOptions: OptionTable<FsOptions> = {
+  ...timeOptions,
+  mountOptions: 'text',
+  check: 'any',
+  killAfter: 'any',
 }
 
 interface Setup {
@@ -73,6 +81,7 @@ const broken = ['shutdown', 'emergency_ro']
  * @throws {HotStandbyError} `HS_CONFIG` for a bad argument or option.
  */
 export function fs(device: string, directory: string, type: string, options: FsOptions = {}): ResourcePlugin {
+  checkOptionNames('fs', options, knownOptions)
   if (typeof device !== 'string' || !/^[^\s-][^\s]*$/.test(device))
     throw optionError('fs.device', `'${String(device)}' is no device; right is '/dev/…', 'UUID=…' or 'server:/path'`)
   if (typeof directory !== 'string' || !/^(?:\/(?!\.{1,2}(?:\/|$))[^/\s]+)+$/.test(directory))

@@ -2,6 +2,7 @@ import { pollUntil } from '../platform/poll.ts'
 import { lastLines, type RunResult, runProgram } from '../platform/process.ts'
 import { checkScript, mayRun } from '../platform/script-file.ts'
 import { HotStandbyError, type HotStandbyErrorCode } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type {
   OperationContext,
   ResourceAgent,
@@ -10,7 +11,7 @@ import type {
   ResourceStatus,
   ResourceTimes,
 } from '../roles/resource-agent.ts'
-import { optionError, type ResourceTimeOptions, resourceTimes } from './options.ts'
+import { optionError, type ResourceTimeOptions, resourceTimes, timeOptions } from './options.ts'
 
 /** Options of {@link script}. */
 export interface ScriptOptions extends ResourceTimeOptions {
@@ -23,6 +24,13 @@ export interface ScriptOptions extends ResourceTimeOptions {
   readonly dialect?: 'heartbeat' | 'lsb' | undefined
   /** Added to its environment, which is otherwise `PATH`, `LC_ALL`, what Heartbeat gives its scripts, and the group's epoch. */
   readonly env?: Readonly<Record<string, string>> | undefined
+}
+
+const knownOptions: OptionTable<ScriptOptions> = {
+  ...timeOptions,
+  args: 'texts',
+  dialect: 'any',
+  env: 'map',
 }
 
 /** The script's word for how it is. `unknown` proves nothing, neither a start nor a stop. */
@@ -66,6 +74,7 @@ const settleMs = 2000
  * @throws {HotStandbyError} `HS_CONFIG` for a path that is not absolute.
  */
 export function script(path: string, options: ScriptOptions = {}): ResourcePlugin {
+  checkOptionNames('script', options, knownOptions)
   if (typeof path !== 'string' || !path.startsWith('/'))
     throw optionError('script', `'${path}' is not an absolute path`)
   const args = [...(options.args ?? [])]
