@@ -1,6 +1,7 @@
 import { openLoggers } from '../config/logging.ts'
 import { type HaDir, inspectHaDir } from '../config/read-ha-dir.ts'
 import { printable } from '../control/protocol.ts'
+import { markRunning } from '../control/running.ts'
 import {
   Cluster,
   type ClusterOptions,
@@ -9,9 +10,10 @@ import {
   type Logger,
   serveControl,
 } from '../index.ts'
-import { notifySystemd } from '../platform/notify.ts'
+import { feedWatchdog, notifySystemd } from '../platform/notify.ts'
 import { messageOf } from '../roles/error.ts'
 import type { Arguments } from './arguments.ts'
+import { releaseSignals } from './early-signals.ts'
 import { eventLine, issueLine, print, say } from './output.ts'
 
 /** Options of the member that a command line means. */
@@ -58,11 +60,16 @@ async function serve(args: Arguments, options: ClusterOptions, logger: Logger): 
   }
   const reload = () => reloadFiles(args, cluster, logger)
   process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload)
+  releaseSignals()
+  let unmark = () => {}
+  let unwatch = () => {}
   try {
     await cluster.start()
     const control = await serveControl(cluster, { path: args.control })
     say(`${cluster.node} of ${cluster.name} runs; control socket ${control.path}`)
+    unmark = markRunning(args.dir, cluster.node, control.path)
     notifySystemd('READY=1')
+    unwatch = feedWatchdog(() => cluster.turn())
     const code = await end
     await control.close()
     return code
@@ -72,6 +79,8 @@ async function serve(args: Arguments, options: ClusterOptions, logger: Logger): 
     await cluster.stop().catch(() => {})
     throw error
   } finally {
+    unmark()
+    unwatch()
     process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload)
   }
 }

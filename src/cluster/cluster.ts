@@ -2,6 +2,7 @@ import { readHaDir } from '../config/read-ha-dir.ts'
 import type { CoreEvent } from '../core/events.ts'
 import type { Command, Scope } from '../core/types.ts'
 import { isoNow } from '../platform/clocks.ts'
+import { refuseOtherRuntimes } from '../platform/runtime.ts'
 import { type Duration, durationMs } from '../roles/duration.ts'
 import { HotStandbyError, type Issue, messageOf } from '../roles/error.ts'
 import { abortable } from './abortable.ts'
@@ -15,6 +16,7 @@ import { lineRefusal } from './open-link.ts'
 import type { ClusterOptions, GroupOptions } from './options.ts'
 import { type Resolved, resolveOptions } from './resolve.ts'
 import { type Snapshot, takeSnapshot } from './snapshot.ts'
+import { cannot } from './weak-methods.ts'
 
 /** Options of every call that takes a while. */
 export interface CallOptions {
@@ -142,6 +144,7 @@ export class Cluster implements AsyncDisposable {
     const signal = userSignal ? AbortSignal.any([userSignal, stopped]) : stopped
     try {
       signal.throwIfAborted()
+      refuseOtherRuntimes()
       const engine = new Engine(this.#resolved, {
         onEvent: (event) => this.#onEvent(event),
         onMessage: (payload) => this.#tell({ name: 'message', time: isoNow(), payload: { payload } }),
@@ -379,6 +382,11 @@ export class Cluster implements AsyncDisposable {
     return this.#emitter.events(name, options)
   }
 
+  /** @internal A turn of the core, now: false when none can be. While it stops in order, it lives as well. */
+  turn(): boolean {
+    return this.#engine?.loop?.turn() ?? false
+  }
+
   #running(): Engine {
     if (this.#life === 'running' && this.#engine) return this.#engine
     throw stateError(`the cluster is ${this.#life === 'new' ? 'not started' : this.#life}`)
@@ -436,15 +444,4 @@ export class Cluster implements AsyncDisposable {
     }
     void (this.#engine?.close() ?? Promise.resolve()).then(tell)
   }
-}
-
-const recorded =
-  'signs and does not tell whether a packet is played back: those of the present run of the peer are believed after a restart of this node; sealed() refuses them'
-
-/** What each signing method cannot keep out. */
-const cannot: Readonly<Record<string, string>> = {
-  crc: 'crc is no authentication: anybody on the network can speak as the peer',
-  md5: `md5 ${recorded}`,
-  sha1: `sha1 ${recorded}`,
-  sha256: `sha256 ${recorded}`,
 }

@@ -42,7 +42,7 @@ const knownOptions: OptionTable<CheckOptions> = {
   host: 'text',
   tcp: 'text',
   command: 'texts',
-  probe: 'function',
+  probe: 'any',
   interval: 'any',
   timeout: 'any',
   rise: 'any',

@@ -33,7 +33,10 @@ const rooms: Readonly<Record<string, Room>> = {
     imports: ['roles', 'core', 'wire', ...plugins, 'platform'],
     modules: ['eventemitter3', 'node:diagnostics_channel', 'node:events', 'node:os', 'node:zlib'],
   },
-  control: { imports: ['roles', 'types cluster'], modules: ['node:net', 'node:fs', 'node:path', 'node:os'] },
+  control: {
+    imports: ['roles', 'types cluster'],
+    modules: ['node:crypto', 'node:net', 'node:fs', 'node:path', 'node:os'],
+  },
   testing: {
     imports: ['roles', 'wire', 'core', 'liveness', 'cluster', 'authenticators', 'transports'],
     modules: [],
