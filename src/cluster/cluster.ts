@@ -11,6 +11,7 @@ import { GuardedEmitter, stateError } from './emitter.ts'
 import { cleanUp, Engine, refusalError } from './engine.ts'
 import type { ClusterEvents, NamedEvent } from './events.ts'
 import { type Explanation, explain } from './explain.ts'
+import { Failures, Warnings } from './failures.ts'
 import { refuseFixed } from './fixed-options.ts'
 import { lineRefusal } from './open-link.ts'
 import type { ClusterOptions, GroupOptions } from './options.ts'
@@ -59,6 +60,8 @@ interface Waiting {
  */
 export class Cluster implements AsyncDisposable {
   readonly #emitter: GuardedEmitter
+  readonly #failures = new Failures()
+  readonly #warnings = new Warnings()
   readonly #waiting = new Map<number, Waiting>()
   #options: ClusterOptions
   #resolved: Resolved
@@ -353,7 +356,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Everything this node knows, as plain frozen data. */
   snapshot(): Snapshot {
-    return takeSnapshot(this.#resolved, this.#life, this.#engine)
+    return takeSnapshot(this.#resolved, this.#life, this.#engine, this.#failures.list())
   }
 
   /** Hears an event; the returned function ends that. A listener that throws or rejects harms nobody. */
@@ -412,6 +415,9 @@ export class Cluster implements AsyncDisposable {
 
   #tell(event: NamedEvent): void {
     this.#log(levelOf(event), { event: event.name, ...event.payload }, describe(event))
+    this.#failures.note(event)
+    if (this.#options.logger === undefined && !this.#emitter.hears(event.name))
+      this.#warnings.tell(event, `${this.name}, ${this.node}: ${describe(event)}`)
     this.#emitter.emit({ cluster: this.name, node: this.node }, event)
   }
 

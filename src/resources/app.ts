@@ -62,7 +62,11 @@ const optional = ['prepare', 'announce', 'isolate', 'restore'] as const
  * const server = createServer((_request, response) => response.end('hello\n'))
  * const service = app({
  *   start: () => new Promise((resolve, reject) => server.once('error', reject).listen(8080, () => resolve())),
- *   stop: () => new Promise((resolve) => server.close(() => resolve())),
+ *   stop: () =>
+ *     new Promise((resolve) => {
+ *       server.close(() => resolve())
+ *       setTimeout(() => server.closeAllConnections(), 200).unref()
+ *     }),
  * })
  * ```
  * @throws {HotStandbyError} `HS_CONFIG` for a missing function or a bad name or time.
