@@ -1,23 +1,23 @@
 import { HotStandbyError, type Issue } from './error.ts'
 
-const kinds = {
-  text: ['a text', (value: unknown) => typeof value === 'string'],
-  number: ['a number', (value: unknown) => typeof value === 'number'],
-  boolean: ['true or false', (value: unknown) => typeof value === 'boolean'],
-  function: ['a function', (value: unknown) => typeof value === 'function'],
+/** What a value must be before anything else is asked of it. */
+export type OptionKind = 'text' | 'number' | 'boolean' | 'function' | 'texts' | 'map' | 'list' | 'any'
+
+const kinds: Readonly<Record<OptionKind, readonly [wanted: string, isRight: (value: unknown) => boolean]>> = {
+  text: ['a text', (value) => typeof value === 'string'],
+  number: ['a number', (value) => typeof value === 'number'],
+  boolean: ['true or false', (value) => typeof value === 'boolean'],
+  function: ['a function', (value) => typeof value === 'function'],
   texts: [
     'a list of texts',
-    (value: unknown) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
+    (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
   ],
   /** Names of the user's own with values. */
-  map: ['an object', (value: unknown) => isPlain(value)],
-  list: ['a list', (value: unknown) => Array.isArray(value)],
+  map: ['an object', (value) => isPlain(value)],
+  list: ['a list', (value) => Array.isArray(value)],
   /** Whoever takes the option says what is wrong with it. */
   any: ['anything', () => true],
-} as const
-
-/** What a value must be before anything else is asked of it. */
-export type OptionKind = keyof typeof kinds
+}
 
 /** Every option of a factory: one that is missing here does not compile. */
 export type OptionTable<Options> = { readonly [Name in keyof Options]-?: OptionKind }
