@@ -1,6 +1,6 @@
 // Compiles src into dist. Also npm's `prepare`: it runs before `npm pack` and when the package is installed from git.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, rmSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
@@ -15,16 +15,34 @@ function compiler() {
   }
 }
 
-const tsc = compiler()
-if (tsc === null) {
-  // `npm install --omit=dev` in a clone runs `prepare` without the compiler; what dist holds stays as it is.
-  console.log('build: typescript is not installed; dist is left as it is')
-} else {
-  rmSync(join(root, 'dist'), { recursive: true, force: true })
-  const args = [tsc, '-p', join(root, 'tsconfig.json'), '--noEmitOnError', '--emitDeclarationOnly']
-  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
-  process.exitCode = status ?? 1
-  if (status === 0) await bundle()
+const packageJson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+
+/**
+ * Packages that are loaded when they are first needed become part of the output, evaluated as late: no bundler of a user follows
+ * `createRequire`, and Node's loader of CommonJS takes memory. Their licences go with them.
+ */
+const taken = {
+  name: 'taken',
+  setup({ onLoad, onResolve }) {
+    const names = ['ini', 'tweetnacl']
+    const require = createRequire(import.meta.url)
+    const lazily = /createRequire\(import\.meta\.url\)\('([^']+)'\)/g
+    onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8')
+      if (text.search(lazily) < 0) return undefined
+      const contents = text.replace(lazily, "require('$1')").replace(/^import \{ createRequire \}.*$/m, '')
+      return { contents, loader: 'ts' }
+    })
+    onResolve({ filter: new RegExp(`^(?:${names.join('|')})$`) }, ({ path }) => ({ path: require.resolve(path) }))
+    // tweetnacl wants it for random numbers alone, which are taken elsewhere.
+    onResolve({ filter: /^crypto$/ }, ({ path }) => ({ path, namespace: 'none' }))
+    onLoad({ filter: /.*/, namespace: 'none' }, () => ({ contents: 'module.exports = {}' }))
+    onLoad({ filter: new RegExp(`node_modules[\\\\/](?:${names.join('|')})[\\\\/].*\\.js$`) }, ({ path }) => {
+      const [, folder, name] = /^(.*node_modules[\\/](\w+))[\\/]/.exec(path)
+      const licence = readFileSync(join(folder, 'LICENSE'), 'utf8').trim()
+      return { contents: `/*! ${name}\n${licence}\n*/\n${readFileSync(path, 'utf8')}`, loader: 'js' }
+    })
+  },
 }
 
 /**
@@ -41,6 +59,9 @@ async function bundle() {
     bundle: true,
     splitting: true,
     packages: 'external',
+    plugins: [taken],
+    // A bundle of the user's has no package.json beside it.
+    define: { HOT_STANDBY_VERSION: JSON.stringify(packageJson.version) },
     platform: 'node',
     format: 'esm',
     target: 'node20.19',
@@ -51,7 +72,21 @@ async function bundle() {
     sourcesContent: false,
     minifyWhitespace: true,
     minifySyntax: true,
+    // Node prints the line of an uncaught error before its sentence.
+    lineLimit: 160,
     logLevel: 'warning',
   })
   chmodSync(join(root, 'dist/cli/main.js'), 0o755)
+}
+
+const tsc = compiler()
+if (tsc === null) {
+  // `npm install --omit=dev` in a clone runs `prepare` without the compiler; what dist holds stays as it is.
+  console.log('build: typescript is not installed; dist is left as it is')
+} else {
+  rmSync(join(root, 'dist'), { recursive: true, force: true })
+  const args = [tsc, '-p', join(root, 'tsconfig.json'), '--noEmitOnError', '--emitDeclarationOnly']
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  process.exitCode = status ?? 1
+  if (status === 0) await bundle()
 }

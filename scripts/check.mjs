@@ -47,7 +47,7 @@ for (const name of chosen) {
   const startMs = performance.now()
   let problem = null
   try {
-    checks[name]()
+    await checks[name]()
   } catch (error) {
     problem = error.message
     failed.push(name)

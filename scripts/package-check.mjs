@@ -1,4 +1,5 @@
 // Checks the package as a user gets it: packed, installed in an empty folder, compiled against, imported, required, run.
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -37,6 +38,27 @@ function tryThirdPartyAgent(user, node) {
   node(['--test', 'out/link.test.js'], { cwd: folder })
 }
 
+/** An application that is bundled by somebody who ships one file: it runs in a folder where nothing is installed. */
+async function tryBundles(user, scratch, node) {
+  const { build } = await import('esbuild')
+  const entry = join(user, 'bundled.mjs')
+  writeFileSync(entry, readFileSync(join(root, 'test/package/bundled.mjs')))
+  for (const [format, name] of Object.entries({ esm: 'bundle.mjs', cjs: 'bundle.cjs' })) {
+    const folder = join(scratch, `bundle-${format}`)
+    const outfile = join(folder, name)
+    await build({ entryPoints: [entry], outfile, format, bundle: true, platform: 'node', logLevel: 'error' })
+    node([outfile], { cwd: folder })
+  }
+}
+
+/** A mistake of the configuration that nobody catches: what is printed is the sentence, and not the packed code around it. */
+function tryUncaught(user) {
+  const code = "import { deadtime, Cluster } from 'hot-standby'; new Cluster({ name: 7, liveness: deadtime() })"
+  const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { cwd: user, encoding: 'utf8' })
+  if (!/HotStandbyError/.test(stderr) || stderr.length > 5000)
+    throw new Error(`an uncaught error prints ${stderr.length} characters: ${stderr.slice(0, 300)}`)
+}
+
 const load = (how) => `
   const names = (module) => Object.keys(module).join(' ')
   const [all, testing] = ${how}
@@ -46,7 +68,7 @@ const load = (how) => `
 `
 
 /** Runs the checks through `run(command, args, options)`, which throws when a program fails. */
-export function checkPackage(run) {
+export async function checkPackage(run) {
   const node = (args, options) => run(process.execPath, args, options)
   const scratch = mkdtempSync(join(tmpdir(), 'hot-standby-package-'))
   try {
@@ -80,6 +102,8 @@ export function checkPackage(run) {
     node(['--input-type=module', '-e', head + imports], { cwd: user })
     run(join(user, 'node_modules/.bin/hot-standby'), ['--help'], { cwd: user })
     tryThirdPartyAgent(user, node)
+    tryUncaught(user)
+    await tryBundles(user, scratch, node)
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }

@@ -11,6 +11,7 @@ export { type CallOptions, Cluster, maxPayloadBytes } from './cluster/cluster.ts
 export { describe } from './cluster/describe.ts'
 export type { ClusterEvents, MessageEvent, NamedEvent } from './cluster/events.ts'
 export { type Explanation, explain, timelineLines } from './cluster/explain.ts'
+export type { Failure } from './cluster/failures.ts'
 export type {
   ClusterOptions,
   FlightRecorderOptions,

@@ -4,6 +4,7 @@ import { canonicalAddress, ipFamily, isLinkLocal, isMulticast, isUnspecified, wi
 import type { ArbiterPlugin } from '../roles/arbiter.ts'
 import { type Duration, durationMs } from '../roles/duration.ts'
 import { configurationError } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 
 /** Options of {@link icmpPing}. */
 export interface IcmpPingOptions {
@@ -13,6 +14,12 @@ export interface IcmpPingOptions {
   readonly deadping?: Duration | undefined
   /** Device to ask through. @defaultValue as the routes say */
   readonly device?: string | undefined
+}
+
+const knownOptions: OptionTable<IcmpPingOptions> = {
+  name: 'text',
+  deadping: 'any',
+  device: 'any',
 }
 
 /**
@@ -30,6 +37,7 @@ export interface IcmpPingOptions {
  * ```
  */
 export function icmpPing(address: string, options: IcmpPingOptions = {}): ArbiterPlugin {
+  checkOptionNames('icmpPing', options, knownOptions)
   const { name = address, deadping, device } = options
   const target = pingableAddress(address, 'address', device)
   return {

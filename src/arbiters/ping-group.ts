@@ -2,12 +2,17 @@ import { Pinger } from '../platform/icmp.ts'
 import type { Arbiter, ArbiterContext, ArbiterPlugin } from '../roles/arbiter.ts'
 import { type Duration, durationMs } from '../roles/duration.ts'
 import { configurationError } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import { pingableAddress } from './icmp-ping.ts'
 
 /** Options of {@link pingGroup}. */
 export interface PingGroupOptions {
   /** Silence of all members after which the group counts as unreachable. @defaultValue the pair's `deadping` */
   readonly deadping?: Duration | undefined
+}
+
+const knownOptions: OptionTable<PingGroupOptions> = {
+  deadping: 'any',
 }
 
 /**
@@ -25,6 +30,7 @@ export interface PingGroupOptions {
  * ```
  */
 export function pingGroup(name: string, addresses: readonly string[], options: PingGroupOptions = {}): ArbiterPlugin {
+  checkOptionNames('pingGroup', options, knownOptions)
   if (addresses.length === 0) {
     const message = `the ping group '${name}' has no addresses; name at least one`
     throw configurationError([{ where: 'addresses', message, severity: 'error' }])

@@ -1,10 +1,15 @@
 import type { Authenticator, SigningPlugin } from '../roles/authenticator.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import { ringOfOne } from './ring-of-one.ts'
 
 /** Options of {@link crc}. */
 export interface CrcOptions {
   /** Index of the key, 0–15, as in authkeys. @defaultValue 1 */
   readonly id?: number | undefined
+}
+
+const knownOptions: OptionTable<CrcOptions> = {
+  id: 'any',
 }
 
 const polynomial = 0x04c11db7
@@ -36,5 +41,6 @@ const authenticator: Authenticator = {
  * @throws {HotStandbyError} `HS_CONFIG` for an id outside 0–15.
  */
 export function crc(options: CrcOptions = {}): SigningPlugin {
+  checkOptionNames('crc', options, knownOptions)
   return ringOfOne({ id: options.id ?? 1, method: 'crc', protects: 'signing', create: () => authenticator })
 }

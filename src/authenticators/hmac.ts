@@ -1,6 +1,7 @@
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto'
 import type { Authenticator, SigningPlugin } from '../roles/authenticator.ts'
 import { configurationError, HotStandbyError, type Issue } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import { idIssues, ringOfOne } from './ring-of-one.ts'
 
 /** Options of {@link md5}, {@link sha1} and {@link sha256}: the key itself, or the file that holds it. */
@@ -11,6 +12,12 @@ export interface HmacOptions {
   readonly key?: string | Uint8Array | undefined
   /** File that holds the key, without its last line end; nobody else may read it. Read at start and at every reload. */
   readonly keyFile?: string | undefined
+}
+
+const knownOptions: OptionTable<HmacOptions> = {
+  id: 'any',
+  key: 'any',
+  keyFile: 'text',
 }
 
 type Method = 'md5' | 'sha1' | 'sha256'
@@ -63,6 +70,7 @@ function create(method: Method, key: Uint8Array | undefined): Authenticator {
  * @throws {HotStandbyError} `HS_CONFIG` unless there is exactly one of `key` and `keyFile`, for a wrong id and for a weak key.
  */
 export function hmac(method: Method, options: HmacOptions): SigningPlugin {
+  checkOptionNames(method, options, knownOptions)
   const { id = 1, key, keyFile } = options
   const issues: Issue[] = idIssues(id)
   const refuse = (message: string): void => {

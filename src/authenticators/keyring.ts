@@ -11,6 +11,7 @@ import type {
 } from '../roles/authenticator.ts'
 import { configurationError, HotStandbyError, type Issue, isHotStandbyError, messageOf } from '../roles/error.ts'
 import type { KeyRefusal, KeyRefused, KeyRing, SealingRing, SigningRing } from '../roles/key-ring.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import { idIssues } from './ring-of-one.ts'
 
 /** Options of {@link keyring}. */
@@ -19,6 +20,11 @@ export interface KeyringOptions<Spec extends KeySpec = KeySpec> {
   readonly active: number
   /** The keys that are accepted, each made by `sealed`, or each by one of `sha256`, `sha1`, `md5`, `crc`, with its own id. */
   readonly keys: readonly AuthenticatorPlugin<Spec>[]
+}
+
+const knownOptions: OptionTable<KeyringOptions> = {
+  active: 'number',
+  keys: 'list',
 }
 
 function checkIds(ids: readonly number[], active: number, more: readonly Issue[] = []): void {
@@ -48,6 +54,7 @@ export function mixIssues(keys: AuthenticatorPlugin['keys']): Issue[] {
  * @throws {HotStandbyError} `HS_CONFIG` for an id that is used twice, missing or outside 0–15, and for `sealed` keys beside others.
  */
 export function keyring<Spec extends KeySpec>(options: KeyringOptions<Spec>): AuthenticatorPlugin<Spec> {
+  checkOptionNames('keyring', options, knownOptions)
   const keys = options.keys.flatMap((plugin) => plugin.keys)
   checkIds(
     keys.map(({ id }) => id),

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import type nacl from 'tweetnacl'
 import type { KeyScope, Sealer, SealingPlugin } from '../roles/authenticator.ts'
 import { configurationError, HotStandbyError, type Issue } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import { idIssues, ringOfOne } from './ring-of-one.ts'
 
 /** Options of {@link sealed}: the key itself, or the file that holds it. */
@@ -13,6 +14,12 @@ export interface SealedOptions {
   readonly key?: string | Uint8Array | undefined
   /** File that holds that text, as `hot-standby keygen FILE` writes it. Read at start and at every reload. */
   readonly keyFile?: string | undefined
+}
+
+const knownOptions: OptionTable<SealedOptions> = {
+  id: 'any',
+  key: 'any',
+  keyFile: 'text',
 }
 
 /** Fewest bytes of a key, and how many different ones among them. */
@@ -134,6 +141,7 @@ function create(id: number, key: Uint8Array, { cluster, self, peer }: KeyScope):
  * @throws {HotStandbyError} `HS_CONFIG` unless there is exactly one of `key` and `keyFile`, for a wrong id, and for a weak key.
  */
 export function sealed(options: SealedOptions): SealingPlugin {
+  checkOptionNames('sealed', options, knownOptions)
   const { id = 1, key, keyFile } = options
   const issues: Issue[] = idIssues(id)
   const refuse = (message: string): void => {

@@ -41,7 +41,7 @@ export function statusText(found: Snapshot): string {
         group.name,
         group.servedBy ?? 'nobody known',
         group.maintenance ? `${group.state}, MAINTENANCE` : group.state,
-        peer.groups[group.name]?.state ?? '-',
+        atThePeer(peer, group.name),
         String(group.epoch),
         group.preferred,
         group.reason,
@@ -63,6 +63,19 @@ export function statusText(found: Snapshot): string {
       ]),
     ),
   ]
+  if (snapshot.failures.length > 0)
+    lines.push(
+      '',
+      table(
+        ['failed last', 'when', 'next try', 'because'],
+        snapshot.failures.map(({ group, resource, time, nextTry, reason }) => [
+          resource === undefined ? group : `${group}: ${resource}`,
+          time,
+          nextTry ?? '-',
+          reason,
+        ]),
+      ),
+    )
   lines.push('', ...qualityLines(snapshot.quality))
   if (snapshot.targets.length > 0)
     lines.push(
@@ -73,6 +86,13 @@ export function statusText(found: Snapshot): string {
       ),
     )
   return `${lines.join('\n')}\n`
+}
+
+/** The peer's state of a group; what a dead or departed peer said is called its last word, with its age. */
+function atThePeer({ groups, lastWordAgeMs }: Snapshot['peer'], group: string): string {
+  const state = groups[group]?.state
+  if (state === undefined) return '-'
+  return lastWordAgeMs === null ? state : `last word '${state}', ${(lastWordAgeMs / 1000).toFixed(1)} s ago`
 }
 
 /** How well the peer is judged, in two lines. */

@@ -1,6 +1,7 @@
 import { openLoggers } from '../config/logging.ts'
 import { type HaDir, inspectHaDir } from '../config/read-ha-dir.ts'
 import { withoutPayload } from '../control/protocol.ts'
+import { markRunning } from '../control/running.ts'
 import {
   Cluster,
   type ClusterOptions,
@@ -9,10 +10,11 @@ import {
   type Logger,
   serveControl,
 } from '../index.ts'
-import { notifySystemd } from '../platform/notify.ts'
+import { feedWatchdog, notifySystemd } from '../platform/notify.ts'
 import { messageOf } from '../roles/error.ts'
 import { printableJson } from '../roles/printable.ts'
 import type { Arguments } from './arguments.ts'
+import { releaseSignals } from './early-signals.ts'
 import { runFatalAction } from './fatal.ts'
 import { eventLine, issueLine, print, say } from './output.ts'
 
@@ -64,11 +66,16 @@ async function serve(args: Arguments, options: ClusterOptions, logger: Logger, o
   }
   const reload = () => reloadFiles(args, cluster, logger)
   process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload)
+  releaseSignals()
+  let unmark = () => {}
+  let unwatch = () => {}
   try {
     await cluster.start()
     const control = await serveControl(cluster, { path: args.control })
     say(`${cluster.node} of ${cluster.name} runs; control socket ${control.path}`)
+    unmark = markRunning(args.dir, cluster.node, control.path)
     notifySystemd('READY=1')
+    unwatch = feedWatchdog(() => cluster.turn())
     const code = await end
     await control.close()
     return code
@@ -78,6 +85,8 @@ async function serve(args: Arguments, options: ClusterOptions, logger: Logger, o
     await cluster.stop().catch(() => {})
     throw error
   } finally {
+    unmark()
+    unwatch()
     process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload)
   }
 }

@@ -4,34 +4,35 @@ import { deadtime } from '../liveness/deadtime.ts'
 import { durationMs } from '../roles/duration.ts'
 import type { HotStandbyError, Issue } from '../roles/error.ts'
 import type { LivenessPlugin } from '../roles/liveness-detector.ts'
+import { type OptionTable, optionIssues, shownValue, unknownOption } from '../roles/option-table.ts'
 import { budgetIssue, lineBudget } from './line-budget.ts'
-import type { ClusterOptions } from './options.ts'
+import type { ClusterOptions, GroupOptions, HeartbeatOptions, RespawnOptions } from './options.ts'
 
 /** Takes one problem; `where` is the option's path. */
 export type Report = (where: string, message: string, severity?: Issue['severity']) => void
 
-/** Every name, so that a misspelt option is told instead of being ignored. */
-const knownOptions: Readonly<Record<keyof ClusterOptions, true>> = {
-  name: true,
-  nodes: true,
-  node: true,
-  transports: true,
-  authenticator: true,
-  liveness: true,
-  arbiters: true,
-  groups: true,
-  autoFailback: true,
-  onIsolated: true,
-  deadping: true,
-  restarts: true,
-  restartWindow: true,
-  holdDown: true,
-  stateDirectory: true,
-  heartbeat: true,
-  respawn: true,
-  recorder: true,
-  logger: true,
-  onFatal: true,
+/** Every name, so that a misspelt option is told instead of being ignored; what each may be is asked below. */
+const knownOptions: OptionTable<ClusterOptions> = {
+  name: 'any',
+  nodes: 'any',
+  node: 'any',
+  transports: 'any',
+  authenticator: 'any',
+  liveness: 'any',
+  arbiters: 'any',
+  groups: 'any',
+  autoFailback: 'any',
+  onIsolated: 'any',
+  deadping: 'any',
+  restarts: 'any',
+  restartWindow: 'any',
+  holdDown: 'any',
+  stateDirectory: 'any',
+  heartbeat: 'any',
+  respawn: 'any',
+  recorder: 'any',
+  logger: 'any',
+  onFatal: 'any',
 }
 
 /** What makes a plug-in of each kind. */
@@ -44,15 +45,6 @@ const makers = {
 } as const
 
 const logLevels = ['debug', 'info', 'warn', 'error'] as const
-
-/** A value as it is shown in a message. */
-function shown(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`
-  if (value === undefined || value === null) return String(value)
-  if (typeof value === 'function') return 'a function'
-  if (Array.isArray(value)) return 'a list'
-  return typeof value === 'object' ? 'an object' : `${typeof value} ${String(value)}`
-}
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
 
@@ -69,12 +61,12 @@ export function checkOptions(options: unknown, issue: Report): options is Cluste
     issue(where, message, severity)
   }
   if (!isObject(options)) {
-    report('options', `${shown(options)} is no object of options`)
+    report('options', `${shownValue(options)} is no object of options`)
     return false
   }
   checkNames(options, knownOptions, '', report)
   if (!isName(options['name'], /^[A-Za-z0-9._-]{1,64}$/))
-    report('name', `${shown(options['name'])} is no name: 1 to 64 letters, digits, '.', '_' or '-'`)
+    report('name', `${shownValue(options['name'])} is no name: 1 to 64 letters, digits, '.', '_' or '-'`)
   const nodes = checkNodes(options['nodes'], report)
   checkNode(options['node'], nodes, report)
   checkTransports(options['transports'], nodes, report)
@@ -84,6 +76,7 @@ export function checkOptions(options: unknown, issue: Report): options is Cluste
   checkGroups(options['groups'], nodes, report)
   checkRespawn(options['respawn'], report)
   checkPlainOptions(options, report)
+  checkHeartbeat(options['heartbeat'], report)
   checkRecorder(options, report)
   checkDeadping(options, report)
   // What a slow line must carry is known only of options that are otherwise right.
@@ -101,12 +94,8 @@ function checkSlowLines(options: ClusterOptions, report: Report): void {
 }
 
 function checkNames(value: object, known: object, prefix: string, report: Report): void {
-  for (const key of Object.keys(value)) {
-    if (Object.hasOwn(known, key)) continue
-    const meant = Object.keys(known).find((name) => name.toLowerCase() === key.toLowerCase().replaceAll(/[_-]/g, ''))
-    const right = meant === undefined ? `there are: ${Object.keys(known).join(', ')}` : `'${meant}' is meant?`
-    report(`${prefix}${key}`, `there is no such option; ${right}`)
-  }
+  for (const key of Object.keys(value))
+    if (!Object.hasOwn(known, key)) report(`${prefix}${key}`, unknownOption(key, Object.keys(known)))
 }
 
 /** Reports a value that is no plug-in of a kind. */
@@ -115,7 +104,7 @@ function isPlugin(value: unknown, kind: keyof typeof makers, where: string, repo
   const found =
     typeof value === 'function'
       ? 'found a function: call it'
-      : `found ${shown(isObject(value) ? value['kind'] : value)}`
+      : `found ${shownValue(isObject(value) ? value['kind'] : value)}`
   report(
     where,
     `${kind === 'authenticator' || kind === 'arbiter' ? 'an' : 'a'} ${kind} is made by ${makers[kind]}; ${found}`,
@@ -126,14 +115,14 @@ function isPlugin(value: unknown, kind: keyof typeof makers, where: string, repo
 /** Answers the names where they are two good ones. */
 function checkNodes(nodes: unknown, report: Report): readonly string[] | undefined {
   if (!Array.isArray(nodes) || nodes.length !== 2) {
-    const found = Array.isArray(nodes) ? `${nodes.length} given` : `found ${shown(nodes)}`
+    const found = Array.isArray(nodes) ? `${nodes.length} given` : `found ${shownValue(nodes)}`
     report('nodes', `a pair has exactly two nodes; ${found}`)
     return undefined
   }
   const bad = nodes.map((name) => !isName(name, /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/))
   for (const [index, name] of nodes.entries())
     if (bad[index])
-      report(`nodes[${index}]`, `${shown(name)} is no node name: letters, digits, '.', '_' and '-', at most 64`)
+      report(`nodes[${index}]`, `${shownValue(name)} is no node name: letters, digits, '.', '_' and '-', at most 64`)
   if (bad.includes(true)) return undefined
   if (nodes[0].toLowerCase() === nodes[1].toLowerCase())
     report('nodes', `both are named '${nodes[0]}'; the names tell them apart`)
@@ -141,7 +130,7 @@ function checkNodes(nodes: unknown, report: Report): readonly string[] | undefin
 }
 
 function checkNode(node: unknown, nodes: readonly string[] | undefined, report: Report): void {
-  if (node !== undefined && typeof node !== 'string') return report('node', `${shown(node)} is no node name`)
+  if (node !== undefined && typeof node !== 'string') return report('node', `${shownValue(node)} is no node name`)
   const wanted = (node ?? hostname()).toLowerCase()
   if (!nodes || nodes.some((name) => name.toLowerCase() === wanted)) return
   const names = nodes.join(', ')
@@ -155,7 +144,7 @@ function checkNode(node: unknown, nodes: readonly string[] | undefined, report: 
 
 function checkTransports(transports: unknown, nodes: readonly string[] | undefined, report: Report): void {
   if (!Array.isArray(transports) || transports.length === 0)
-    return report('transports', `found ${shown(transports)}; a pair needs a list of at least one link, better two`)
+    return report('transports', `found ${shownValue(transports)}; a pair needs a list of at least one link, better two`)
   for (const [index, transport] of transports.entries()) {
     const where = `transports[${index}]`
     if (!isPlugin(transport, 'transport', where, report)) continue
@@ -183,7 +172,7 @@ function checkLiveness(liveness: unknown, report: Report): void {
 
 function checkArbiters(arbiters: unknown, report: Report): void {
   if (arbiters === undefined) return
-  if (!Array.isArray(arbiters)) return report('arbiters', `${shown(arbiters)} is no list`)
+  if (!Array.isArray(arbiters)) return report('arbiters', `${shownValue(arbiters)} is no list`)
   const targets = new Set<string>()
   for (const [index, arbiter] of arbiters.entries()) {
     if (!isPlugin(arbiter, 'arbiter', `arbiters[${index}]`, report)) continue
@@ -192,45 +181,46 @@ function checkArbiters(arbiters: unknown, report: Report): void {
   }
 }
 
-const knownOfGroup = {
-  name: true,
-  preferred: true,
-  key: true,
-  resources: true,
-  handover: true,
-  restarts: true,
-  restartWindow: true,
-  holdDown: true,
+const knownOfGroup: OptionTable<GroupOptions> = {
+  name: 'any',
+  preferred: 'any',
+  key: 'any',
+  resources: 'any',
+  handover: 'any',
+  restarts: 'any',
+  restartWindow: 'any',
+  holdDown: 'any',
 }
+const knownOfRespawn: OptionTable<RespawnOptions> = { user: 'any', command: 'any', args: 'any', env: 'map' }
 const handovers: readonly unknown[] = [undefined, 'break-before-make', 'make-before-break']
 
 function checkGroups(groups: unknown, nodes: readonly string[] | undefined, report: Report): void {
   if (!Array.isArray(groups) || groups.length === 0)
-    return report('groups', `found ${shown(groups)}; a pair serves a list of at least one group`)
+    return report('groups', `found ${shownValue(groups)}; a pair serves a list of at least one group`)
   const names = new Set<unknown>()
   const resources = new Set<string>()
   for (const [index, group] of groups.entries()) {
     const where = `groups[${index}]`
     if (!isObject(group)) {
-      report(where, `${shown(group)} is no group; write { name, preferred, resources }`)
+      report(where, `${shownValue(group)} is no group; write { name, preferred, resources }`)
       continue
     }
     checkNames(group, knownOfGroup, `${where}.`, report)
     const { name, preferred, key, resources: own, handover } = group
     checkFailureOptions(group, `${where}.`, report)
     if (!handovers.includes(handover))
-      report(`${where}.handover`, `${shown(handover)} is neither 'break-before-make' nor 'make-before-break'`)
+      report(`${where}.handover`, `${shownValue(handover)} is neither 'break-before-make' nor 'make-before-break'`)
     // The name travels as a word of the `hsgrp` field.
     if (!isName(name, /^[A-Za-z0-9._/-]{1,64}$/))
-      report(`${where}.name`, `${shown(name)} is no name: 1 to 64 letters, digits, '.', '_', '-' or '/'`)
-    if (names.has(name)) report(`${where}.name`, `${shown(name)} is used twice`)
+      report(`${where}.name`, `${shownValue(name)} is no name: 1 to 64 letters, digits, '.', '_', '-' or '/'`)
+    if (names.has(name)) report(`${where}.name`, `${shownValue(name)} is used twice`)
     names.add(name)
     if (nodes && !nodes.includes(preferred as string))
-      report(`${where}.preferred`, `${shown(preferred)} is none of the nodes (${nodes.join(', ')})`)
+      report(`${where}.preferred`, `${shownValue(preferred)} is none of the nodes (${nodes.join(', ')})`)
     if (key !== undefined && !isName(key, /^[!-~]{1,1024}$/))
-      report(`${where}.key`, `${shown(key)} is no key: the first word of a line in haresources, without blanks`)
+      report(`${where}.key`, `${shownValue(key)} is no key: the first word of a line in haresources, without blanks`)
     if (!Array.isArray(own) || own.length === 0) {
-      report(`${where}.resources`, `found ${shown(own)}; a group is a list of at least one resource`)
+      report(`${where}.resources`, `found ${shownValue(own)}; a group is a list of at least one resource`)
       continue
     }
     for (const [position, resource] of own.entries()) {
@@ -252,20 +242,37 @@ function checkFailureOptions(options: Record<string, unknown>, prefix: string, r
   const { restarts } = options
   for (const name of ['restartWindow', 'holdDown'] as const) readDuration(options[name], `${prefix}${name}`, report)
   if (restarts !== undefined && !(Number.isInteger(restarts) && (restarts as number) >= 0))
-    report(`${prefix}restarts`, `${shown(restarts)} is no whole number from 0 on`)
+    report(`${prefix}restarts`, `${shownValue(restarts)} is no whole number from 0 on`)
 }
 
 function checkRespawn(respawn: unknown, report: Report): void {
   if (respawn === undefined) return
-  if (!Array.isArray(respawn)) return report('respawn', `${shown(respawn)} is no list`)
+  if (!Array.isArray(respawn)) return report('respawn', `${shownValue(respawn)} is no list`)
   for (const [index, program] of respawn.entries()) {
     const where = `respawn[${index}]`
+    if (isObject(program))
+      for (const issue of optionIssues(where, program, knownOfRespawn)) report(issue.where, issue.message)
     const { command, args, user } = isObject(program) ? program : {}
     if (typeof command !== 'string' || !command.startsWith('/'))
-      report(`${where}.command`, `${shown(command)} is no absolute path of a program`)
+      report(`${where}.command`, `${shownValue(command)} is no absolute path of a program`)
     if (!Array.isArray(args) || args.some((arg) => typeof arg !== 'string'))
-      report(`${where}.args`, `found ${shown(args)}; a list of strings is needed, empty perhaps`)
-    if (user !== undefined && typeof user !== 'string') report(`${where}.user`, `${shown(user)} is no user name`)
+      report(`${where}.args`, `found ${shownValue(args)}; a list of strings is needed, empty perhaps`)
+    if (user !== undefined && typeof user !== 'string') report(`${where}.user`, `${shownValue(user)} is no user name`)
+  }
+}
+
+const knownOfHeartbeat: OptionTable<HeartbeatOptions> = { directory: 'text', generationFrom: 'any', uuidFrom: 'any' }
+const heartbeatWords = { generationFrom: ['file', 'time'], uuidFrom: ['file', 'nodename'] } as const
+
+function checkHeartbeat(heartbeat: unknown, report: Report): void {
+  if (heartbeat === undefined) return
+  for (const issue of optionIssues('heartbeat', heartbeat, knownOfHeartbeat)) report(issue.where, issue.message)
+  if (!isObject(heartbeat)) return
+  if (heartbeat['directory'] === undefined) report('heartbeat.directory', 'the directory of the daemon is missing')
+  for (const [name, words] of Object.entries(heartbeatWords)) {
+    const value = heartbeat[name]
+    if (value !== undefined && !(words as readonly unknown[]).includes(value))
+      report(`heartbeat.${name}`, `${shownValue(value)} is neither '${words.join("' nor '")}'`)
   }
 }
 
@@ -274,33 +281,33 @@ const recorderNumbers = { memoryBytes: 65_536, keepChanges: 0, maxBytes: 65_536,
 
 function checkRecorder({ recorder }: Record<string, unknown>, report: Report): void {
   if (recorder === undefined) return
-  if (!isObject(recorder)) return report('recorder', `${shown(recorder)} is no object of options`)
+  if (!isObject(recorder)) return report('recorder', `${shownValue(recorder)} is no object of options`)
   checkNames(recorder, { ...recorderNumbers, file: true }, 'recorder.', report)
   for (const [name, least] of Object.entries(recorderNumbers)) {
     const value = recorder[name]
     const fits = Number.isSafeInteger(value) && (value as number) >= least
     const off = name === 'memoryBytes' && value === 0
     if (value !== undefined && !fits && !off)
-      report(`recorder.${name}`, `${shown(value)} is no whole number of at least ${least}`)
+      report(`recorder.${name}`, `${shownValue(value)} is no whole number of at least ${least}`)
   }
   const { file } = recorder
   if (file !== undefined && !(typeof file === 'string' && file.startsWith('/')))
-    report('recorder.file', `${shown(file)} is no absolute path`)
+    report('recorder.file', `${shownValue(file)} is no absolute path`)
 }
 
 function checkPlainOptions(options: Record<string, unknown>, report: Report): void {
   const { autoFailback, onIsolated, stateDirectory, logger, onFatal } = options
   checkFailureOptions(options, '', report)
   if (autoFailback !== undefined && typeof autoFailback !== 'boolean' && autoFailback !== 'legacy')
-    report('autoFailback', `${shown(autoFailback)} is neither true nor false nor 'legacy'`)
+    report('autoFailback', `${shownValue(autoFailback)} is neither true nor false nor 'legacy'`)
   if (onIsolated !== undefined && onIsolated !== 'stop' && onIsolated !== 'continue')
-    report('onIsolated', `${shown(onIsolated)} is neither 'stop' nor 'continue'`)
+    report('onIsolated', `${shownValue(onIsolated)} is neither 'stop' nor 'continue'`)
   if (stateDirectory !== undefined && !(typeof stateDirectory === 'string' && stateDirectory.startsWith('/')))
-    report('stateDirectory', `${shown(stateDirectory)} is no absolute path`)
+    report('stateDirectory', `${shownValue(stateDirectory)} is no absolute path`)
   const lacking = logLevels.filter((level) => typeof (logger as Record<string, unknown> | null)?.[level] !== 'function')
   if (logger !== undefined && lacking.length > 0)
     report('logger', `lacks ${lacking.join(', ')}; a logger has ${logLevels.join(', ')}, as pino() and console have`)
-  if (onFatal !== undefined && typeof onFatal !== 'function') report('onFatal', `${shown(onFatal)} is no function`)
+  if (onFatal !== undefined && typeof onFatal !== 'function') report('onFatal', `${shownValue(onFatal)} is no function`)
 }
 
 function checkDeadping({ deadping, liveness }: Record<string, unknown>, report: Report): void {

@@ -2,6 +2,7 @@ import { readHaDir } from '../config/read-ha-dir.ts'
 import type { CoreEvent } from '../core/events.ts'
 import type { Command, Scope } from '../core/types.ts'
 import { isoNow } from '../platform/clocks.ts'
+import { refuseOtherRuntimes } from '../platform/runtime.ts'
 import { type Duration, durationMs } from '../roles/duration.ts'
 import { HotStandbyError, type Issue, messageOf } from '../roles/error.ts'
 import { abortable } from './abortable.ts'
@@ -10,12 +11,14 @@ import { GuardedEmitter, stateError } from './emitter.ts'
 import { cleanUp, Engine, refusalError } from './engine.ts'
 import type { ClusterEvents, NamedEvent } from './events.ts'
 import { type Explanation, explain } from './explain.ts'
+import { Failures, Warnings } from './failures.ts'
 import { refuseFixed } from './fixed-options.ts'
 import { NewestWins } from './newest-wins.ts'
 import { lineRefusal } from './open-link.ts'
 import type { ClusterOptions, GroupOptions } from './options.ts'
 import { type Resolved, resolveOptions } from './resolve.ts'
 import { type Snapshot, takeSnapshot } from './snapshot.ts'
+import { cannot } from './weak-methods.ts'
 
 /** Options of every call that takes a while. */
 export interface CallOptions {
@@ -58,6 +61,8 @@ interface Waiting {
  */
 export class Cluster implements AsyncDisposable {
   readonly #emitter: GuardedEmitter
+  readonly #failures = new Failures()
+  readonly #warnings = new Warnings()
   readonly #waiting = new Map<number, Waiting>()
   #options: ClusterOptions
   #resolved: Resolved
@@ -146,6 +151,7 @@ export class Cluster implements AsyncDisposable {
     const signal = userSignal ? AbortSignal.any([userSignal, stopped]) : stopped
     try {
       signal.throwIfAborted()
+      refuseOtherRuntimes()
       const engine = new Engine(this.#resolved, {
         onEvent: (event) => this.#onEvent(event),
         onMessage: (payload) => this.#tell({ name: 'message', time: isoNow(), payload: { payload } }),
@@ -365,7 +371,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Everything this node knows, as plain frozen data. */
   snapshot(): Snapshot {
-    return takeSnapshot(this.#resolved, this.#life, this.#engine)
+    return takeSnapshot(this.#resolved, this.#life, this.#engine, this.#failures.list())
   }
 
   /** Hears an event; the returned function ends that. A listener that throws or rejects harms nobody. */
@@ -394,6 +400,11 @@ export class Cluster implements AsyncDisposable {
     return this.#emitter.events(name, options)
   }
 
+  /** @internal A turn of the core, now: false when none can be. While it stops in order, it lives as well. */
+  turn(): boolean {
+    return this.#engine?.loop?.turn() ?? false
+  }
+
   #running(): Engine {
     if (this.#life === 'running' && this.#engine) return this.#engine
     throw stateError(`the cluster is ${this.#life === 'new' ? 'not started' : this.#life}`)
@@ -419,6 +430,9 @@ export class Cluster implements AsyncDisposable {
 
   #tell(event: NamedEvent): void {
     this.#log(levelOf(event), { event: event.name, ...event.payload }, describe(event))
+    this.#failures.note(event)
+    if (this.#options.logger === undefined && !this.#emitter.hears(event.name))
+      this.#warnings.tell(event, `${this.name}, ${this.node}: ${describe(event)}`)
     this.#emitter.emit({ cluster: this.name, node: this.node }, event)
   }
 
@@ -451,15 +465,4 @@ export class Cluster implements AsyncDisposable {
     }
     void (this.#engine?.close() ?? Promise.resolve()).then(tell)
   }
-}
-
-const recorded =
-  'signs and does not tell whether a packet is played back: those of the present run of the peer are believed after a restart of this node; sealed() refuses them'
-
-/** What each signing method cannot keep out. */
-const cannot: Readonly<Record<string, string>> = {
-  crc: 'crc is no authentication: anybody on the network can speak as the peer',
-  md5: `md5 ${recorded}`,
-  sha1: `sha1 ${recorded}`,
-  sha256: `sha256 ${recorded}`,
 }

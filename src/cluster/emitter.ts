@@ -30,6 +30,11 @@ export class GuardedEmitter {
     return () => void this.#emitter.off(name, guarded)
   }
 
+  /** Somebody listens to this event, or to all. */
+  hears(name: NamedEvent['name']): boolean {
+    return this.#any.size > 0 || this.#emitter.listenerCount(name) > 0
+  }
+
   onAny(listener: (event: NamedEvent) => unknown): () => void {
     this.#any.add(listener)
     return () => void this.#any.delete(listener)

@@ -160,6 +160,13 @@ export class Loop {
     this.input({ type: 'tick' })
   }
 
+  /** A turn of the core, now; false when it has ended, or is in the middle of one. */
+  turn(): boolean {
+    if (!this.#running || this.#stepping) return false
+    this.wake()
+    return this.#running
+  }
+
   drained(): void {
     this.input({ type: 'drained' })
   }

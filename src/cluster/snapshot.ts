@@ -2,6 +2,7 @@ import type { NodePhase } from '../core/events.ts'
 import { QualityCounters } from '../core/quality.ts'
 import type { CoreView } from '../core/step.ts'
 import type { Engine } from './engine.ts'
+import type { Failure } from './failures.ts'
 import type { Resolved } from './resolve.ts'
 import { type LinkTraffic, noTraffic } from './traffic.ts'
 
@@ -22,7 +23,11 @@ export interface Snapshot {
   /** Heartbeat's generation of this run. */
   readonly generation: number
   /** The other node as it was last heard. */
-  readonly peer: CoreView['peer'] & { readonly name: string }
+  readonly peer: CoreView['peer'] & {
+    readonly name: string
+    /** Age of its last word while it is not alive: what `groups` holds is what it said then. Null while it is alive, or was never heard. */
+    readonly lastWordAgeMs: number | null
+  }
   /** Every path to the peer. */
   readonly links: readonly (CoreView['links'][number] & {
     /** Packets that were not believed, by reason (docs/errors.md). */
@@ -40,10 +45,17 @@ export interface Snapshot {
   readonly groups: readonly (CoreView['groups'][number] & { readonly servedBy: string | null })[]
   /** What each agent shows of itself: the path taken, a pid. */
   readonly resources: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  /** The last failure of every resource and group that ever failed in this run, the newest last. */
+  readonly failures: readonly Failure[]
 }
 
 /** @internal */
-export function takeSnapshot(resolved: Resolved, life: Snapshot['life'], engine: Engine | undefined): Snapshot {
+export function takeSnapshot(
+  resolved: Resolved,
+  life: Snapshot['life'],
+  engine: Engine | undefined,
+  failures: readonly Failure[],
+): Snapshot {
   const { name: cluster, node, peer: peerName } = resolved
   const view = engine?.loop ? engine.core.view() : emptyView(resolved)
   const snapshot: Snapshot = {
@@ -54,7 +66,7 @@ export function takeSnapshot(resolved: Resolved, life: Snapshot['life'], engine:
     guarantee: view.guarantee,
     isolated: view.isolated,
     generation: engine?.generation ?? 0,
-    peer: { name: peerName, ...view.peer },
+    peer: { name: peerName, ...view.peer, lastWordAgeMs: lastWordAgeMs(view.peer) },
     links: view.links.map((link) => {
       const open = engine?.links.find(({ plugin }) => plugin.link === link.link)
       const dropped = engine?.loop?.drops(link.link) ?? {}
@@ -72,8 +84,13 @@ export function takeSnapshot(resolved: Resolved, life: Snapshot['life'], engine:
     resources: Object.fromEntries(
       [...(engine?.agents ?? [])].map(([name, agent]) => [name, plain(() => agent.inspect?.() ?? {})]),
     ),
+    failures: failures.map((failure) => ({ ...failure })),
   }
   return freeze(snapshot)
+}
+
+function lastWordAgeMs({ liveness, heardEver, silentMs }: CoreView['peer']): number | null {
+  return heardEver && liveness !== 'alive' && liveness !== 'late' ? silentMs : null
 }
 
 function emptyView(resolved: Resolved): CoreView {

@@ -182,7 +182,10 @@ export class Connectivity {
   /** @internal */
   onYouAreDead(): void {
     // Every count is answered, so the last word holds: what is known may be from before a word that was lost.
-    if (!this.weArePoorer) this.#theirs = this.ours + 1
+    if (this.weArePoorer) return this.#compare()
+    // Where every target answers there is none that it could reach more: it answered an older count of ours.
+    if (this.ours >= this.#targets.size) return this.#tell()
+    this.#theirs = this.ours + 1
     this.#compare()
   }
 

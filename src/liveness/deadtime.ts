@@ -1,5 +1,6 @@
 import type { Duration } from '../roles/duration.ts'
 import type { Liveness, LivenessDetector, LivenessPlugin, LivenessTimes } from '../roles/liveness-detector.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import { Health } from './health.ts'
 import { type BrokenRule, judgeRules, type LivenessIssue, readDuration } from './options.ts'
 
@@ -19,6 +20,14 @@ export interface DeadtimeOptions {
    * @defaultValue false
    */
   readonly healthMultiplier?: boolean | undefined
+}
+
+const knownOptions: OptionTable<DeadtimeOptions> = {
+  keepalive: 'any',
+  warntime: 'any',
+  deadtime: 'any',
+  initdead: 'any',
+  healthMultiplier: 'any',
 }
 
 /** What {@link DeadtimeDetector} is made of beside its times. */
@@ -51,6 +60,7 @@ export const presets: Readonly<
  * ```
  */
 export function deadtime(options: DeadtimeOptions = {}): LivenessPlugin {
+  checkOptionNames('deadtime', options, knownOptions)
   const issues: LivenessIssue[] = []
   const read = (name: Exclude<keyof DeadtimeOptions, 'healthMultiplier'>, fallbackMs: number): number =>
     readDuration(options[name], name, fallbackMs, issues)

@@ -1,5 +1,6 @@
 import type { Duration } from '../roles/duration.ts'
 import type { Liveness, LivenessDetector, LivenessPlugin, LivenessTimes } from '../roles/liveness-detector.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import { type DeadtimeOptions, deadtime } from './deadtime.ts'
 import { judgeRules, type LivenessIssue, readDuration } from './options.ts'
 
@@ -17,6 +18,19 @@ export interface PhiAccrualOptions extends Omit<DeadtimeOptions, 'healthMultipli
   readonly window?: number | undefined
   /** The peer is dead after so many of its announced dead times, whatever Φ says; 1 to 10. @defaultValue 3 */
   readonly patience?: number | undefined
+}
+
+const knownOptions: OptionTable<PhiAccrualOptions> = {
+  keepalive: 'any',
+  warntime: 'any',
+  deadtime: 'any',
+  initdead: 'any',
+  threshold: 'any',
+  warnThreshold: 'any',
+  acceptablePause: 'any',
+  minDeviation: 'any',
+  window: 'any',
+  patience: 'any',
 }
 
 /** What the detector is made of beside its times. */
@@ -40,7 +54,9 @@ export interface PhiSettings extends Readonly<Record<string, number>> {
  * ```
  */
 export function phiAccrual(options: PhiAccrualOptions = {}): LivenessPlugin {
-  const { times, issues: found } = deadtime(options)
+  checkOptionNames('phiAccrual', options, knownOptions)
+  const { keepalive, warntime, deadtime: dead, initdead } = options
+  const { times, issues: found } = deadtime({ keepalive, warntime, deadtime: dead, initdead })
   const issues: LivenessIssue[] = [...found]
   const { threshold = 8, warnThreshold = 3, window = 200, patience = 3 } = options
   const settings: PhiSettings = {

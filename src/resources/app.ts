@@ -1,5 +1,6 @@
 import { unlessAborted } from '../platform/limit.ts'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type {
   Operation,
   OperationContext,
@@ -7,7 +8,7 @@ import type {
   ResourcePlugin,
   ResourceStatus,
 } from '../roles/resource-agent.ts'
-import { optionError, type ResourceTimeOptions, resourceTimes } from './options.ts'
+import { optionError, type ResourceTimeOptions, resourceTimes, timeOptions } from './options.ts'
 
 /** One of the application's functions. It may be called again after it failed. */
 export type AppFunction = (context: OperationContext) => void | Promise<void>
@@ -35,6 +36,18 @@ export interface AppOptions extends ResourceTimeOptions {
   readonly announce?: AppFunction | undefined
 }
 
+const knownOptions: OptionTable<AppOptions> = {
+  ...timeOptions,
+  name: 'text',
+  start: 'any',
+  stop: 'any',
+  status: 'any',
+  prepare: 'any',
+  isolate: 'any',
+  restore: 'any',
+  announce: 'any',
+}
+
 const optional = ['prepare', 'announce', 'isolate', 'restore'] as const
 
 /**
@@ -49,12 +62,17 @@ const optional = ['prepare', 'announce', 'isolate', 'restore'] as const
  * const server = createServer((_request, response) => response.end('hello\n'))
  * const service = app({
  *   start: () => new Promise((resolve, reject) => server.once('error', reject).listen(8080, () => resolve())),
- *   stop: () => new Promise((resolve) => server.close(() => resolve())),
+ *   stop: () =>
+ *     new Promise((resolve) => {
+ *       server.close(() => resolve())
+ *       setTimeout(() => server.closeAllConnections(), 200).unref()
+ *     }),
  * })
  * ```
  * @throws {HotStandbyError} `HS_CONFIG` for a missing function or a bad name or time.
  */
 export function app(options: AppOptions): ResourcePlugin {
+  checkOptionNames('app', options, knownOptions)
   const name = options.name ?? 'app'
   if (!/^[\w.:/-]+$/.test(name))
     throw optionError('app.name', `'${name}' has other characters than letters, digits and ._:/-`)

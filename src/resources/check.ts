@@ -5,6 +5,7 @@ import { lastLines, runProgram } from '../platform/process.ts'
 import { probeTcp } from '../platform/tcp-probe.ts'
 import { type Duration, durationMs } from '../roles/duration.ts'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type { OperationContext, ResourceAgent, ResourcePlugin, ResourceStatus } from '../roles/resource-agent.ts'
 import { optionError, type ResourceTimeOptions, resourceTimes } from './options.ts'
 
@@ -35,6 +36,20 @@ export interface CheckOptions extends Pick<ResourceTimeOptions, 'startTimeout'> 
   readonly standby?: boolean | undefined
 }
 
+const knownOptions: OptionTable<CheckOptions> = {
+  startTimeout: 'any',
+  http: 'text',
+  host: 'text',
+  tcp: 'text',
+  command: 'texts',
+  probe: 'any',
+  interval: 'any',
+  timeout: 'any',
+  rise: 'any',
+  fall: 'any',
+  standby: 'boolean',
+}
+
 /** One look: why it is not well, or undefined. */
 type Look = (signal: AbortSignal) => Promise<string | undefined>
 
@@ -52,6 +67,7 @@ const waysOf = ['http', 'tcp', 'command', 'probe'] as const
  * ```
  */
 export function check(name: string, options: CheckOptions): ResourcePlugin {
+  checkOptionNames('check', options, knownOptions)
   if (typeof name !== 'string' || !/^[\w.:/-]+$/.test(name))
     throw optionError('check', `'${name}' is no name: letters, digits and ._:/- make one`)
   const timeoutMs = durationMs(options.timeout ?? '1s', 'check.timeout')

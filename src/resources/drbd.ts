@@ -1,6 +1,7 @@
 import { pollUntil } from '../platform/poll.ts'
 import { findProgram, lastLines, type RunResult, runProgram } from '../platform/process.ts'
 import { HotStandbyError } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type {
   OperationContext,
   ResourceAgent,
@@ -9,7 +10,7 @@ import type {
   ResourceStatus,
   ResourceTimes,
 } from '../roles/resource-agent.ts'
-import { optionError, type ResourceTimeOptions, resourceTimes } from './options.ts'
+import { optionError, type ResourceTimeOptions, resourceTimes, timeOptions } from './options.ts'
 
 /** Options of {@link drbd}. */
 export interface DrbdOptions extends ResourceTimeOptions {
@@ -18,6 +19,11 @@ export interface DrbdOptions extends ResourceTimeOptions {
    * @defaultValue the first `drbdadm` in the system's usual places
    */
   readonly binary?: string | undefined
+}
+
+const knownOptions: OptionTable<DrbdOptions> = {
+  ...timeOptions,
+  binary: 'text',
 }
 
 interface Setup {
@@ -55,6 +61,7 @@ const notUp = /No such resource|not configured|Unconfigured|unknown resource|No 
  * ```
  */
 export function drbd(resource: string, options: DrbdOptions = {}): ResourcePlugin {
+  checkOptionNames('drbd', options, knownOptions)
   if (typeof resource !== 'string' || !/^[A-Za-z0-9_][\w.-]*$/.test(resource))
     throw optionError(
       'drbd',

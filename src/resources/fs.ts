@@ -13,6 +13,7 @@ import { pollUntil } from '../platform/poll.ts'
 import { findProgram, lastLines, type RunResult, runProgram, signalProcess } from '../platform/process.ts'
 import { type Duration, durationMs } from '../roles/duration.ts'
 import { HotStandbyError } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type {
   OperationContext,
   ResourceAgent,
@@ -21,7 +22,7 @@ import type {
   ResourceStatus,
   ResourceTimes,
 } from '../roles/resource-agent.ts'
-import { optionError, type ResourceTimeOptions, resourceTimes } from './options.ts'
+import { optionError, type ResourceTimeOptions, resourceTimes, timeOptions } from './options.ts'
 
 /** Options of {@link fs}. */
 export interface FsOptions extends ResourceTimeOptions {
@@ -37,6 +38,13 @@ export interface FsOptions extends ResourceTimeOptions {
    * @defaultValue nobody is killed; the stop fails and names them
    */
   readonly killAfter?: Duration | undefined
+}
+
+const knownOptions: OptionTable<FsOptions> = {
+  ...timeOptions,
+  mountOptions: 'text',
+  check: 'any',
+  killAfter: 'any',
 }
 
 interface Setup {
@@ -81,6 +89,7 @@ const broken = ['shutdown', 'emergency_ro']
  * @throws {HotStandbyError} `HS_CONFIG` for a bad argument or option.
  */
 export function fs(device: string, path: string, type: string, options: FsOptions = {}): ResourcePlugin {
+  checkOptionNames('fs', options, knownOptions)
   // Slashes that are doubled or at the end say nothing.
   const directory = typeof path === 'string' ? path.replace(/\/{2,}/g, '/').replace(/(.)\/$/, '$1') : path
   if (typeof device !== 'string' || !/^[^\s-][^\s]*$/.test(device))

@@ -1,6 +1,7 @@
 import { unlessAborted, withinLimit } from '../platform/limit.ts'
 import { lastLines, runProgram } from '../platform/process.ts'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type {
   OperationContext,
   ResourceAgent,
@@ -34,6 +35,14 @@ export interface HookOptions extends Pick<ResourceTimeOptions, 'startTimeout' | 
   readonly required?: boolean | undefined
 }
 
+const knownOptions: OptionTable<HookOptions> = {
+  startTimeout: 'any',
+  stopTimeout: 'any',
+  start: 'any',
+  stop: 'any',
+  required: 'boolean',
+}
+
 /**
  * Something to be done in the course of a group's start and stop, at the place where it stands in the list: first for *before the
  * start* and *after the stop*, last for *after the start* and *before the stop*. The group waits for it, within its limit.
@@ -51,6 +60,7 @@ export interface HookOptions extends Pick<ResourceTimeOptions, 'startTimeout' | 
  * ```
  */
 export function hook(name: string, options: HookOptions): ResourcePlugin {
+  checkOptionNames('hook', options, knownOptions)
   if (typeof name !== 'string' || !/^[\w.:/-]+$/.test(name))
     throw optionError('hook', `'${name}' is no name: letters, digits and ._:/- make one`)
   if (options.start === undefined && options.stop === undefined)

@@ -6,6 +6,7 @@ import { createShellHelper, quote, type ShellHelper, type ShellResult } from '..
 import { hasUnit } from '../platform/systemd-unit.ts'
 import { type Duration, durationMs } from '../roles/duration.ts'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type {
   OperationContext,
   ResourceAgent,
@@ -16,7 +17,7 @@ import type {
 } from '../roles/resource-agent.ts'
 import { configFault, faultLines, lacksAddress, nginxBuild, topLevelDirectives, under } from './nginx-config.ts'
 import { NginxMaster } from './nginx-master.ts'
-import { optionError, type ResourceTimeOptions, resourceTimes } from './options.ts'
+import { optionError, type ResourceTimeOptions, resourceTimes, timeOptions } from './options.ts'
 import { systemd } from './systemd.ts'
 
 /** Options of {@link nginx}. */
@@ -65,6 +66,20 @@ export interface NginxOptions extends ResourceTimeOptions {
   readonly quitTimeout?: Duration | undefined
 }
 
+const knownOptions: OptionTable<NginxOptions> = {
+  ...timeOptions,
+  mode: 'any',
+  binary: 'text',
+  config: 'text',
+  args: 'texts',
+  url: 'text',
+  host: 'text',
+  expect: 'any',
+  reload: 'boolean',
+  unit: 'text',
+  quitTimeout: 'any',
+}
+
 interface Setup {
   readonly mode: 'hot' | 'cold'
   readonly binary: string | undefined
@@ -100,6 +115,7 @@ interface Installed {
  * @throws {HotStandbyError} `HS_CONFIG` for a bad option.
  */
 export function nginx(options: NginxOptions = {}): ResourcePlugin {
+  checkOptionNames('nginx', options, knownOptions)
   const { mode = 'hot', binary, config, url, host, expect, reload = false, args = [] } = options
   if (mode !== 'hot' && mode !== 'cold')
     throw optionError('nginx.mode', `'${String(mode)}' is neither 'hot' nor 'cold'`)

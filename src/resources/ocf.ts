@@ -2,6 +2,7 @@ import { pollUntil } from '../platform/poll.ts'
 import { lastLines, type RunResult, runProgram } from '../platform/process.ts'
 import { checkScript, mayRun } from '../platform/script-file.ts'
 import { HotStandbyError, type HotStandbyErrorCode } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import {
   advisedTimes,
   type OperationContext,
@@ -12,7 +13,7 @@ import {
   type ResourceTimes,
 } from '../roles/resource-agent.ts'
 import { type OcfMetadata, ocfAdvice, ocfMetadata } from './ocf-metadata.ts'
-import { defaultTimes, optionError, type ResourceTimeOptions, resourceTimes } from './options.ts'
+import { defaultTimes, optionError, type ResourceTimeOptions, resourceTimes, timeOptions } from './options.ts'
 
 /** Options of {@link ocf}. */
 export interface OcfOptions extends ResourceTimeOptions {
@@ -33,6 +34,14 @@ export interface OcfOptions extends ResourceTimeOptions {
    * @defaultValue `'/usr/lib/ocf'`
    */
   readonly root?: string | undefined
+}
+
+const knownOptions: OptionTable<OcfOptions> = {
+  ...timeOptions,
+  parameters: 'map',
+  instance: 'text',
+  checkLevel: 'any',
+  root: 'text',
 }
 
 interface Setup {
@@ -76,6 +85,7 @@ const maxMetadataBytes = 512 * 1024
  * @throws {HotStandbyError} `HS_CONFIG` for a bad name or option.
  */
 export function ocf(agent: string, options: OcfOptions = {}): ResourcePlugin {
+  checkOptionNames('ocf', options, knownOptions)
   const [, provider, type] = /^(?:ocf:)?([\w-]+):([\w.+-]+)$/.exec(String(agent)) ?? []
   if (provider === undefined || type === undefined || type.startsWith('.'))
     throw optionError('ocf', `'${String(agent)}' is no agent; right is 'ocf:PROVIDER:NAME', as 'ocf:heartbeat:IPaddr2'`)

@@ -1,5 +1,6 @@
 import { type Duration, durationMs } from '../roles/duration.ts'
 import { HotStandbyError } from '../roles/error.ts'
+import type { OptionTable } from '../roles/option-table.ts'
 import type { ResourceTimes } from '../roles/resource-agent.ts'
 
 /** Limits of a resource's operations, and how often it is asked how it is. */
@@ -12,6 +13,14 @@ export interface ResourceTimeOptions {
   readonly statusTimeout?: Duration | undefined
   /** Pause between two `status` calls; `'0s'`: never asked. */
   readonly statusInterval?: Duration | undefined
+}
+
+/** The rows of {@link ResourceTimeOptions} in a table of options; what each may be says {@link resourceTimes}. */
+export const timeOptions: OptionTable<ResourceTimeOptions> = {
+  startTimeout: 'any',
+  stopTimeout: 'any',
+  statusTimeout: 'any',
+  statusInterval: 'any',
 }
 
 /** The times of a plug-in, from its options and its defaults. Throws `HS_CONFIG` naming `where` and the option. */

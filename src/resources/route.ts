@@ -5,6 +5,7 @@ import { acquireNetHost, type NetHost } from '../platform/net-host.ts'
 import { type Route, routeWords } from '../platform/route-manager.ts'
 import type { Share } from '../platform/shared.ts'
 import { configurationError, HotStandbyError, type Issue } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type {
   OperationContext,
   ResourceAgent,
@@ -13,7 +14,7 @@ import type {
   ResourceStatus,
 } from '../roles/resource-agent.ts'
 import { isDeviceName } from './ipaddr.ts'
-import { type ResourceTimeOptions, resourceTimes } from './options.ts'
+import { type ResourceTimeOptions, resourceTimes, timeOptions } from './options.ts'
 
 /** Options of {@link route}. */
 export interface RouteOptions extends ResourceTimeOptions {
@@ -27,6 +28,15 @@ export interface RouteOptions extends ResourceTimeOptions {
   readonly table?: number | undefined
   /** Address that this host's own packets take as source, a floating one mostly: then declare its `vip` before the route. */
   readonly source?: string | undefined
+}
+
+const knownOptions: OptionTable<RouteOptions> = {
+  ...timeOptions,
+  via: 'any',
+  device: 'any',
+  metric: 'any',
+  table: 'any',
+  source: 'any',
 }
 
 /** What the agent needs of the host. */
@@ -47,6 +57,7 @@ const largest = 2 ** 32 - 1
  * ```
  */
 export function route(destination: string, options: RouteOptions = {}): ResourcePlugin {
+  checkOptionNames('route', options, knownOptions)
   const wanted = readRoute(destination, options)
   const times = resourceTimes('route', options, {
     startTimeout: '5s',

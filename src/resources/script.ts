@@ -2,6 +2,7 @@ import { pollUntil } from '../platform/poll.ts'
 import { lastLines, type RunResult, runProgram } from '../platform/process.ts'
 import { checkScript, scriptOutlook } from '../platform/script-file.ts'
 import { HotStandbyError, type HotStandbyErrorCode, messageOf } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type {
   OperationContext,
   ResourceAgent,
@@ -10,7 +11,7 @@ import type {
   ResourceStatus,
   ResourceTimes,
 } from '../roles/resource-agent.ts'
-import { optionError, type ResourceTimeOptions, resourceTimes } from './options.ts'
+import { optionError, type ResourceTimeOptions, resourceTimes, timeOptions } from './options.ts'
 import { lsbScriptState, ScriptWitness } from './script-witness.ts'
 
 /** Options of {@link script}. */
@@ -25,6 +26,13 @@ export interface ScriptOptions extends ResourceTimeOptions {
   readonly dialect?: 'heartbeat' | 'lsb' | undefined
   /** Added to its environment, which is otherwise `PATH`, `LC_ALL`, what Heartbeat gives its scripts, and the group's epoch. */
   readonly env?: Readonly<Record<string, string>> | undefined
+}
+
+const knownOptions: OptionTable<ScriptOptions> = {
+  ...timeOptions,
+  args: 'texts',
+  dialect: 'any',
+  env: 'map',
 }
 
 /** Exit codes of every other action (Linux Standard Base 5.0, "Init Script Actions"). */
@@ -52,6 +60,7 @@ const lookAfterStopMs = 5000
  * @throws {HotStandbyError} `HS_CONFIG` for a path that is not absolute.
  */
 export function script(path: string, options: ScriptOptions = {}): ResourcePlugin {
+  checkOptionNames('script', options, knownOptions)
   if (typeof path !== 'string' || !path.startsWith('/'))
     throw optionError('script', `'${path}' is not an absolute path`)
   const args = [...(options.args ?? [])]

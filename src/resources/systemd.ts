@@ -1,6 +1,7 @@
 import type { UnitFacts } from '../platform/systemd-facts.ts'
 import { SystemdUnit } from '../platform/systemd-unit.ts'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type {
   OperationContext,
   ResourceAgent,
@@ -9,7 +10,7 @@ import type {
   ResourceStatus,
   ResourceTimes,
 } from '../roles/resource-agent.ts'
-import { optionError, type ResourceTimeOptions, resourceTimes } from './options.ts'
+import { optionError, type ResourceTimeOptions, resourceTimes, timeOptions } from './options.ts'
 
 /** Options of {@link systemd}. */
 export interface SystemdOptions extends ResourceTimeOptions {
@@ -30,6 +31,13 @@ export interface SystemdOptions extends ResourceTimeOptions {
    * @defaultValue `false`
    */
   readonly allowStatic?: boolean | undefined
+}
+
+const knownOptions: OptionTable<SystemdOptions> = {
+  ...timeOptions,
+  mode: 'any',
+  reload: 'boolean',
+  allowStatic: 'boolean',
 }
 
 interface Setup {
@@ -63,6 +71,7 @@ function unitName(given: unknown): string {
  * @throws {HotStandbyError} `HS_CONFIG` for a bad name or option.
  */
 export function systemd(unit: string, options: SystemdOptions = {}): ResourcePlugin {
+  checkOptionNames('systemd', options, knownOptions)
   const name = unitName(unit)
   const { mode = 'cold', reload = false, allowStatic = false } = options
   if (mode !== 'hot' && mode !== 'cold')

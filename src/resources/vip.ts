@@ -5,6 +5,7 @@ import { type Macvlan, macvlanOf } from '../platform/macvlan.ts'
 import { acquireNetHost, type NetHost } from '../platform/net-host.ts'
 import type { Share } from '../platform/shared.ts'
 import { configurationError, HotStandbyError, type Issue, messageOf } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type {
   OperationContext,
   ResourceAgent,
@@ -13,7 +14,7 @@ import type {
   ResourceStatus,
 } from '../roles/resource-agent.ts'
 import { type Ipaddr, isDeviceName, parseIpaddr } from './ipaddr.ts'
-import { type ResourceTimeOptions, resourceTimes } from './options.ts'
+import { type ResourceTimeOptions, resourceTimes, timeOptions } from './options.ts'
 
 /** Options of {@link vip}. */
 export interface VipOptions extends ResourceTimeOptions {
@@ -41,6 +42,15 @@ export interface VipOptions extends ResourceTimeOptions {
    * @defaultValue `true`
    */
   readonly duplicateProbe?: boolean | undefined
+}
+
+const knownOptions: OptionTable<VipOptions> = {
+  ...timeOptions,
+  device: 'any',
+  label: 'any',
+  announce: 'any',
+  macvlan: 'boolean',
+  duplicateProbe: 'boolean',
 }
 
 /** What the agent needs of the host. One for all floating addresses of this process. */
@@ -72,6 +82,7 @@ const announceModes: readonly AnnounceMode[] = ['auto', 'arping', 'kernel']
  * ```
  */
 export function vip(address: string | readonly string[], options: VipOptions = {}): ResourcePlugin {
+  checkOptionNames('vip', options, knownOptions)
   const settings = readSettings(typeof address === 'string' ? [address] : address, options)
   const times = resourceTimes('vip', options, {
     startTimeout: '5s',

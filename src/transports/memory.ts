@@ -1,11 +1,16 @@
 import { type LimitedReport, onceASecond } from '../platform/once-a-second.ts'
 import { HotStandbyError } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type { Transport, TransportContext, TransportPlugin } from '../roles/transport.ts'
 
 /** Options of {@link memoryNetwork}. */
 export interface MemoryNetworkOptions {
   /** Answers a number from 0 up to 1 for each frame; a seeded one makes the losses repeatable. @defaultValue `Math.random` */
   readonly random?: (() => number) | undefined
+}
+
+const knownOptions: OptionTable<MemoryNetworkOptions> = {
+  random: 'function',
 }
 
 /**
@@ -60,6 +65,7 @@ const maxFrameBytes = 65_507
  * ```
  */
 export function memoryNetwork(options: MemoryNetworkOptions = {}): MemoryNetwork {
+  checkOptionNames('memoryNetwork', options, knownOptions)
   return new Network(options.random ?? Math.random)
 }
 

@@ -4,6 +4,7 @@ import { lockDevice } from '../platform/device-lock.ts'
 import { type LimitedReport, onceASecond } from '../platform/once-a-second.ts'
 import { findProgram, lastLines, runProgram } from '../platform/process.ts'
 import { configurationError, HotStandbyError, messageOf } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type {
   FrameHint,
   Transport,
@@ -22,6 +23,12 @@ export interface SerialOptions {
   readonly baud?: number | undefined
   /** Name of the link. @defaultValue the device, as Heartbeat has it */
   readonly link?: string | undefined
+}
+
+const knownOptions: OptionTable<SerialOptions> = {
+  device: 'any',
+  baud: 'any',
+  link: 'any',
 }
 
 /** Heartbeat's default (`DEFAULTBAUD`). */
@@ -60,6 +67,7 @@ const payloadLimitBytes = 1 << 17
  * ```
  */
 export function serial(options: SerialOptions): TransportPlugin {
+  checkOptionNames('serial', options, knownOptions)
   const { device, baud = defaultBaud } = options
   return {
     kind: 'transport',

@@ -1,6 +1,7 @@
 import { type InterfaceAddress, networkOf } from '../platform/interfaces.ts'
 import { broadcastOf, ipFamily } from '../platform/ip.ts'
 import { configurationError, HotStandbyError } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type { TransportPlugin } from '../roles/transport.ts'
 import { commonIssues, hostAddressIssue, type OptionIssue } from './endpoint.ts'
 import { entryOf, ownAddress } from './own-address.ts'
@@ -20,6 +21,14 @@ export interface UdpBroadcastOptions {
   readonly link?: string | undefined
 }
 
+const knownOptions: OptionTable<UdpBroadcastOptions> = {
+  device: 'any',
+  localAddress: 'any',
+  broadcast: 'any',
+  port: 'any',
+  link: 'any',
+}
+
 /**
  * A link of UDP datagrams to everybody in an IPv4 network: Heartbeat's `bcast`. Needs no address of the peer. Own datagrams,
  * which come back, are dropped; so is what comes from outside the network.
@@ -32,6 +41,7 @@ export interface UdpBroadcastOptions {
  * ```
  */
 export function udpBroadcast(options: UdpBroadcastOptions): TransportPlugin {
+  checkOptionNames('udpBroadcast', options, knownOptions)
   const { device, localAddress } = options
   const validate = () => issuesOf(options)
   return {

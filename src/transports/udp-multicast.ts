@@ -1,6 +1,7 @@
 import { addressesOf, type InterfaceAddress, networkOf } from '../platform/interfaces.ts'
 import { canonicalAddress, ipFamily, isLinkLocal, isMulticast, splitZone } from '../platform/ip.ts'
 import { configurationError, HotStandbyError } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type { TransportPlugin } from '../roles/transport.ts'
 import { commonIssues, hostAddressIssue, type OptionIssue } from './endpoint.ts'
 import { bindable, entryOf, ownAddress } from './own-address.ts'
@@ -24,6 +25,16 @@ export interface UdpMulticastOptions {
   readonly link?: string | undefined
 }
 
+const knownOptions: OptionTable<UdpMulticastOptions> = {
+  group: 'any',
+  device: 'any',
+  localAddress: 'any',
+  port: 'any',
+  ttl: 'any',
+  loop: 'boolean',
+  link: 'any',
+}
+
 /**
  * A link of UDP datagrams to a multicast group, IPv4 or IPv6: Heartbeat's `mcast`. Needs no address of the peer.
  *
@@ -35,6 +46,7 @@ export interface UdpMulticastOptions {
  * ```
  */
 export function udpMulticast(options: UdpMulticastOptions): TransportPlugin {
+  checkOptionNames('udpMulticast', options, knownOptions)
   const { device, localAddress } = options
   const validate = () => issuesOf(options)
   return {

@@ -1,6 +1,7 @@
 import { deviceOf, type InterfaceAddress, networkOf } from '../platform/interfaces.ts'
 import { ipFamily } from '../platform/ip.ts'
 import { configurationError, HotStandbyError } from '../roles/error.ts'
+import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type { TransportContext, TransportPlugin } from '../roles/transport.ts'
 import {
   commonIssues,
@@ -33,6 +34,17 @@ export interface UdpUnicastOptions {
   readonly link?: string | undefined
 }
 
+const knownOptions: OptionTable<UdpUnicastOptions> = {
+  addresses: 'map',
+  peer: 'any',
+  device: 'any',
+  localAddress: 'any',
+  port: 'any',
+  peerPort: 'any',
+  localPort: 'any',
+  link: 'any',
+}
+
 /**
  * A link of UDP datagrams between two addresses, IPv4 or IPv6: Heartbeat's `ucast`. Listens to the peer's address only, from
  * whatever port (a heartbeat daemon sends from a changing one), and sends from the port it is bound to. Towards a peer in the
@@ -46,6 +58,7 @@ export interface UdpUnicastOptions {
  * ```
  */
 export function udpUnicast(options: UdpUnicastOptions): TransportPlugin {
+  checkOptionNames('udpUnicast', options, knownOptions)
   const { addresses, device, localAddress, port = 694 } = options
   const both = Object.values(addresses ?? {}).join('-')
   return {

@@ -72,6 +72,21 @@ describe('the counts of ping targets', () => {
       assert.deepEqual([one.sent, other.sent], [[], []], 'and the answers end')
     })
 
+  it('are never more than there are targets: an answer to an older count moves nothing', () => {
+    const one = side(['a', 'b'])
+    const other = side(['a', 'b'])
+    one.connectivity.observe({ target: 'b', reachable: false })
+    carry(one, other) // a count of one, and the answer to it is on its way
+    one.connectivity.observe({ target: 'b', reachable: true })
+    one.sent.length = 0
+    carry(other, one)
+    assert.equal(one.connectivity.weArePoorer, false)
+    assert.notEqual(one.connectivity.theirs, 3)
+    for (let round = 0; round < 5; round++) carry(round % 2 ? other : one, round % 2 ? one : other)
+    assert.deepEqual([one.connectivity.theirs, other.connectivity.theirs], [2, 2])
+    assert.deepEqual([one.sent, other.sent], [[], []])
+  })
+
   it('are what the last answer says, whatever was known', () => {
     const one = side(['a'])
     one.connectivity.observe({ target: 'a', reachable: false })

@@ -122,7 +122,7 @@ describe('vip()', () => {
     ['a long label', () => vip('10.0.0.1', { device: 'eth0', label: 'eth0:0123456789a' }), /at most 15/],
     ['a label without a device', () => vip('10.0.0.1', { label: 'eth0:a' }), /is no label/],
     ['a label beside a macvlan', () => vip('10.0.0.1/24/eth0:1', { macvlan: true }), /leave the label 'eth0:1' out/],
-    ['something else than a boolean', () => vip('10.0.0.1', { macvlan: 'yes' as never }), /neither true nor false/],
+    ['something else than a boolean', () => vip('10.0.0.1', { macvlan: 'yes' as never }), /must be true or false/],
     ['arping for IPv6', () => vip('fd00::1', { announce: 'arping' }), /IPv4 addresses only/],
   ]
   for (const [what, make, says] of refused) it(`refuses ${what}`, () => assert.throws(make, says))

@@ -35,7 +35,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   control: {
     imports: ['roles', 'platform', 'types cluster'],
-    modules: ['node:net', 'node:fs', 'node:path', 'node:os'],
+    modules: ['node:crypto', 'node:net', 'node:fs', 'node:path', 'node:os'],
   },
   testing: {
     imports: ['roles', 'wire', 'core', 'liveness', 'cluster', 'authenticators', 'transports'],

@@ -1,0 +1,128 @@
+import { inspectHaDir } from '../config/read-ha-dir.ts'
+import { defaultControlSockets, runningControlPath } from '../control/running.ts'
+import {
+  Cluster,
+  type ControlClient,
+  connectControl,
+  defaultControlPath,
+  HotStandbyError,
+  isHotStandbyError,
+} from '../index.ts'
+import { libraryVersion } from '../platform/version.ts'
+import { printableJson } from '../roles/printable.ts'
+import { type Arguments, readArguments, UsageError } from './arguments.ts'
+import { check } from './check.ts'
+import { keygen } from './keygen.ts'
+import { eventLine, issueLine, print, say, statusText } from './output.ts'
+import { record, replayFile, why } from './recording.ts'
+import { optionsOf, run } from './run.ts'
+import { usage } from './usage.ts'
+
+/** Asks the running member over its control socket. */
+async function ask<T>(args: Arguments, question: (client: ControlClient) => Promise<T>): Promise<T> {
+  const client = await connectControl(args.control ?? controlPath(args))
+  try {
+    return await question(client)
+  } finally {
+    client.close()
+  }
+}
+
+/**
+ * The socket of the member that runs by the directory; its files are asked only where none does: they may have an error now, or
+ * another name.
+ */
+function controlPath(args: Arguments): string {
+  const running = runningControlPath(args.dir, args.node)
+  if (running !== undefined) return running
+  const found = inspectHaDir(args.dir, { node: args.node })
+  if (!found.options) {
+    const sockets = defaultControlSockets()
+    const message = `no member was started by 'run --dir ${args.dir}', and its files have errors, so no socket is known`
+    const which = sockets.length === 0 ? '' : `; --control names one: ${sockets.join(', ')}`
+    throw new HotStandbyError('HS_CONTROL', `${message}${which}`)
+  }
+  const cluster = new Cluster(optionsOf(args, found))
+  return defaultControlPath(cluster.name, cluster.node)
+}
+
+const scopeOf = (operands: readonly string[]): string | readonly string[] => {
+  const [first = 'all', ...more] = operands
+  return more.length === 0 && ['all', 'local', 'foreign'].includes(first) ? first : [first, ...more]
+}
+
+const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | number>> = {
+  run,
+  check,
+  async status(args) {
+    const snapshot = await ask(args, (client) => client.status())
+    print(args.json ? `${printableJson(snapshot)}\n` : statusText(snapshot))
+    return 0
+  },
+  async standby(args) {
+    await ask(args, (client) => client.standby(scopeOf(args.operands)))
+    return 0
+  },
+  async takeover(args) {
+    await ask(args, (client) => client.takeover(scopeOf(args.operands)))
+    return 0
+  },
+  async maintenance(args) {
+    const [word, ...groups] = args.operands
+    if (word !== 'on' && word !== 'off')
+      throw new UsageError(`maintenance on [GROUP...] or maintenance off [GROUP...]; found '${word ?? ''}'`)
+    await ask(args, (client) => client.maintenance(word === 'on', scopeOf(groups)))
+    return 0
+  },
+  record: (args) => record(args, () => ask(args, (client) => client.recording())),
+  replay: replayFile,
+  why: (args) => why(args, (group) => ask(args, (client) => client.explain(group))),
+  async events(args) {
+    await ask(args, (client) => {
+      process.stdout.once('error', () => client.close())
+      return client.events((event) => print(`${args.json ? printableJson(event) : eventLine(event)}\n`))
+    })
+    return 0
+  },
+  async cleanup(args) {
+    await Cluster.cleanUp(optionsOf(args, inspectHaDir(args.dir, { node: args.node })))
+    return 0
+  },
+  keygen,
+}
+
+/** Understands a command line, does it, and ends the process. */
+export function main(argv: readonly string[]): void {
+  act(argv).then(exit, (error: unknown) => {
+    if (error instanceof UsageError) {
+      say(`hot-standby: ${error.message}`)
+      say('Try: hot-standby --help')
+      return exit(2)
+    }
+    if (isHotStandbyError(error) && error.issues.length > 0) for (const issue of error.issues) say(issueLine(issue))
+    else say(`hot-standby: ${error instanceof Error ? error.message : String(error)}`)
+    exit(1)
+  })
+}
+
+async function act(argv: readonly string[]): Promise<number> {
+  const args = readArguments(argv)
+  if (args === 'help') {
+    print(usage)
+    return 0
+  }
+  if (args === 'version') {
+    print(`${libraryVersion()}\n`)
+    return 0
+  }
+  return (commands[args.command] as (args: Arguments) => Promise<number> | number)(args)
+}
+
+/** Everything written is on its way out before the process ends, whatever still runs in it. */
+function exit(code: number): void {
+  process.exitCode = code
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
+}
+
+// Whoever reads our output may go at any time (`hot-standby events | head -1`); that must not end a running member.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
