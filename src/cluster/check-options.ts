@@ -4,6 +4,7 @@ import { deadtime } from '../liveness/deadtime.ts'
 import { durationMs } from '../roles/duration.ts'
 import type { HotStandbyError, Issue } from '../roles/error.ts'
 import type { LivenessPlugin } from '../roles/liveness-detector.ts'
+import type { TransportPlugin } from '../roles/transport.ts'
 import { budgetIssue, lineBudget } from './line-budget.ts'
 import type { ClusterOptions } from './options.ts'
 
@@ -164,8 +165,18 @@ function checkTransports(transports: unknown, nodes: readonly string[] | undefin
     const twin = transports.findIndex((other) => other?.link === transport.link)
     if (twin < index) report(`${where}.link`, `'${transport.link}' is the name of transports[${twin}] already`)
   }
-  if (transports.length === 1)
-    report('transports', 'only one link: when it breaks, both nodes serve; add a second, independent one', 'warning')
+  const oneLine = oneLineWarning(transports.map((transport) => ({ device: transport?.device })))
+  if (oneLine !== undefined) report('transports', oneLine, 'warning')
+}
+
+/** What is to be said of links that all break together, because they are one or on one device; undefined where they do not. */
+export function oneLineWarning(transports: readonly Pick<TransportPlugin, 'device'>[]): string | undefined {
+  const [first, ...more] = transports
+  if (first === undefined) return undefined
+  const { device } = first
+  if (more.some((other) => device === undefined || other?.device !== device)) return undefined
+  const what = more.length === 0 ? 'only one link' : `all ${transports.length} links are on device ${device}`
+  return `${what}: when it breaks, both nodes serve; add a second, independent one`
 }
 
 function checkAuthenticator(authenticator: unknown, report: Report): void {

@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { oneLineWarning } from '../cluster/check-options.ts'
 import type { ClusterOptions } from '../cluster/options.ts'
 import { deadtime } from '../liveness/deadtime.ts'
 import type { AuthenticatorPlugin } from '../roles/authenticator.ts'
@@ -196,9 +197,8 @@ function inspectIni(dir: string, find: FindScript): Found {
 }
 
 function oneLinkIssues(where: string, transports: ClusterOptions['transports']): readonly Issue[] {
-  if (transports.length !== 1) return []
-  const message = 'only one link: when it breaks, both nodes serve; add a second, independent one'
-  return [{ where, message, severity: 'warning' }]
+  const message = oneLineWarning(transports)
+  return message === undefined ? [] : [{ where, message, severity: 'warning' }]
 }
 
 /** Our own default of deadping cannot overlap a takeover; one that was written can. */

@@ -38,6 +38,10 @@ export interface TransportContext {
   restarted?(): void
   /** Bytes were turned away before anybody looked at them; they are counted. */
   dropped?(reason: TransportDrop, from: string): void
+  /** Addresses that come and go with a group: no link may send from one. @defaultValue none */
+  readonly floating?: readonly string[] | undefined
+  /** The addresses of this host changed, and the link now goes this way, as `describe()` shows it. */
+  moved?(path: string, before: string): void
   /** The peer is surely one of ours (frames are sealed), so it sends from the port that it is bound to. @defaultValue false */
   readonly peerIsOurs?: boolean | undefined
   /** Something went wrong with the link; it stays open and tries on unless `close()` is called. Called at most once per cause and second. */
