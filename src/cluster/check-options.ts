@@ -4,7 +4,7 @@ import { deadtime } from '../liveness/deadtime.ts'
 import { durationMs } from '../roles/duration.ts'
 import type { HotStandbyError, Issue } from '../roles/error.ts'
 import type { LivenessPlugin } from '../roles/liveness-detector.ts'
-import type { TransportPlugin } from '../roles/transport.ts'
+import { oneLineWarning } from '../roles/transport.ts'
 import { budgetIssue, lineBudget } from './line-budget.ts'
 import type { ClusterOptions } from './options.ts'
 
@@ -167,16 +167,6 @@ function checkTransports(transports: unknown, nodes: readonly string[] | undefin
   }
   const oneLine = oneLineWarning(transports.map((transport) => ({ device: transport?.device })))
   if (oneLine !== undefined) report('transports', oneLine, 'warning')
-}
-
-/** What is to be said of links that all break together, because they are one or on one device; undefined where they do not. */
-export function oneLineWarning(transports: readonly Pick<TransportPlugin, 'device'>[]): string | undefined {
-  const [first, ...more] = transports
-  if (first === undefined) return undefined
-  const { device } = first
-  if (more.some((other) => device === undefined || other?.device !== device)) return undefined
-  const what = more.length === 0 ? 'only one link' : `all ${transports.length} links are on device ${device}`
-  return `${what}: when it breaks, both nodes serve; add a second, independent one`
 }
 
 function checkAuthenticator(authenticator: unknown, report: Report): void {
