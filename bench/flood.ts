@@ -71,6 +71,7 @@ async function underFlood(peerIsOurs: boolean): Promise<Result> {
         throw new Error('nobody looks')
       },
       isNew: ({ sequence }) => !heard.has(sequence),
+      news: () => 0,
     },
     host,
     links: [],

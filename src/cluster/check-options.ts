@@ -5,6 +5,7 @@ import { durationMs } from '../roles/duration.ts'
 import type { HotStandbyError, Issue } from '../roles/error.ts'
 import type { LivenessPlugin } from '../roles/liveness-detector.ts'
 import { type OptionTable, optionIssues, shownValue, unknownOption } from '../roles/option-table.ts'
+import { oneLineWarning } from '../roles/transport.ts'
 import { budgetIssue, lineBudget } from './line-budget.ts'
 import type { ClusterOptions, GroupOptions, HeartbeatOptions, RespawnOptions } from './options.ts'
 
@@ -153,8 +154,8 @@ function checkTransports(transports: unknown, nodes: readonly string[] | undefin
     const twin = transports.findIndex((other) => other?.link === transport.link)
     if (twin < index) report(`${where}.link`, `'${transport.link}' is the name of transports[${twin}] already`)
   }
-  if (transports.length === 1)
-    report('transports', 'only one link: when it breaks, both nodes serve; add a second, independent one', 'warning')
+  const oneLine = oneLineWarning(transports.map((transport) => ({ device: transport?.device })))
+  if (oneLine !== undefined) report('transports', oneLine, 'warning')
 }
 
 function checkAuthenticator(authenticator: unknown, report: Report): void {

@@ -47,6 +47,7 @@ export class Chronicle {
       },
       view: () => core.view(),
       isNew: (mark) => core.isNew(mark),
+      news: () => core.news(),
     }
   }
 

@@ -74,6 +74,10 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
   'key:differs': ['warn', ({ peer, keyId }) => `${peer} signs with key ${keyId}; this node with another`],
   'link:up': ['info', ({ link }) => `link ${link} is up`],
   'link:down': ['warn', ({ link, silentMs }) => `link ${link} is down: nothing heard for ${ms(silentMs)}`],
+  'link:moved': [
+    'info',
+    ({ link, path, before }) => `the addresses of this host changed: link ${link} now goes ${path} (before: ${before})`,
+  ],
   'link:silent': ['warn', ({ link, cause }) => `nothing was heard on link ${link} since the start: ${cause}`],
   'group:starting': ['info', ({ group, reason }) => `taking ${group}: ${reasons[reason]}`],
   'group:acquired': ['info', ({ group, epoch, tookMs }) => `${group} is served here (epoch ${epoch}, ${ms(tookMs)})`],

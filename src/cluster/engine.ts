@@ -6,6 +6,7 @@ import type { CoreConfig, Reconfiguration, Refusal } from '../core/types.ts'
 import { bootTimeMs, wallClockMs } from '../platform/clocks.ts'
 import { type HeartbeatFiles, type Identity, takeIdentity } from '../platform/identity.ts'
 import { addressesOf, deviceState } from '../platform/interfaces.ts'
+import { ipFamily } from '../platform/ip.ts'
 import { withinLimit } from '../platform/limit.ts'
 import { randomBytes, randomHex } from '../platform/random.ts'
 import { respawn } from '../platform/respawn.ts'
@@ -197,6 +198,17 @@ export class Engine {
     return usable
   }
 
+  /** What comes and goes with a group: of built-in agents, and of scripts that name an address among their words. */
+  #floating(): readonly string[] {
+    return this.#options.groups.flatMap(({ resources }) =>
+      resources.flatMap(({ name, addresses = [], settings }) => [
+        ...addresses,
+        ...addressesIn(name),
+        ...addressesIn(ocfAddress(settings)),
+      ]),
+    )
+  }
+
   async #openLink(plugin: TransportPlugin, signal?: AbortSignal): Promise<void> {
     const { node: self, peer, logger } = this.#options
     const { link } = plugin
@@ -207,6 +219,8 @@ export class Engine {
       receive: (bytes, from) => this.#loop?.receive(link, bytes, from),
       peerIsOurs: this.#ring.protects === 'sealing',
       restarted: () => this.#links.get(link)?.cutter?.restart(),
+      floating: this.#floating(),
+      moved: (path, before) => this.#loop?.tell('link:moved', { link, path, before }),
       dropped: (reason, from) => this.#loop?.dropped(link, reason, from),
       problem: (error) => {
         const open = this.#links.get(link)
@@ -388,6 +402,18 @@ export class Engine {
       this.#options.logger.warn({ reason: messageOf(error) }, `closing: ${messageOf(error)}`)
     }
   }
+}
+
+/** The parameter `ip` of an OCF agent such as IPaddr2. */
+function ocfAddress(settings: unknown): string {
+  const { parameters } = Object(settings) as { readonly parameters?: { readonly ip?: unknown } }
+  return typeof parameters?.ip === 'string' ? parameters.ip : ''
+}
+
+/** `192.168.1.106` of `script:IPaddr2::192.168.1.106/24/eth0`. */
+function addressesIn(name: string): readonly string[] {
+  const words = name.split(/[^\da-f.:]+/i).map((word) => word.replace(/^[\da-f]*::(?=[\da-f])/i, ''))
+  return words.filter((word) => ipFamily(word) !== 0)
 }
 
 function openKeys({ authenticator, name: cluster, node: self, peer }: Resolved): KeyRing {

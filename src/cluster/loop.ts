@@ -9,7 +9,7 @@ import { claimedSender } from '../wire/claimed-sender.ts'
 import type { ClassicCutter } from '../wire/classic-cutter.ts'
 import type { Codec, DropReason, FrameMark } from '../wire/codec.ts'
 import type { Message } from '../wire/message.ts'
-import { Gate } from './gate.ts'
+import { IngressFilter } from './ingress-filter.ts'
 import type { LineBudget } from './line-budget.ts'
 import { forSlowLine, hintOf, reckonsOtherwise } from './slow-line.ts'
 import { type LinkTraffic, TrafficCounters } from './traffic.ts'
@@ -51,7 +51,7 @@ export class Loop {
   #links: readonly LoopLink[]
   readonly #waiting: Happening[] = []
   readonly #isNew = (mark: FrameMark): boolean => this.#options.core.isNew(mark)
-  readonly #gate = new Gate((notice) => this.tell('frame:dropped', notice))
+  readonly #ingress = new IngressFilter((notice) => this.tell('frame:dropped', notice))
   readonly #traffic = new TrafficCounters()
   /** Slow lines on which the peer sends other beats than this node would. */
   readonly #differs = new Set<string>()
@@ -94,24 +94,28 @@ export class Loop {
     const garbage = cutter.discarded - before
     const { monoMs } = this.#options.host.now()
     if (garbage > 0)
-      this.#gate.refused(link, 'malformed', from, () => `${garbage} bytes that belong to no frame`, monoMs)
+      this.#ingress.refused(link, 'malformed', from, () => `${garbage} bytes that belong to no frame`, monoMs)
     return frames
   }
 
   #open(entry: LoopLink, frame: Uint8Array, from: string): void {
     const { link, codec } = entry
     const { monoMs } = this.#options.host.now()
-    if (!this.#gate.admits(link, from, monoMs)) return this.#gate.dropped(link, 'flood', from, none, monoMs)
+    if (!this.#ingress.admits(link, from, monoMs)) return this.#ingress.dropped(link, 'flood', from, none, monoMs)
+    if (this.#ingress.isRepeated(link, frame)) return this.#ingress.dropped(link, 'replayed', from, none, monoMs)
     const opened = codec.open(frame, this.#isNew)
     if (!opened.ok) {
       const { reason, detail } = opened
-      return this.#gate.refused(link, reason, from, () => detail ?? hint(reason, frame), monoMs)
+      return this.#ingress.refused(link, reason, from, () => detail ?? hint(reason, frame), monoMs)
     }
-    this.#gate.verified(link, from)
     this.#traffic.received(link, frame.length)
     const { message, keyId, mark } = opened
     this.#compareBudgets(entry, message)
+    const { core } = this.#options
+    const before = core.news()
     this.input({ type: 'message', link, message, keyId, ...(mark && { mark }) })
+    if (core.news() > before) this.#ingress.news(link, from, frame, monoMs)
+    else this.#ingress.stale(link, from, monoMs)
   }
 
   /** Both nodes must come to the same of what a slow line can carry. */
@@ -128,12 +132,12 @@ export class Loop {
 
   /** A transport turned bytes away by itself. */
   dropped(link: string, reason: TransportDrop, from: string): void {
-    if (this.#running) this.#gate.dropped(link, reason, from, none, this.#options.host.now().monoMs)
+    if (this.#running) this.#ingress.dropped(link, reason, from, none, this.#options.host.now().monoMs)
   }
 
   /** How many packets were dropped on a link since the start, by reason. */
   drops(link: string): Readonly<Record<string, number>> {
-    return this.#gate.counts(link)
+    return this.#ingress.counts(link)
   }
 
   /** What went over a link so far. */
@@ -285,7 +289,7 @@ export class Loop {
     this.#silenceTold = true
     for (const { link } of this.#links) {
       if (this.#traffic.view(link).receivedFrames > 0) continue
-      const cause = this.#options.diagnose(link, this.#gate.junk(link))
+      const cause = this.#options.diagnose(link, this.#ingress.junk(link))
       this.tell('link:silent', { link, sinceMs: Math.round(sinceMs), cause })
     }
   }

@@ -102,6 +102,7 @@ export class Recorder {
       },
       view: () => core.view(),
       isNew: (mark) => core.isNew(mark),
+      news: () => core.news(),
     }
   }
 

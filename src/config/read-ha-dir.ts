@@ -8,6 +8,7 @@ import { checkTrusted } from '../platform/trust.ts'
 import type { AuthenticatorPlugin } from '../roles/authenticator.ts'
 import { durationMs } from '../roles/duration.ts'
 import { configurationError, type Issue, messageOf } from '../roles/error.ts'
+import { oneLineWarning } from '../roles/transport.ts'
 import { readAuthkeys } from './authkeys.ts'
 import { type HaCf, parseHaCf } from './ha-cf.ts'
 import type { LoggingOptions } from './ha-cf-draft.ts'
@@ -202,9 +203,8 @@ function inspectIni(dir: string, find: FindScript): Found {
 }
 
 function oneLinkIssues(where: string, transports: ClusterOptions['transports']): readonly Issue[] {
-  if (transports.length !== 1) return []
-  const message = 'only one link: when it breaks, both nodes serve; add a second, independent one'
-  return [{ where, message, severity: 'warning' }]
+  const message = oneLineWarning(transports)
+  return message === undefined ? [] : [{ where, message, severity: 'warning' }]
 }
 
 /** Our own default of deadping cannot overlap a takeover; one that was written can. */

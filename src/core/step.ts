@@ -16,6 +16,7 @@ import { Keys } from './keys.ts'
 import { Maintenance } from './maintenance.ts'
 import { Membership } from './membership.ts'
 import { Messenger } from './messenger.ts'
+import { News } from './news.ts'
 import { Ownership } from './ownership.ts'
 import { QualityCounters } from './quality.ts'
 import { Sessions } from './sessions.ts'
@@ -33,6 +34,8 @@ export interface Core {
   view(): CoreView
   /** Whether a sealed frame is worth being opened: not seen before. Changes nothing. */
   isNew(mark: Mark): boolean
+  /** How many messages so far were the peer's and newer than all that had come over their link: what no replay can be. */
+  news(): number
 }
 
 /** Time passes between two wakes: a sum of fractions may compare otherwise than its parts, and be due for ever. */
@@ -52,6 +55,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   /** What is to be said when the sockets were read after a stall. */
   const held: Effect[] = []
   const freshness = new Freshness()
+  const news = new News()
   const awareness = new Awareness()
   const quality = new QualityCounters()
 
@@ -314,6 +318,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     const received = messenger.receive(message)
     if (received.kind === 'dropped') return
     const seq = hexOf(message, 'seq')
+    news.heard(link, seq, received.kind === 'fresh' && received.restarted)
     membership.heardOn(link, seq)
     if (received.kind === 'duplicate') return
     keys.heard(keyId)
@@ -432,6 +437,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       return effects
     },
     isNew: (mark) => sessions.isNew(mark),
+    news: () => news.count,
     view: () =>
       viewOf({
         config,

@@ -38,6 +38,10 @@ export interface TransportContext {
   restarted?(): void
   /** Bytes were turned away before anybody looked at them; they are counted. */
   dropped?(reason: TransportDrop, from: string): void
+  /** Addresses that come and go with a group: no link may send from one. @defaultValue none */
+  readonly floating?: readonly string[] | undefined
+  /** The addresses of this host changed, and the link now goes this way, as `describe()` shows it. */
+  moved?(path: string, before: string): void
   /** The peer is surely one of ours (frames are sealed), so it sends from the port that it is bound to. @defaultValue false */
   readonly peerIsOurs?: boolean | undefined
   /** Something went wrong with the link; it stays open and tries on unless `close()` is called. Called at most once per cause and second. */
@@ -76,4 +80,14 @@ export interface TransportPlugin {
   remoteAddress?(self: string, peer: string): string | undefined
   /** Makes the transport; opens nothing. */
   create(context: TransportContext): Transport
+}
+
+/** What is to be said of links that all break together, because they are one or on one device; undefined where they do not. */
+export function oneLineWarning(transports: readonly Pick<TransportPlugin, 'device'>[]): string | undefined {
+  const [first, ...more] = transports
+  if (first === undefined) return undefined
+  const { device } = first
+  if (more.some((other) => device === undefined || other?.device !== device)) return undefined
+  const what = more.length === 0 ? 'only one link' : `all ${transports.length} links are on device ${device}`
+  return `${what}: when it breaks, both nodes serve; add a second, independent one`
 }

@@ -192,6 +192,7 @@ export class Simulation {
       },
       view: () => (copies ? structuredClone(core.view()) : core.view()),
       isNew: (mark) => core.isNew(copies ? structuredClone(mark) : mark),
+      news: () => core.news(),
     }
   }
 

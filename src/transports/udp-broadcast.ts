@@ -1,17 +1,17 @@
-import { type InterfaceAddress, networkOf } from '../platform/interfaces.ts'
+import type { InterfaceAddress } from '../platform/interfaces.ts'
 import { broadcastOf, ipFamily } from '../platform/ip.ts'
 import { configurationError, HotStandbyError } from '../roles/error.ts'
 import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type { TransportPlugin } from '../roles/transport.ts'
 import { commonIssues, hostAddressIssue, type OptionIssue } from './endpoint.ts'
-import { entryOf, ownAddress } from './own-address.ts'
+import { entryOf, heardOn, ownAddress } from './own-address.ts'
 import { UdpLink, type UdpPlan } from './udp-link.ts'
 
 /** Options of {@link udpBroadcast}: a device, or an own address on it. */
 export interface UdpBroadcastOptions {
   /** Network device of the link. */
   readonly device?: string | undefined
-  /** Own IPv4 address to send from. @defaultValue the device's first one */
+  /** Own IPv4 address to send from. @defaultValue the device's one in the network of `broadcast`, else its first one that does not float */
   readonly localAddress?: string | undefined
   /** Broadcast address. @defaultValue that of the own address's network */
   readonly broadcast?: string | undefined
@@ -31,7 +31,7 @@ const knownOptions: OptionTable<UdpBroadcastOptions> = {
 
 /**
  * A link of UDP datagrams to everybody in an IPv4 network: Heartbeat's `bcast`. Needs no address of the peer. Own datagrams,
- * which come back, are dropped; so is what comes from outside the network.
+ * which come back, are dropped; so is what comes from the network of another device of this host.
  *
  * @example
  * ```ts
@@ -55,7 +55,7 @@ export function udpBroadcast(options: UdpBroadcastOptions): TransportPlugin {
       if (issues.length > 0) {
         throw configurationError(issues.map(({ path, message }) => ({ where: path, message, severity: 'error' })))
       }
-      return new UdpLink({ device, plan: (own) => planOf(options, own) }, context)
+      return new UdpLink({ device, plan: (own) => planOf(options, own, context.floating) }, context)
     },
   }
 }
@@ -77,9 +77,16 @@ function issuesOf(options: UdpBroadcastOptions): readonly OptionIssue[] {
   return issues
 }
 
-function planOf(options: UdpBroadcastOptions, own: readonly InterfaceAddress[]): UdpPlan {
+function planOf(
+  options: UdpBroadcastOptions,
+  own: readonly InterfaceAddress[],
+  floating: readonly string[] | undefined,
+): UdpPlan {
   const { device, localAddress, port = 694 } = options
-  const entry = localAddress === undefined ? ownAddress(own, device ?? '', 4) : entryOf(own, localAddress)
+  const entry =
+    localAddress === undefined
+      ? ownAddress(own, device ?? '', 4, options.broadcast, floating)
+      : entryOf(own, localAddress)
   if (!entry) {
     const where = device === undefined ? 'this host' : `device ${device}`
     throw new HotStandbyError('HS_TRANSPORT', `${localAddress} is no address of ${where} now`)
@@ -91,7 +98,7 @@ function planOf(options: UdpBroadcastOptions, own: readonly InterfaceAddress[]):
       `${entry.cidr} on ${entry.device} has no broadcast address; use udpUnicast`,
     )
   }
-  const near = networkOf([entry])
+  const heard = heardOn(entry)
   return {
     sending: {
       address: entry.address,
@@ -105,6 +112,7 @@ function planOf(options: UdpBroadcastOptions, own: readonly InterfaceAddress[]):
     },
     receiving: { address: broadcast, port, shared: true },
     to: { address: broadcast, port },
-    accepts: near,
+    accepts: heard,
+    elsewhere: (address) => !heard(address),
   }
 }

@@ -1,5 +1,5 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
-import { addressesOf, deviceState, type InterfaceAddress } from '../platform/interfaces.ts'
+import { addressesOf, deviceIndex, deviceState, type InterfaceAddress } from '../platform/interfaces.ts'
 import { ipFamily } from '../platform/ip.ts'
 import { type LimitedReport, onceASecond } from '../platform/once-a-second.ts'
 import { HotStandbyError } from '../roles/error.ts'
@@ -43,6 +43,8 @@ export interface UdpLinkOptions {
 
 /** Pause between two attempts to open the sockets again, and the longest time that a link stays deaf after its device is back. */
 const reopenMs = 1000
+/** How often a link looks whether the host's addresses are still what it was planned for. */
+const lookMs = 250
 /** Bytes that may wait in this process for a network that does not take them; old beats are worthless, so more is dropped. */
 const queueLimitBytes = 1 << 20
 
@@ -67,6 +69,9 @@ export class UdpLink implements Transport {
   #stale = false
   #refusalTold = false
   #triedMs = 0
+  #lookedMs = 0
+  /** The addresses that the plan was made of. */
+  #ground = ''
 
   constructor(options: UdpLinkOptions, context: TransportContext) {
     this.#options = options
@@ -89,6 +94,7 @@ export class UdpLink implements Transport {
 
   send(frame: Uint8Array): void {
     if (!this.#opened) return
+    this.#look()
     if ((this.#stale || !this.#sending) && performance.now() - this.#triedMs >= reopenMs) this.#reopen()
     const socket = this.#sending
     const plan = this.#plan
@@ -145,6 +151,32 @@ export class UdpLink implements Transport {
     this.#problem(code, () => sendError(code, this.describe(), this.#options.device, cause))
   }
 
+  /** Follows the host's addresses: 0.1 ms, and needs no helper that could die. */
+  #look(): void {
+    const nowMs = performance.now()
+    if (nowMs - this.#lookedMs < lookMs) return
+    this.#lookedMs = nowMs
+    const { device, plan: make } = this.#options
+    const own = addressesOf(device)
+    // Down, without carrier or gone: a send says so, and there is nothing to plan with.
+    if (own.length === 0 || !this.#sending || !this.#plan) return
+    const ground = groundOf(device)
+    if (ground === this.#ground) return
+    const before = this.#plan
+    const index = this.#ground.split(' ', 1)[0]
+    try {
+      const plan = make(own)
+      if (pathOf(plan) !== pathOf(before) || ground.split(' ', 1)[0] !== index) return this.#reopen()
+      // The sockets may stay; who is heard and how far a packet may go can be another matter.
+      plan.sending.prepare?.(this.#sending)
+      this.#plan = plan
+      this.#ground = ground
+    } catch (error) {
+      this.#stale = true
+      this.#problem('open', () => error as Error)
+    }
+  }
+
   #reopen(): void {
     try {
       this.#bind()
@@ -164,8 +196,11 @@ export class UdpLink implements Transport {
       const state = deviceState(device)
       if (state === 'missing') throw deviceError(device, state)
     }
+    const ground = groundOf(device)
     const plan = this.#options.plan(own)
+    const before = this.#plan && this.describe()
     this.#plan = plan
+    this.#ground = ground
     const receive = (bytes: Buffer, from: RemoteInfo) => this.#receive(bytes, from)
     try {
       const sending = this.#socket(plan.sending, plan.receiving ? undefined : receive)
@@ -176,6 +211,7 @@ export class UdpLink implements Transport {
       }
       if (plan.receiving) this.#socket(plan.receiving, receive)
       this.#sending = sending
+      if (before !== undefined && before !== this.describe()) this.#context.moved?.(this.describe(), before)
     } catch (error) {
       this.#unbind()
       throw error
@@ -241,6 +277,16 @@ export class UdpLink implements Transport {
     const own = this.#sending?.address()
     return own !== undefined && from.port === own.port && from.address === own.address
   }
+}
+
+/** Number of the device, and all addresses of this host: the networks of other devices tell whose a sender is. */
+function groundOf(device: string | undefined): string {
+  const all = addressesOf().map((entry) => `${entry.device}=${entry.cidr}`)
+  return `${(device && deviceIndex(device)) ?? 0} ${all.sort().join(' ')}`
+}
+
+function pathOf({ sending, receiving, to }: UdpPlan): string {
+  return [sending, receiving ?? sending, to].map(endpointText).join(' ')
 }
 
 /** Room for what arrives while this process is busy; the kernel gives what it allows (net.core.rmem_max). */

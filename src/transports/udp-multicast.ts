@@ -1,10 +1,10 @@
-import { addressesOf, type InterfaceAddress, networkOf } from '../platform/interfaces.ts'
-import { canonicalAddress, ipFamily, isLinkLocal, isMulticast, splitZone } from '../platform/ip.ts'
+import type { InterfaceAddress } from '../platform/interfaces.ts'
+import { canonicalAddress, ipFamily, isMulticast, splitZone } from '../platform/ip.ts'
 import { configurationError, HotStandbyError } from '../roles/error.ts'
 import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import type { TransportPlugin } from '../roles/transport.ts'
 import { commonIssues, hostAddressIssue, type OptionIssue } from './endpoint.ts'
-import { bindable, entryOf, ownAddress } from './own-address.ts'
+import { bindable, entryOf, heardOn, ownAddress } from './own-address.ts'
 import { UdpLink, type UdpPlan } from './udp-link.ts'
 
 /** Options of {@link udpMulticast}: a group, and a device or an own address on it. */
@@ -13,11 +13,11 @@ export interface UdpMulticastOptions {
   readonly group: string
   /** Network device of the link. */
   readonly device?: string | undefined
-  /** Own address to send from. @defaultValue the device's first one; for IPv6 its link-local one */
+  /** Own address to send from. @defaultValue the device's first one that does not float; for IPv6 its link-local one */
   readonly localAddress?: string | undefined
   /** UDP port. @defaultValue 694 */
   readonly port?: number | undefined
-  /** Hops a datagram may make, 1–255; with 1 it stays in the network and senders from elsewhere are ignored. @defaultValue 1 */
+  /** Hops a datagram may make, 1–255; with 1 it stays in the network. @defaultValue 1 */
   readonly ttl?: number | undefined
   /** Whether other sockets of this host hear it too (two nodes on one host); own datagrams are dropped either way. @defaultValue false */
   readonly loop?: boolean | undefined
@@ -60,7 +60,7 @@ export function udpMulticast(options: UdpMulticastOptions): TransportPlugin {
       if (issues.length > 0) {
         throw configurationError(issues.map(({ path, message }) => ({ where: path, message, severity: 'error' })))
       }
-      return new UdpLink({ device, plan: (own) => planOf(options, own) }, context)
+      return new UdpLink({ device, plan: (own) => planOf(options, own, context.floating) }, context)
     },
   }
 }
@@ -88,17 +88,19 @@ function issuesOf(options: UdpMulticastOptions): readonly OptionIssue[] {
   return issues
 }
 
-function planOf(options: UdpMulticastOptions, own: readonly InterfaceAddress[]): UdpPlan {
+function planOf(
+  options: UdpMulticastOptions,
+  own: readonly InterfaceAddress[],
+  floating: readonly string[] | undefined,
+): UdpPlan {
   const { port = 694, ttl = 1, loop = false } = options
   const family = ipFamily(options.group) === 6 ? 6 : 4
-  const entry = ownEntry(options, own, family)
+  const entry = ownEntry(options, own, family, floating)
   // IPv6 chooses the device by zone, IPv4 by the device's address.
   const via = family === 6 ? `::%${entry.device}` : entry.address
   const group = canonicalAddress(options.group)
   const zoned = family === 6 ? `${group}%${entry.device}` : group
-  const addresses = addressesOf().filter((each) => each.family === family)
-  const near = networkOf(addresses.filter(({ device }) => device === entry.device))
-  const nearAnother = networkOf(addresses.filter(({ device }) => device !== entry.device))
+  const heard = heardOn(entry)
   return {
     sending: {
       address: bindable(entry),
@@ -112,19 +114,20 @@ function planOf(options: UdpMulticastOptions, own: readonly InterfaceAddress[]):
     },
     receiving: { address: zoned, port, shared: true, prepare: (socket) => socket.addMembership(group, via) },
     to: { address: zoned, port },
-    accepts(address) {
-      // Linux hands a group's datagram to every socket of that group, whatever device it came in by: two links in one group
-      // would vouch for each other. Who is a neighbour on this device tells them apart.
-      if (isLinkLocal(address)) return splitZone(address).zone === entry.device
-      return ttl > 1 || near(address)
-    },
-    elsewhere: (address) => isLinkLocal(address) || nearAnother(address),
+    accepts: heard,
+    elsewhere: (address) => !heard(address),
   }
 }
 
-function ownEntry(options: UdpMulticastOptions, own: readonly InterfaceAddress[], family: 4 | 6): InterfaceAddress {
+function ownEntry(
+  options: UdpMulticastOptions,
+  own: readonly InterfaceAddress[],
+  family: 4 | 6,
+  floating: readonly string[] | undefined,
+): InterfaceAddress {
   const { device, localAddress } = options
-  if (localAddress === undefined) return ownAddress(own, device ?? '', family, family === 6 ? 'fe80::' : undefined)
+  if (localAddress === undefined)
+    return ownAddress(own, device ?? '', family, family === 6 ? 'fe80::' : undefined, floating)
   const entry =
     entryOf(own, canonicalAddress(localAddress)) ?? entryOf(own, splitZone(canonicalAddress(localAddress)).host)
   if (entry) return entry

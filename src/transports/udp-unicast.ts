@@ -78,6 +78,9 @@ export function udpUnicast(options: UdpUnicastOptions): TransportPlugin {
   }
 }
 
+/** What the kernel itself would write. */
+const routedTtl = 64
+
 function issuesOf(options: UdpUnicastOptions, nodes: readonly string[]): readonly OptionIssue[] {
   const { addresses, peer, device, localAddress } = options
   const issues = commonIssues({ ...options })
@@ -133,7 +136,7 @@ function planOf(options: UdpUnicastOptions, context: TransportContext, own: read
     : endOf(options.peer, { ...options, port: options.peerPort ?? port })
   const from = addresses
     ? endOf(addresses[context.self], options)
-    : localEnd({ ...options, port: options.localPort ?? port }, to, own)
+    : localEnd({ ...options, port: options.localPort ?? port }, to, own, context.floating)
   const elsewhere = device === undefined ? undefined : deviceOf(from.address)
   if (elsewhere !== undefined && elsewhere !== device) {
     throw new HotStandbyError('HS_TRANSPORT', `${from.address} is on device ${elsewhere}, not on ${device}`)
@@ -145,7 +148,7 @@ function planOf(options: UdpUnicastOptions, context: TransportContext, own: read
     sending: {
       ...from,
       prepare: (socket) => {
-        if (onLink) socket.setTTL(1)
+        socket.setTTL(onLink ? 1 : routedTtl)
       },
     },
     to,
@@ -160,9 +163,14 @@ function planOf(options: UdpUnicastOptions, context: TransportContext, own: read
   }
 }
 
-function localEnd(options: UdpUnicastOptions, to: Endpoint, own: readonly InterfaceAddress[]): Endpoint {
+function localEnd(
+  options: UdpUnicastOptions,
+  to: Endpoint,
+  own: readonly InterfaceAddress[],
+  floating: readonly string[] | undefined,
+): Endpoint {
   const { device, localAddress, port = 694 } = options
   if (localAddress !== undefined) return endOf(localAddress, options)
   const family = ipFamily(to.address) === 6 ? 6 : 4
-  return { address: bindable(ownAddress(own, device ?? '', family, to.address)), port }
+  return { address: bindable(ownAddress(own, device ?? '', family, to.address, floating)), port }
 }

@@ -8,7 +8,7 @@ import { udpMulticast } from '../../src/transports/udp-multicast.ts'
 import { udpUnicast } from '../../src/transports/udp-unicast.ts'
 
 const [type = '', options = '{}', self = 'a'] = process.argv.slice(2)
-const parsed = JSON.parse(options)
+const { floating, ...parsed } = JSON.parse(options)
 const makers = {
   unicast: () => udpUnicast(parsed),
   broadcast: () => udpBroadcast(parsed),
@@ -22,6 +22,8 @@ const transport = plugin.create({
   logger: silentLogger,
   receive: (bytes) => tell('received', Buffer.from(bytes).toString()),
   problem: (error) => tell('problem', error.message),
+  floating,
+  moved: (path) => tell('moved', path),
   dropped: (reason, from) => tell('dropped', `${reason} ${from}`),
 })
 process.stdin.resume()

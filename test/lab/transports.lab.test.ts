@@ -142,3 +142,49 @@ test('an address on another device than the one named is refused', { skip }, asy
   await using a = new End(hosts, 'a', 'unicast', { addresses, device: 'eth2' })
   await a.tells('refused', /10\.99\.1\.1 is on device eth1, not on eth2/)
 })
+
+for (const { name, type, optionsOf } of kinds.filter(({ type: kind }) => kind !== 'unicast')) {
+  test(`${name}: a floating address that stands first is not used, also after the device's addresses were made anew`, {
+    skip: skip || (name.includes('IPv6') && 'link-local addresses do not float'),
+  }, async () => {
+    using hosts = new TwoHosts()
+    await addressesReady(hosts)
+    const floating = '10.99.1.77'
+    await using a = new End(hosts, 'a', type, { ...optionsOf('a', hosts), floating: [floating] })
+    await using b = new End(hosts, 'b', type, optionsOf('b', hosts))
+    await Promise.all([a.tells('opened'), b.tells('opened')])
+    await heardBothWays(a, b)
+    hosts.ip('a', 'addr', 'flush', 'dev', 'eth1', 'scope', 'global')
+    hosts.ip('a', 'addr', 'add', `${floating}/24`, 'brd', '+', 'dev', 'eth1')
+    hosts.ip('a', 'addr', 'add', '10.99.1.21/24', 'brd', '+', 'dev', 'eth1')
+    await a.tells('moved', /^10\.99\.1\.21:/)
+    await heardBothWays(a, b)
+  })
+}
+
+test('broadcast: heals when the netmask changes at both ends', { skip }, async () => {
+  using hosts = new TwoHosts()
+  await using a = new End(hosts, 'a', 'broadcast', { device: 'eth1' })
+  await using b = new End(hosts, 'b', 'broadcast', { device: 'eth1' })
+  await Promise.all([a.tells('opened'), b.tells('opened')])
+  await heardBothWays(a, b)
+  for (const [host, number] of [
+    ['a', 1],
+    ['b', 2],
+  ] as const) {
+    hosts.ip(host, 'addr', 'add', `10.99.1.${number}/20`, 'brd', '+', 'dev', 'eth1')
+    hosts.ip(host, 'addr', 'del', `10.99.1.${number}/24`, 'dev', 'eth1')
+  }
+  await Promise.all([a.tells('moved', /10\.99\.15\.255/), b.tells('moved', /10\.99\.15\.255/)])
+  await heardBothWays(a, b)
+})
+
+test('multicast: the ends are numbered in different networks', { skip }, async () => {
+  using hosts = new TwoHosts()
+  hosts.ip('b', 'addr', 'flush', 'dev', 'eth1', 'scope', 'global')
+  hosts.ip('b', 'addr', 'add', '172.20.3.9/28', 'dev', 'eth1')
+  await using a = new End(hosts, 'a', 'multicast', { group: '239.0.0.43', device: 'eth1' })
+  await using b = new End(hosts, 'b', 'multicast', { group: '239.0.0.43', device: 'eth1' })
+  await Promise.all([a.tells('opened'), b.tells('opened')])
+  await heardBothWays(a, b)
+})

@@ -26,6 +26,7 @@ it('random bytes that the core asks for are its next input, after those that wai
     },
     view: () => assert.fail('nobody looks'),
     isNew: () => true,
+    news: () => 0,
   }
   const loop = new Loop({
     core,
