@@ -8,10 +8,7 @@ const kinds: Readonly<Record<OptionKind, readonly [wanted: string, isRight: (val
   number: ['a number', (value) => typeof value === 'number'],
   boolean: ['true or false', (value) => typeof value === 'boolean'],
   function: ['a function', (value) => typeof value === 'function'],
-  texts: [
-    'a list of texts',
-    (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
-  ],
+  texts: ['a list of texts', (value) => Array.isArray(value) && value.every((each) => typeof each === 'string')],
   /** Names of the user's own with values. */
   map: ['an object', (value) => isPlain(value)],
   list: ['a list', (value) => Array.isArray(value)],
