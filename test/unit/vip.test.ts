@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { findDevice, type NetworkDevice, readDevices } from '../../src/platform/address.ts'
 import { answersOf } from '../../src/platform/announce.ts'
-import { hostForm, type IpAddress, inSubnet, parseIpAddress } from '../../src/platform/ip-address.ts'
+import { hostForm, type IpAddress, inSubnet, parseIpAddress, writtenForm } from '../../src/platform/ip-address.ts'
 import { monitoredDevice } from '../../src/platform/ip-monitor.ts'
 import { macvlanOf } from '../../src/platform/macvlan.ts'
 import { shared } from '../../src/platform/shared.ts'
@@ -49,7 +49,7 @@ describe("Heartbeat's forms of an address", () => {
     ['192.168.1.1/24/-eth0', /no name of a network device/],
     ['192.168.1.1/24/..', /no name of a network device/],
     ['192.168.1.1/24/eth0 dev lo', /no name of a network device/],
-    ['192.168.1.1/24/abcdefghijklmnop', /1 to 15/],
+    [`192.168.1.1/24/${'e'.repeat(128)}`, /at most 127/],
     ['192.168.1.1/24/eth0/eth1', /no IPv4 broadcast/],
     ['192.168.1.1/24/eth0/192.168.1.255/x', /too many parts/],
   ]
@@ -238,7 +238,8 @@ class MemoryHost {
     device('eth0', ['10.0.0.1/24']),
     device('eth1', ['10.1.0.1/16', '10.1.2.3/24']),
   ]
-  readonly held = new Set<string>()
+  readonly held = new Map<string, string>()
+  routes: Record<string, string> = {}
   readonly done: string[] = []
   announceFails = false
   answers: Record<string, string[]> | undefined = undefined
@@ -264,26 +265,42 @@ class MemoryHost {
       close: async () => {},
       list: async () => this.devices,
       add: async (name, addresses) => {
-        this.done.push(`add ${addresses.map(hostForm)}`)
+        this.done.push(`add ${addresses.map(writtenForm)}`)
         for (const address of addresses) {
-          this.held.add(address.address)
+          this.held.set(address.address, writtenForm(address))
           this.take(address.address)
-          this.give(name, hostForm(address))
+          this.give(name, writtenForm(address))
         }
       },
       remove: async (addresses) => {
-        const ours = addresses.filter(({ address }) => this.held.delete(address))
-        this.done.push(`remove ${ours.map(hostForm)}`)
+        const ours = addresses.filter(({ address }) => this.held.has(address))
+        this.done.push(`remove ${ours.map(({ address }) => this.held.get(address))}`)
+        for (const { address } of ours) this.held.delete(address)
         for (const { address } of ours) this.take(address)
       },
       adopt: async (name, addresses) => {
         const has = (this.devices.find((entry) => entry.name === name)?.addresses ?? []).map(
           (entry) => `${entry.address}/${entry.prefix}`,
         )
-        const stale = addresses.filter((address) => has.includes(hostForm(address)))
-        for (const { address } of stale) this.held.add(address)
+        const stale = addresses.filter((address) => has.includes(writtenForm(address)))
+        for (const address of stale) this.held.set(address.address, writtenForm(address))
         return stale
       },
+      reform: async (name, addresses) => {
+        this.done.push(`reform ${addresses.map(writtenForm)}`)
+        for (const address of addresses) {
+          this.held.set(address.address, writtenForm(address))
+          this.take(address.address)
+          this.give(name, writtenForm(address))
+        }
+      },
+      heldForm: ({ address }) => this.held.get(address),
+      cut: async (addresses) => {
+        this.done.push(`cut ${addresses.map(({ address }) => address)}`)
+        for (const { address } of addresses) this.take(address)
+      },
+      guard: (holder, addresses) => void this.done.push(`guard ${holder} ${addresses.map(({ address }) => address)}`),
+      deviceByRoute: ({ address }) => this.routes[address],
       foreignDevice: (devices, { address }) =>
         this.held.has(address)
           ? undefined
