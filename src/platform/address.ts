@@ -342,8 +342,7 @@ export function foreign({ address }: IpAddress, device: string): HotStandbyError
 /** The device of that name, or of that alternative name. @throws {HotStandbyError} `HS_RESOURCE` naming those that exist. */
 export function findDevice(devices: readonly NetworkDevice[], name: string): NetworkDevice {
   const device =
-    devices.find((candidate) => candidate.name === name) ??
-    devices.find(({ altnames }) => altnames?.includes(name))
+    devices.find((candidate) => candidate.name === name) ?? devices.find(({ altnames }) => altnames?.includes(name))
   if (device) return device
   const others = devices.filter(({ loopback }) => !loopback).map((candidate) => candidate.name)
   throw new HotStandbyError(
@@ -378,24 +377,33 @@ interface ShownDevice {
 
 /** The devices of an answer of `ip -j addr show`. */
 export function readDevices(json: readonly unknown[]): NetworkDevice[] {
-  return (json as readonly ShownDevice[]).flatMap(({ ifname, altnames, flags = [], link_type, address, addr_info = [] }) => {
-    if (ifname === undefined) return []
-    const addresses = addr_info.flatMap(({ family, local, prefixlen, tentative, dadfailed }): DeviceAddress[] =>
-      local === undefined || prefixlen === undefined
-        ? []
-        : [{ address: local, prefix: prefixlen, family: family === 'inet6' ? 6 : 4, usable: !tentative && !dadfailed }],
-    )
-    const up = flags.includes('UP')
-    return [
-      {
-        name: ifname,
-        altnames,
-        up,
-        carrier: up && flags.includes('LOWER_UP'),
-        loopback: flags.includes('LOOPBACK'),
-        mac: link_type === 'ether' ? address : undefined,
-        addresses,
-      },
-    ]
-  })
+  return (json as readonly ShownDevice[]).flatMap(
+    ({ ifname, altnames, flags = [], link_type, address, addr_info = [] }) => {
+      if (ifname === undefined) return []
+      const addresses = addr_info.flatMap(({ family, local, prefixlen, tentative, dadfailed }): DeviceAddress[] =>
+        local === undefined || prefixlen === undefined
+          ? []
+          : [
+              {
+                address: local,
+                prefix: prefixlen,
+                family: family === 'inet6' ? 6 : 4,
+                usable: !tentative && !dadfailed,
+              },
+            ],
+      )
+      const up = flags.includes('UP')
+      return [
+        {
+          name: ifname,
+          altnames,
+          up,
+          carrier: up && flags.includes('LOWER_UP'),
+          loopback: flags.includes('LOOPBACK'),
+          mac: link_type === 'ether' ? address : undefined,
+          addresses,
+        },
+      ]
+    },
+  )
 }

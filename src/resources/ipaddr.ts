@@ -17,7 +17,8 @@ export interface Ipaddr {
 const devicePattern = /^(?!-)(?!\.\.?$)[A-Za-z0-9_.:-]{1,127}$/
 
 /** What such a name is, for people. */
-export const deviceNameIs = "it has at most 127 letters, digits, '_', '.', ':' or '-' (15 where it is no alternative name)"
+export const deviceNameIs =
+  "it has at most 127 letters, digits, '_', '.', ':' or '-' (15 where it is no alternative name)"
 
 /** True for a name that a device or an alias can have. */
 export function isDeviceName(text: string): boolean {

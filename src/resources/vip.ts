@@ -1,6 +1,13 @@
 import { findDevice, foreign, type NetworkDevice, placed, whyUnusable } from '../platform/address.ts'
 import type { Announced, AnnounceMode } from '../platform/announce.ts'
-import { hostForm, type IpAddress, inSubnet, parseIpAddress, whyNotFloatable, writtenForm } from '../platform/ip-address.ts'
+import {
+  hostForm,
+  type IpAddress,
+  inSubnet,
+  parseIpAddress,
+  whyNotFloatable,
+  writtenForm,
+} from '../platform/ip-address.ts'
 import { type Macvlan, macvlanOf } from '../platform/macvlan.ts'
 import { acquireNetHost, type NetHost } from '../platform/net-host.ts'
 import type { Share } from '../platform/shared.ts'
@@ -122,10 +129,7 @@ function readSettings(texts: readonly string[], options: VipOptions): Settings {
   }
   const [alias] = named
   if (alias !== undefined && !(typeof alias === 'string' && isDeviceName(alias))) {
-    problem(
-      'vip.device',
-      `'${alias}' is no name of a network device; ${deviceNameIs}`,
-    )
+    problem('vip.device', `'${alias}' is no name of a network device; ${deviceNameIs}`)
   }
   // An alias as in ifconfig's time: eth0:1 is the device eth0 and the label eth0:1.
   const device = typeof alias === 'string' ? alias.split(':')[0] : undefined
