@@ -230,7 +230,13 @@ export function createAddressManager({ batch, logger }: { batch: IpBatch; logger
     },
 
     async cut(addresses, signal) {
-      const { devices } = await run(addresses.map(flush), signal)
+      const before = await manager.list(signal)
+      const entries = addresses.flatMap((address) => {
+        const device = deviceOf(before, address)
+        const prefix = device?.addresses.find((entry) => entry.address === address.address)?.prefix
+        return device ? [{ device: device.name, address: { ...address, prefix } }] : []
+      })
+      const { devices } = await keepingOthers(entries, () => run(addresses.map(flush), signal))
       const left = addresses.filter((address) => deviceOf(devices, address))
       if (left.length === 0) return
       const where = left.map((address) => `${address.address} (${deviceOf(devices, address)?.name})`).join(', ')
