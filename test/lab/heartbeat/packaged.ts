@@ -26,13 +26,17 @@ interface Story {
   readonly files?: Readonly<Record<string, string>>
   readonly home: NodeName
   readonly tell: (pairing: Pairing) => Promise<void>
+  /** How many moves by hand it makes; default 1. */
+  readonly moves?: number
   /** What two daemons do at it is no measure: this much is allowed. */
   readonly limitMs?: number
 }
 
 /** Longer than the dead time, so that both serve; as long as a switch needs that is started again. */
 const FAULT_MS = 5000
-/** How much longer than with two daemons it may take on a busy machine. */
+/** A shorter one is the machine's doing. */
+const BUSY_MS = 100
+/** How much longer than with two daemons a move may take on a busy machine. */
 const MARGIN_MS = 1500
 /** The client is served without a pause for so long when it is over. */
 const CALM_MS = 4000
@@ -48,6 +52,7 @@ const stories: readonly Story[] = [
     name: 'moves',
     row: 'the moves of a migration: standby, takeover, an ordered stop and a start',
     home: 'master',
+    moves: 4,
     async tell(pairing) {
       await pairing.standby('master')
       await pairing.stage.client.waitForServing('slave', 20_000)
@@ -158,7 +163,7 @@ const play = async (world: World, story: Story, kinds: Kinds): Promise<Cost> => 
   }
   await aloneHolds(pairing, story.home)
   const { outages } = await stage.client.report(sinceMs)
-  const lengths = outages.map(({ outageMs }) => outageMs)
+  const lengths = outages.map(({ outageMs }) => outageMs).filter((ms) => ms > BUSY_MS)
   const each = lengths.map((ms) => ms.toFixed(0)).join(', ')
   return { each, longest: Math.max(0, ...lengths), total: lengths.reduce((sum, ms) => sum + ms, 0) }
 }
@@ -182,26 +187,20 @@ const compared = async (given: World, story: Story, kinds: Kinds, title: string)
     mkdirSync(given.directory, { recursive: true })
     throw error
   })
-  const limitMs = (of: number): number => story.limitMs ?? Math.ceil(of + MARGIN_MS)
+  const limitMs = (of: number, moves = 1): number => story.limitMs ?? Math.ceil(of + MARGIN_MS * moves)
   for (const what of ['longest', 'total'] as const) {
     const told = `${story.name}: ${what} outage ${ours[what].toFixed(0)} ms, two daemons ${theirs[what].toFixed(0)} ms`
-    if (ours[what] > limitMs(theirs[what])) {
+    if (ours[what] > limitMs(theirs[what], what === 'total' ? story.moves : 1)) {
       console.log(world.account(5))
       mkdirSync(given.directory, { recursive: true })
       assert.fail(`${told}; each: ${ours.each}; of two daemons: ${theirs.each}`)
     }
   }
-  const act = (what: string, ms: number, of: number) => ({
-    what,
-    servedBy: [],
-    ms,
-    limitMs: limitMs(of),
-    isStart: false,
-  })
+  const act = (what: string, ms: number, limit: number) => ({ what, servedBy: [], ms, limitMs: limit, isStart: false })
   return {
     acts: [
-      { ...act('longest outage', ours.longest, theirs.longest), servedBy: [story.home] },
-      act('outages in all', ours.total, theirs.total),
+      { ...act('longest outage', ours.longest, limitMs(theirs.longest)), servedBy: [story.home] },
+      act('outages in all', ours.total, limitMs(theirs.total, story.moves)),
       act('longest outage of two daemons', theirs.longest, Number.POSITIVE_INFINITY),
       act('outages of two daemons in all', theirs.total, Number.POSITIVE_INFINITY),
     ],
