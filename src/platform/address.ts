@@ -1,9 +1,9 @@
-import { HotStandbyError, messageOf } from '../roles/error.ts'
+import { HotStandbyError } from '../roles/error.ts'
 import type { Logger } from '../roles/logger.ts'
 import { hostForm, type IpAddress, inSubnet, isHost, writtenForm } from './ip-address.ts'
 import type { IpBatch } from './ip-batch.ts'
 import { createIpMonitor, monitoredDevice } from './ip-monitor.ts'
-import { switchOn } from './kernel-switch.ts'
+import { createPromotion } from './kernel-switch.ts'
 import { deviceByRoute } from './route.ts'
 
 /** An address that a device of this host has. */
@@ -89,37 +89,21 @@ export function createAddressManager({ batch, logger }: { batch: IpBatch; logger
   const watch = createIpMonitor({ objects: 'address link', keyOf: monitoredDevice, logger })
   /** What this process has added: the guardian's list. */
   const held = new Map<string, Held>()
+  const promoted = createPromotion(logger)
 
   function hold(): void {
     batch.undo('addresses', [...held.values()].flatMap(deletions))
   }
 
-  /**
-   * The kernel takes the first address of a network for its primary one and deletes the others with it, unless it is told to
-   * promote the next. An address of the host's own may have come after ours.
-   */
-  async function keepingOthers<T>(entries: readonly Held[], work: () => Promise<T>): Promise<T> {
-    const networks = entries.filter(({ address }) => address.family === 4 && !isHost(address))
-    const devices = new Set(networks.map(({ device }) => device))
-    let restore = (): void => {}
-    try {
-      restore = switchOn([...devices].map((device) => `/proc/sys/net/ipv4/conf/${device}/promote_secondaries`))
-    } catch (error) {
-      logger.warn(
-        { error: messageOf(error) },
-        'promote_secondaries cannot be set: other addresses of the network may be deleted with the floating one',
-      )
-    }
-    try {
-      return await work()
-    } finally {
-      restore()
-    }
-  }
-
   function release(addresses: readonly IpAddress[]): void {
     for (const { address } of addresses) held.delete(address)
     hold()
+  }
+
+  /** Deletes addresses of these entries; the other addresses of their networks stay. */
+  function keepingOthers<T>(entries: readonly Held[], work: () => Promise<T>): Promise<T> {
+    const networks = entries.filter(({ address }) => address.family === 4 && !isHost(address))
+    return promoted([...new Set(networks.map(({ device }) => device))], work)
   }
 
   async function run(commands: readonly string[], signal?: AbortSignal) {
