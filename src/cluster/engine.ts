@@ -4,6 +4,7 @@ import type { CoreEvent } from '../core/events.ts'
 import { type Core, createCore } from '../core/step.ts'
 import type { CoreConfig, Reconfiguration, Refusal } from '../core/types.ts'
 import { bootTimeMs, wallClockMs } from '../platform/clocks.ts'
+import { guardianCaution } from '../platform/container.ts'
 import { type HeartbeatFiles, type Identity, takeIdentity } from '../platform/identity.ts'
 import { addressesOf, deviceState } from '../platform/interfaces.ts'
 import { ipFamily } from '../platform/ip.ts'
@@ -137,6 +138,8 @@ export class Engine {
     this.#loop.start()
     for (const { where, message } of this.#identityProblems) this.#tellStateProblem(where, message)
     this.#tellForgotten()
+    const caution = this.#floating().length > 0 ? guardianCaution() : undefined
+    if (caution !== undefined) this.#loop.tell('problem', { where: 'container', code: 'HS_HOST', message: caution })
   }
 
   #tellStateProblem(where: string, message: string): void {
@@ -198,15 +201,9 @@ export class Engine {
     return usable
   }
 
-  /** What comes and goes with a group: of built-in agents, and of scripts that name an address among their words. */
+  /** Addresses that come and go with a group. */
   #floating(): readonly string[] {
-    return this.#options.groups.flatMap(({ resources }) =>
-      resources.flatMap(({ name, addresses = [], settings }) => [
-        ...addresses,
-        ...addressesIn(name),
-        ...addressesIn(ocfAddress(settings)),
-      ]),
-    )
+    return this.#options.groups.flatMap(({ resources }) => resources.flatMap(({ addresses = [] }) => addresses))
   }
 
   async #openLink(plugin: TransportPlugin, signal?: AbortSignal): Promise<void> {
@@ -402,18 +399,6 @@ export class Engine {
       this.#options.logger.warn({ reason: messageOf(error) }, `closing: ${messageOf(error)}`)
     }
   }
-}
-
-/** The parameter `ip` of an OCF agent such as IPaddr2. */
-function ocfAddress(settings: unknown): string {
-  const { parameters } = Object(settings) as { readonly parameters?: { readonly ip?: unknown } }
-  return typeof parameters?.ip === 'string' ? parameters.ip : ''
-}
-
-/** `192.168.1.106` of `script:IPaddr2::192.168.1.106/24/eth0`. */
-function addressesIn(name: string): readonly string[] {
-  const words = name.split(/[^\da-f.:]+/i).map((word) => word.replace(/^[\da-f]*::(?=[\da-f])/i, ''))
-  return words.filter((word) => ipFamily(word) !== 0)
 }
 
 function openKeys({ authenticator, name: cluster, node: self, peer }: Resolved): KeyRing {

@@ -12,6 +12,8 @@ export interface ConnectivityPort {
   stalledMs(): number
   config(): CoreConfig
   peerAlive(): boolean
+  /** It counts by `ipfail`. */
+  peerIsDaemon(): boolean
   /** The peer said good-bye: its silence is no suspicion. */
   peerLeft(): boolean
   peerSilentMs(): number
@@ -22,6 +24,12 @@ export interface ConnectivityPort {
   /** Counts changed in a way that may allow a failback. */
   onBalance(): void
 }
+
+/**
+ * ipfail reads a message a second. What it says may be older than its own next word by so much, and it hears ours so much later:
+ * with a shorter keepalive a target that both lose for a moment would move the group before it could take its word back.
+ */
+const ipfailReadMs = 1000
 
 interface Target {
   deadpingMs: number
@@ -34,7 +42,7 @@ interface Target {
 
 /**
  * Heartbeat's ping nodes with ipfail's meaning (linux-ha.md §10): the nodes compare how many targets each still reaches, the
- * poorer gives its groups up after 2 × keepalive, equality cancels, and when all targets are silent for both nothing changes.
+ * poorer gives its groups up after 2 × keepalive (2 s at least beside a daemon), equality cancels, and when all targets are silent for both nothing changes.
  * Beyond ipfail: a node that hears neither its peer nor any target is isolated (safety.md §0).
  */
 export class Connectivity {
@@ -149,6 +157,7 @@ export class Connectivity {
   forgetPeer(): void {
     this.#theirs = undefined
     this.#port.agenda.clear('giveup')
+    this.#port.agenda.clear('ipfail')
   }
 
   #tell(): void {
@@ -172,11 +181,20 @@ export class Connectivity {
     const theirs = decimalOf(incoming, 'num_ping')
     if (theirs === undefined) return
     this.#theirs = theirs
+    this.#port.agenda.clear('ipfail')
     // Whatever the answer, the other knows ours by it: what we told before may have been dropped with a run or a silence.
-    if (theirs < this.ours) this.#send('you_are_dead')
+    if (theirs < this.ours) this.#answerThePoorer()
     else if (theirs === this.ours) this.#send('abort_giveup')
     else this.#tell()
     this.#compare()
+  }
+
+  /** A daemon gives up by this word 2 × keepalive later, whatever we say meanwhile: it is said when our own count has settled. */
+  #answerThePoorer(): void {
+    if (!this.#port.peerIsDaemon()) return this.#send('you_are_dead')
+    this.#port.agenda.set('ipfail', this.#port.monoMs() + ipfailReadMs, () => {
+      if (this.peerIsPoorer && this.#port.peerAlive()) this.#send('you_are_dead')
+    })
   }
 
   /** @internal */
@@ -217,7 +235,7 @@ export class Connectivity {
   #planGiveUp(theirs: number): void {
     if (this.#port.agenda.has('giveup')) return
     const { keepaliveMs } = this.#port.config().times
-    const giveUpInMs = 2 * keepaliveMs
+    const giveUpInMs = 2 * (this.#port.peerIsDaemon() ? Math.max(keepaliveMs, ipfailReadMs) : keepaliveMs)
     this.#port.event('connectivity', { ours: this.ours, theirs, giveUpInMs })
     this.#port.agenda.set('giveup', this.#port.monoMs() + giveUpInMs, () => this.#giveUp())
   }

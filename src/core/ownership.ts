@@ -1,4 +1,5 @@
 import { guards, type Question } from './authority.ts'
+import { daemonRestartsMs } from './daemon-peer.ts'
 import { Damping } from './damping.ts'
 import type { GroupState, Reason } from './events.ts'
 import { Group, type GroupOutcome } from './group.ts'
@@ -258,6 +259,19 @@ export class Ownership {
     if (!won || !owned.group.serving) return
     owned.group.announce()
     owned.group.announceRepeatedly()
+    if (this.#port.peer().kind === 'heartbeat') this.#outlast(name, owned, this.#port.monoMs() + daemonRestartsMs)
+  }
+
+  /** A daemon says that it holds nothing before it stops what it holds: until it is gone its host still answers for the address. */
+  #outlast(name: string, owned: Owned, untilMs: number): void {
+    const { agenda, config } = this.#port
+    agenda.set(`outlast:${name}`, this.#port.monoMs() + config().times.keepaliveMs, () => {
+      if (!owned.group.serving) return
+      owned.group.announce()
+      const { liveness } = this.#port.peer()
+      const stays = liveness === 'alive' || liveness === 'late'
+      if (stays && this.#port.monoMs() < untilMs) this.#outlast(name, owned, untilMs)
+    })
   }
 
   #question(name: string, owned: Owned): Question {

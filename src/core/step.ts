@@ -145,6 +145,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     stalledMs: () => awareness.stalledMs,
     config: getConfig,
     peerAlive: () => membership.peerAlive,
+    peerIsDaemon: () => membership.peer.kind === 'heartbeat',
     peerLeft: () => membership.peer.liveness === 'left',
     peerSilentMs: () => membership.silentMs,
     sendToPeer: (fields) => void messenger.send({ ...fields, dest: config.peer }),

@@ -1,9 +1,9 @@
 import { createSocket } from 'node:dgram'
-import { readFileSync, writeFileSync } from 'node:fs'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
 import type { Logger } from '../roles/logger.ts'
 import { type AddressManager, findDevice, type NetworkDevice } from './address.ts'
 import { type IpAddress, inSubnet } from './ip-address.ts'
+import { switchOn } from './kernel-switch.ts'
 import { createShellHelper, type ShellHelper } from './shell-helper.ts'
 
 /** Which way the network may be told. `auto`: the first that works. */
@@ -242,29 +242,6 @@ async function climb(device: string, rungs: readonly [AnnouncePath, () => Promis
     }
   }
   throw new HotStandbyError('HS_RESOURCE', `cannot announce on ${device}: ${reasons.join('; ')}`)
-}
-
-/** Writes 1 to each switch that is off and returns what puts them back. A missing one (IPv6 off) is left out. */
-function switchOn(paths: readonly string[]): () => void {
-  const raised: string[] = []
-  const restore = (): void => {
-    for (const path of raised) writeFileSync(path, '0')
-  }
-  for (const path of paths) {
-    try {
-      if (readFileSync(path, 'utf8').trim() !== '0') continue
-    } catch {
-      continue
-    }
-    try {
-      writeFileSync(path, '1')
-    } catch (error) {
-      restore()
-      throw error
-    }
-    raised.push(path)
-  }
-  return restore
 }
 
 const discardPort = 9

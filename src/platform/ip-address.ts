@@ -8,6 +8,8 @@ export interface IpAddress {
   readonly family: 4 | 6
   /** Prefix length, where one was written. */
   readonly prefix?: number | undefined
+  /** Broadcast address of its network, where one was written; it goes with the prefix. */
+  readonly broadcast?: string | undefined
 }
 
 const maxPrefix = { 4: 32, 6: 128 } as const
@@ -54,9 +56,19 @@ export function inSubnet(address: IpAddress, network: string, prefix: number): b
   return list.check(address.address, family)
 }
 
-/** An address in the form in which this library adds it: one host, `/32` or `/128`, whatever network it lies in. */
+/** An address as one host, `/32` or `/128`, whatever network it lies in. */
 export function hostForm({ address, family }: IpAddress): string {
   return `${address}/${maxPrefix[family]}`
+}
+
+/** An address with the prefix that was written, or as one host where none was. */
+export function writtenForm({ address, family, prefix = maxPrefix[family] }: IpAddress): string {
+  return `${address}/${prefix}`
+}
+
+/** True for one host: no network goes with the address. */
+export function isHost({ family, prefix = maxPrefix[family] }: IpAddress): boolean {
+  return prefix === maxPrefix[family]
 }
 
 /** True when nothing of the address lies behind its prefix; without one it is a host, a network of its own. */

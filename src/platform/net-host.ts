@@ -1,7 +1,6 @@
 import type { Logger } from '../roles/logger.ts'
 import { type AddressManager, createAddressManager } from './address.ts'
 import { type Announcer, createAnnouncer } from './announce.ts'
-import { guardianCaution } from './container.ts'
 import { createIpBatch } from './ip-batch.ts'
 import { createMacvlanManager, type MacvlanManager } from './macvlan.ts'
 import { createRouteManager, type RouteManager } from './route-manager.ts'
@@ -29,8 +28,6 @@ export const acquireNetHost: (logger: Logger) => Promise<Share<NetHost>> = share
     async open(): Promise<void> {
       await addresses.open()
       await announcer.open()
-      const caution = guardianCaution()
-      if (caution !== undefined) logger.warn({ pid: process.pid }, caution)
     },
     async close(): Promise<void> {
       routes.close()

@@ -9,12 +9,16 @@ export interface Ipaddr {
   readonly prefix?: number | undefined
   /** Device, or an alias of one (`eth0:1`), where one was written. */
   readonly device?: string | undefined
-  /** Broadcast address, where one was written. It means nothing for a host address and is only read. */
+  /** Broadcast address of its network, where one was written. */
   readonly broadcast?: string | undefined
 }
 
-/** Names that Linux takes for a device (`dev_valid_name`, IFNAMSIZ), with an alias behind a colon. */
-const devicePattern = /^(?!-)(?!\.\.?$)[A-Za-z0-9_.:-]{1,15}$/
+/** Names that Linux takes for a device (`dev_valid_name`) or as its alternative name (ALTIFNAMSIZ), with an alias behind a colon. */
+const devicePattern = /^(?!-)(?!\.\.?$)[A-Za-z0-9_.:-]{1,127}$/
+
+/** What such a name is, for people. */
+export const deviceNameIs =
+  "it has at most 127 letters, digits, '_', '.', ':' or '-' (15 where it is no alternative name)"
 
 /** True for a name that a device or an alias can have. */
 export function isDeviceName(text: string): boolean {
@@ -46,7 +50,7 @@ export function parseIpaddr(text: string): Ipaddr | string {
   const device = thirdIsBroadcast ? undefined : third
   const broadcast = thirdIsBroadcast ? third : fourth
   if (device !== undefined && !isDeviceName(device)) {
-    return `'${text}': '${device}' is no name of a network device; it has 1 to 15 letters, digits, '_', '.', ':' or '-'`
+    return `'${text}': '${device}' is no name of a network device; ${deviceNameIs}`
   }
   if (broadcast !== undefined && !(isIpv4(broadcast) && address.family === 4)) {
     return `'${text}': '${broadcast}' is no IPv4 broadcast address, as '192.168.1.255' is`

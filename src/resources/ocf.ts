@@ -12,6 +12,7 @@ import {
   type ResourceStatus,
   type ResourceTimes,
 } from '../roles/resource-agent.ts'
+import { addressOfAgent, withAddresses } from './carried.ts'
 import { type OcfMetadata, ocfAdvice, ocfMetadata } from './ocf-metadata.ts'
 import { defaultTimes, optionError, type ResourceTimeOptions, resourceTimes, timeOptions } from './options.ts'
 
@@ -110,7 +111,7 @@ export function ocf(agent: string, options: OcfOptions = {}): ResourcePlugin {
   const settings = { provider, type, instance, root, checkLevel, parameters }
   const open = defaultTimes(options)
   const setup: Setup = { ...settings, times, defaultTimes: open }
-  return {
+  const plugin: ResourcePlugin = {
     kind: 'resource',
     settings,
     type: 'ocf',
@@ -120,6 +121,7 @@ export function ocf(agent: string, options: OcfOptions = {}): ResourcePlugin {
     operations: ['prepare', 'start', 'stop', 'status'],
     create: (context) => new OcfAgent(setup, context),
   }
+  return withAddresses(plugin, addressOfAgent(provider, type, parameters))
 }
 
 /** Parameters as the environment takes them; booleans are `true` and `false`, which every agent understands. */

@@ -11,6 +11,7 @@ import type {
   ResourceStatus,
   ResourceTimes,
 } from '../roles/resource-agent.ts'
+import { addressOfScript, withAddresses } from './carried.ts'
 import { optionError, type ResourceTimeOptions, resourceTimes, timeOptions } from './options.ts'
 import { lsbScriptState, ScriptWitness } from './script-witness.ts'
 
@@ -68,22 +69,23 @@ export function script(path: string, options: ScriptOptions = {}): ResourcePlugi
   if (dialect !== 'heartbeat' && dialect !== 'lsb') {
     throw optionError('script.dialect', `'${String(dialect)}' is neither 'heartbeat' nor 'lsb'`)
   }
-  const name = `script:${[path.slice(path.lastIndexOf('/') + 1), ...args].join('::')}`
+  const file = path.slice(path.lastIndexOf('/') + 1)
   const times = resourceTimes('script', options, {
     startTimeout: '60s',
     stopTimeout: '60s',
     statusTimeout: '20s',
     statusInterval: '10s',
   })
-  return {
+  const plugin: ResourcePlugin = {
     kind: 'resource',
     settings: { path, args, dialect, env: options.env },
     type: 'script',
-    name,
+    name: `script:${[file, ...args].join('::')}`,
     times,
     operations: ['prepare', 'start', 'stop', 'status'],
     create: (context) => new ScriptAgent(path, args, dialect, { ...options.env }, times, context),
   }
+  return withAddresses(plugin, addressOfScript(file, args))
 }
 
 class ScriptAgent implements ResourceAgent {

@@ -1,6 +1,13 @@
-import { findDevice, foreign, type NetworkDevice, whyUnusable } from '../platform/address.ts'
+import { findDevice, foreign, type NetworkDevice, placed, whyUnusable } from '../platform/address.ts'
 import type { Announced, AnnounceMode } from '../platform/announce.ts'
-import { hostForm, type IpAddress, inSubnet, parseIpAddress, whyNotFloatable } from '../platform/ip-address.ts'
+import {
+  hostForm,
+  type IpAddress,
+  inSubnet,
+  parseIpAddress,
+  whyNotFloatable,
+  writtenForm,
+} from '../platform/ip-address.ts'
 import { type Macvlan, macvlanOf } from '../platform/macvlan.ts'
 import { acquireNetHost, type NetHost } from '../platform/net-host.ts'
 import type { Share } from '../platform/shared.ts'
@@ -13,14 +20,14 @@ import type {
   ResourcePlugin,
   ResourceStatus,
 } from '../roles/resource-agent.ts'
-import { type Ipaddr, isDeviceName, parseIpaddr } from './ipaddr.ts'
+import { deviceNameIs, type Ipaddr, isDeviceName, parseIpaddr } from './ipaddr.ts'
 import { type ResourceTimeOptions, resourceTimes, timeOptions } from './options.ts'
 
 /** Options of {@link vip}. */
 export interface VipOptions extends ResourceTimeOptions {
   /**
-   * Network device that gets the addresses.
-   * @defaultValue the one device that has an address in the same network
+   * Network device that gets the addresses, by its name or an alternative one.
+   * @defaultValue the one device that has an address in the same network; where none has, the one to which the routes lead
    */
   readonly device?: string | undefined
   /** Label of the IPv4 addresses, for people and for `ifconfig`: `eth0:web`. It begins with the device's name and has at most 15 characters. */
@@ -71,8 +78,9 @@ const announceModes: readonly AnnounceMode[] = ['auto', 'arping', 'kernel']
 
 /**
  * One or more floating addresses: the owner of the group has them on a device of its service network, the other node has not.
- * Accepts `'192.168.1.100'`, `'192.168.1.100/24'`, `'2001:db8::100/64'` and Heartbeat's `'192.168.1.100/24/eth0'`. The prefix
- * helps to find the device; on the host the address is added as `/32` or `/128`.
+ * Accepts `'192.168.1.100'`, `'192.168.1.100/24'`, `'2001:db8::100/64'` and Heartbeat's `'192.168.1.100/24/eth0'`. It is added
+ * with the prefix that was written, so that its network is reached through it; as `/32` or `/128` where the device has an address
+ * of its own in that network, or no prefix was written.
  * @throws {HotStandbyError} `HS_CONFIG` listing everything that is wrong.
  * @example
  * ```ts
@@ -132,15 +140,14 @@ function readSettings(texts: readonly string[], options: VipOptions): Settings {
   }
   const [alias] = named
   if (alias !== undefined && !(typeof alias === 'string' && isDeviceName(alias))) {
-    problem(
-      'vip.device',
-      `'${alias}' is no name of a network device; it has 1 to 15 letters, digits, '_', '.', ':' or '-'`,
-    )
+    problem('vip.device', `'${alias}' is no name of a network device; ${deviceNameIs}`)
   }
   // An alias as in ifconfig's time: eth0:1 is the device eth0 and the label eth0:1.
   const device = typeof alias === 'string' ? alias.split(':')[0] : undefined
   const label = options.label ?? (alias === device ? undefined : alias)
-  if (label !== undefined && !(isDeviceName(label) && device !== undefined && label.startsWith(`${device}:`))) {
+  const isLabel = (text: string): boolean =>
+    isDeviceName(text) && text.length <= 15 && device !== undefined && text.startsWith(`${device}:`)
+  if (label !== undefined && !isLabel(label)) {
     problem('vip.label', `'${label}' is no label; with device: 'eth0' it is 'eth0:NAME', at most 15 characters in all`)
   }
   const announce = options.announce ?? 'auto'
@@ -158,7 +165,7 @@ function readSettings(texts: readonly string[], options: VipOptions): Settings {
     problem('vip.macvlan', `the addresses have a device of their own then; leave the label '${label}' out`)
   if (issues.length > 0) throw configurationError(issues)
   const shown = parsed.map(({ address, prefix }) => (prefix === undefined ? address : `${address}/${prefix}`))
-  const addresses = parsed.map(({ address, family, prefix }) => ({ address, family, prefix }))
+  const addresses = parsed.map(({ address, family, prefix, broadcast }) => ({ address, family, prefix, broadcast }))
   return { name: `vip:${shown.join(',')}`, addresses, device, label, announce, macvlan, duplicateProbe }
 }
 
@@ -168,7 +175,7 @@ export function createVipAgent(
   context: ResourceContext,
   acquire: () => Promise<Share<VipHost>>,
 ): ResourceAgent {
-  const { addresses, label, announce: mode } = settings
+  const { addresses, announce: mode } = settings
   let share: Share<VipHost> | undefined
   let device = settings.device ?? ''
   /** The device of their own, where they have one. */
@@ -203,7 +210,7 @@ export function createVipAgent(
     }
     const stale = await host().addresses.adopt(record.device, record.addresses)
     await host().addresses.remove(stale)
-    const removed = stale.map(hostForm)
+    const removed = stale.map(writtenForm)
     if (removed.length > 0)
       context.logger.warn({ device: record.device, removed }, 'removed what a killed predecessor left')
     context.remember(null)
@@ -238,16 +245,55 @@ export function createVipAgent(
     }
   }
 
+  /** Written down before it is done: in which forms the addresses are on the host, or may be. */
+  function remember(forms: readonly string[]): void {
+    context.remember({ device: carrying(), addresses: [...new Set(forms)], ...(own ? { macvlan: own } : {}) })
+  }
+
+  const formOf = (address: IpAddress): string => host().addresses.heldForm(address) ?? writtenForm(address)
+
+  /** The addresses in the forms that the device's other addresses ask for now. */
+  function place(devices: readonly NetworkDevice[]): readonly IpAddress[] {
+    const target = findDevice(devices, device)
+    const floats = (address: string) =>
+      host().addresses.heldForm({ address, family: 4 }) !== undefined ||
+      addresses.some((entry) => entry.address === address)
+    return addresses.map((address) => placed(address, target, floats))
+  }
+
+  /** An address of the host's own came into the network, or the last one left it: then ours takes the other form. */
+  async function reform(devices: readonly NetworkDevice[], signal: AbortSignal): Promise<boolean> {
+    // Nothing may come between this look and the order to `ip`: after a stop nothing is added.
+    if (!serving || !devices.some(({ name }) => name === device)) return false
+    const has = new Set(devices.flatMap((entry) => (entry.name === carrying() ? entry.addresses.map(writtenForm) : [])))
+    const moving = place(devices).filter((to) => formOf(to) !== writtenForm(to) && has.has(formOf(to)))
+    if (moving.length === 0) return false
+    remember([...addresses.map(formOf), ...moving.map(writtenForm)])
+    await host().addresses.reform(carrying(), moving, { label: labelHere(), signal })
+    if (serving) remember(addresses.map(formOf))
+    context.logger.info(
+      { device: carrying(), addresses: moving.map(writtenForm) },
+      "the floating address follows a change of the device's own addresses",
+    )
+    return true
+  }
+
+  /** With the name that the device has, where another one of its names was written. */
+  function labelHere(): string | undefined {
+    return settings.label?.replace(/^[^:]+/, device)
+  }
+
   async function start({ signal }: OperationContext): Promise<void> {
-    const macvlan = own ? { macvlan: own } : {}
-    context.remember({ device: carrying(), addresses: addresses.map(hostForm), ...macvlan })
+    const devices = await host().addresses.list(signal)
+    const wanted = place(devices)
+    remember(wanted.map((address) => host().addresses.heldForm(address) ?? writtenForm(address)))
     if (own) {
       // On a device that is down or without carrier it would be made for nothing.
-      const trouble = whyUnusable(await host().addresses.list(signal), device)
+      const trouble = whyUnusable(devices, device)
       if (trouble) throw new HotStandbyError('HS_RESOURCE', trouble)
       await host().macvlans.add(own, signal)
     }
-    await host().addresses.add(carrying(), addresses, { label, signal })
+    await host().addresses.add(carrying(), wanted, { label: labelHere(), signal })
     serving = true
     try {
       await announceNow(signal)
@@ -271,8 +317,7 @@ export function createVipAgent(
         await clearLeftover()
         const devices = await host().addresses.list()
         refuseForeign(devices)
-        device = settings.device ?? deviceFor(addresses, devices)
-        findDevice(devices, device)
+        device = findDevice(devices, settings.device ?? deviceFor(addresses, devices, host().addresses)).name
         if (mode === 'arping' && !/^(iputils|habets)$/.test(host().announcer.arping())) {
           throw new HotStandbyError(
             'HS_HOST',
@@ -310,7 +355,8 @@ export function createVipAgent(
     stop: remove,
 
     async status({ signal }): Promise<ResourceStatus> {
-      const devices = await host().addresses.list(signal)
+      let devices = await host().addresses.list(signal)
+      if (await reform(devices, signal)) devices = await host().addresses.list(signal)
       const onDevice = devices.find(({ name }) => name === carrying())?.addresses ?? []
       if (!serving) {
         const found = addresses.find((address) => host().addresses.foreignDevice(devices, address))
@@ -321,13 +367,12 @@ export function createVipAgent(
       const trouble = whyUnusable(devices, device)
       if (trouble) return { state: 'failed', reason: trouble }
       const gone = addresses.filter(
-        (address) =>
-          !onDevice.some((entry) => entry.usable && `${entry.address}/${entry.prefix}` === hostForm(address)),
+        (address) => !onDevice.some((entry) => entry.usable && writtenForm(entry) === formOf(address)),
       )
       if (gone.length === 0) return { state: 'running' }
       return {
         state: 'failed',
-        reason: `no longer on ${carrying()}, removed by somebody else: ${gone.map(hostForm).join(', ')}`,
+        reason: `no longer on ${carrying()}, removed by somebody else: ${gone.map(formOf).join(', ')}`,
       }
     },
 
@@ -339,7 +384,7 @@ export function createVipAgent(
       device,
       macvlan: own ?? null,
       answering: Object.fromEntries(answering ?? []),
-      addresses: addresses.map(hostForm),
+      addresses: addresses.map((address) => share?.value.addresses.heldForm(address) ?? writtenForm(address)),
       serving,
       announced: announced ?? null,
       arping: share?.value.announcer.arping() ?? null,
@@ -348,8 +393,15 @@ export function createVipAgent(
   }
 }
 
-/** The one device with an address in the network of every floating address. */
-function deviceFor(addresses: readonly IpAddress[], devices: readonly NetworkDevice[]): string {
+/**
+ * The one device with an address in the network of every floating address; where there is none, that to which the routes lead, at
+ * last the default route (as `findif`, which Heartbeat's scripts ask).
+ */
+function deviceFor(
+  addresses: readonly IpAddress[],
+  devices: readonly NetworkDevice[],
+  { deviceByRoute }: Pick<VipHost['addresses'], 'deviceByRoute'>,
+): string {
   const candidates = devices.filter((device) => !device.loopback)
   const fits = (device: NetworkDevice, address: IpAddress, prefix?: number | undefined): boolean =>
     device.addresses.some(
@@ -363,6 +415,8 @@ function deviceFor(addresses: readonly IpAddress[], devices: readonly NetworkDev
   const exact = near.filter((device) => addresses.every((address) => fits(device, address, address.prefix)))
   const found = near.length > 1 && exact.length > 0 ? exact : near
   if (found.length === 1 && found[0]) return found[0].name
+  const [routed, ...others] = [...new Set(found.length === 0 ? addresses.map(deviceByRoute) : [])]
+  if (others.length === 0 && candidates.some(({ name }) => name === routed)) return routed as string
   const what = addresses
     .map(({ address, prefix }) => (prefix === undefined ? address : `${address}/${prefix}`))
     .join(', ')
@@ -371,9 +425,10 @@ function deviceFor(addresses: readonly IpAddress[], devices: readonly NetworkDev
       `${name} (${has.map((entry) => `${entry.address}/${entry.prefix}`).join(' ') || 'no address'})`,
   )
   const how = found.length > 0 ? 'several devices lie' : 'no device lies'
+  const routes = found.length > 0 ? '' : ', and the routes lead to none of them'
   throw new HotStandbyError(
     'HS_RESOURCE',
-    `${how} in the network of ${what}: ${shown.join(', ') || 'this host has none'}; name one with the option device`,
+    `${how} in the network of ${what}: ${shown.join(', ') || 'this host has none'}${routes}; name one with the option device`,
   )
 }
 

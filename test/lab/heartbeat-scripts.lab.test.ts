@@ -4,10 +4,14 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ocf } from '../../src/resources/ocf.ts'
 import { script } from '../../src/resources/script.ts'
+import type { ResourcePlugin } from '../../src/roles/resource-agent.ts'
 import { agentContext, within } from '../support/agents.ts'
 import { lacking, TwoHosts } from './netns.ts'
 import { AgentHost } from './remote-agent.ts'
+import { waitFor } from './wait-for.ts'
 
 /** Where Debian's package heartbeat has the scripts that haresources names. */
 const SCRIPTS = '/etc/ha.d/resource.d'
@@ -20,7 +24,7 @@ if (reason) console.log(`skipped: ${reason}`)
 
 const run = (file: string, ...args: readonly string[]): string => execFileSync(file, args, { encoding: 'utf8' }).trim()
 
-describe("heartbeat's own resource scripts", { skip: reason ?? false, timeout: 180_000 }, () => {
+describe("heartbeat's own resource scripts", { skip: reason ?? false, timeout: 300_000 }, () => {
   let hosts: TwoHosts
   let agents: AgentHost
   let scratch = ''
@@ -138,5 +142,104 @@ describe("heartbeat's own resource scripts", { skip: reason ?? false, timeout: 1
     await agent.start(within(60_000, 1))
     await agent.stop(within(60_000, 1))
     await holder.stop(within(60_000, 1))
+  })
+
+  describe('an address that a script or an OCF agent holds', () => {
+    const [ip, ip6] = ['10.99.1.81', 'fd99::81']
+    const macOfA = () => /link\/ether (\S+)/.exec(hosts.run('a', 'ip', 'link', 'show', 'eth1'))?.[1] ?? ''
+    const neighbourOfB = () => / lladdr (\S+)/.exec(hosts.run('b', 'ip', 'neigh', 'show', ip))?.[1]
+    const kinds: readonly (readonly [
+      what: string,
+      factory: string,
+      address: string,
+      plugin: ResourcePlugin,
+      args: readonly unknown[],
+    ])[] = [
+      ...['IPaddr', 'IPaddr2', 'IPv6addr'].map((name) => {
+        const address = name === 'IPv6addr' ? ip6 : ip
+        const options = { args: [`${address}/${name === 'IPv6addr' ? 64 : 24}/eth1`] }
+        const path = `${SCRIPTS}/${name}`
+        return [`the script ${name}`, 'script', address, script(path, options), [path, options]] as const
+      }),
+      ...(['IPaddr', 'IPaddr2', 'IPv6addr'] as const).map((name) => {
+        const address = name === 'IPv6addr' ? ip6 : ip
+        const parameters: Record<string, string> =
+          name === 'IPv6addr'
+            ? { ipv6addr: ip6, cidr_netmask: '64', nic: 'eth1' }
+            : { ip, cidr_netmask: '24', nic: 'eth1' }
+        const agent = `ocf:heartbeat:${name}`
+        return [`the OCF agent ${name}`, 'ocf', address, ocf(agent, { parameters }), [agent, { parameters }]] as const
+      }),
+    ]
+    const held = (address: string) => hosts.run('a', 'ip', '-o', 'addr').includes(` ${address}/`)
+
+    for (const [what, factory, address, plugin, args] of kinds)
+      it(`${what}: announced again, cut off, restored, and gone after kill -9`, async () => {
+        assert.deepEqual(plugin.addresses, [address])
+        const own = new AgentHost(['ip', 'netns', 'exec', hosts.namespace('a')])
+        try {
+          const agent = own.plugin(factory, plugin, ...args).create(agentContext('/tmp'))
+          await agent.open?.()
+          await agent.start(within(60_000))
+          assert.ok(held(address), 'it was added')
+          if (address === ip) {
+            // Its own announcements are over: a neighbour that believes something else is told.
+            await sleep(6000)
+            hosts.ip('b', 'neigh', 'replace', ip, 'lladdr', '02:00:00:00:00:99', 'dev', 'eth1', 'nud', 'stale')
+            await sleep(1100)
+            await agent.announce?.(within(5000))
+            await waitFor(() => neighbourOfB() === macOfA(), { what: 'the neighbour has learnt it' })
+          }
+          await agent.isolate?.(within(2000))
+          assert.ok(!held(address), 'it is cut off')
+          await agent.restore?.(within(60_000))
+          assert.ok(held(address), 'it is back')
+          await agent.isolate?.(within(2000))
+          await agent.stop(within(60_000))
+          await agent.start(within(60_000))
+          assert.ok(held(address), 'it was added again')
+          await own.end('SIGKILL')
+          await waitFor(() => !held(address), { what: 'it goes with the process', withinMs: 2000, everyMs: 5 })
+        } finally {
+          await own.end()
+          hosts.run('a', 'ip', 'addr', 'flush', 'to', address)
+        }
+      })
+
+    it('stays when the process ends after a stop that was verified', async () => {
+      const options = { args: [`${ip}/24/eth1`] }
+      const path = `${SCRIPTS}/IPaddr2`
+      const own = new AgentHost(['ip', 'netns', 'exec', hosts.namespace('a')])
+      const agent = own.plugin('script', script(path, options), path, options).create(agentContext('/tmp'))
+      await agent.open?.()
+      await agent.start(within(60_000))
+      await agent.stop(within(60_000))
+      hosts.ip('a', 'addr', 'add', `${ip}/24`, 'dev', 'eth1')
+      await own.end('SIGKILL')
+      await sleep(200)
+      assert.ok(held(ip), "it is somebody else's now")
+      hosts.ip('a', 'addr', 'del', `${ip}/24`, 'dev', 'eth1')
+    })
+
+    it('is taken away at the next start when the guardian died too and its script will not stop', async () => {
+      const clinging = join(scratch, 'IPaddr2')
+      writeFileSync(
+        clinging,
+        '#!/bin/sh\n[ "$2" = stop ] && exit 1\n[ "$2" = status ] && ip -o addr | grep -q " 10.99.1.81/" && echo running\nexit 0\n',
+        { mode: 0o755 },
+      )
+      hosts.ip('a', 'addr', 'add', `${ip}/24`, 'dev', 'eth1')
+      const options = { args: [`${ip}/24/eth1`] }
+      const own = new AgentHost(['ip', 'netns', 'exec', hosts.namespace('a')])
+      try {
+        const agent = own
+          .plugin('script', script(clinging, options), clinging, options)
+          .create(agentContext('/tmp', { script: clinging }))
+        await agent.open?.()
+        assert.ok(!held(ip))
+      } finally {
+        await own.end()
+      }
+    })
   })
 })

@@ -1,168 +1,32 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createInterface } from 'node:readline'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { macvlanOf } from '../../src/platform/macvlan.ts'
+import {
+  Agent,
+  addressesOf,
+  buildNetwork,
+  type Host,
+  hosts,
+  ip,
+  macOf,
+  namespaceOf,
+  neighbourOfC,
+  opened,
+  removeNetwork,
+  run,
+  type StartOptions,
+  sysctl,
+  until,
+  v4,
+  whyNot,
+} from './vip.network.ts'
 
-/** Three hosts on one switch. Needs root on Linux with network namespaces. */
-const hosts = { a: 1, b: 2, c: 3 } as const
-type Host = keyof typeof hosts
-
-const v4 = '10.77.0.100'
 const v4b = '10.77.0.101'
 const v6 = 'fd77::100'
 /** In the mount namespace of a host program. */
 const noArping = 'mount --bind /bin/false "$(command -v arping)"'
-const hostProgram = fileURLToPath(new URL('./vip.host.ts', import.meta.url))
-
-function run(...command: string[]): string {
-  const [file = '', ...args] = command
-  return execFileSync(file, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-}
-
-/** `ip` in the namespace of a host, or of the switch. */
-function ip(host: Host | 'sw', ...args: string[]): string {
-  return run('ip', '-n', `vip-${host}`, ...args)
-}
-
-function whyNot(): string | false {
-  if (process.platform !== 'linux') return 'network namespaces exist on Linux only'
-  if (process.getuid?.() !== 0) return 'network namespaces need root'
-  try {
-    run('ip', 'netns', 'add', 'vip-probe')
-    run('ip', 'netns', 'del', 'vip-probe')
-    return false
-  } catch (error) {
-    return `ip netns does not work here: ${(error as Error).message}`
-  }
-}
-
-function buildNetwork(): void {
-  run('ip', 'netns', 'add', 'vip-sw')
-  ip('sw', 'link', 'add', 'br0', 'type', 'bridge')
-  ip('sw', 'link', 'set', 'br0', 'up')
-  for (const [host, number] of Object.entries(hosts) as [Host, number][]) {
-    run('ip', 'netns', 'add', `vip-${host}`)
-    ip('sw', 'link', 'add', `port-${host}`, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', `vip-${host}`)
-    ip('sw', 'link', 'set', `port-${host}`, 'master', 'br0', 'up')
-    ip(host, 'link', 'set', 'lo', 'up')
-    ip(host, 'link', 'set', 'eth0', 'up')
-    ip(host, 'addr', 'add', `10.77.0.${number}/24`, 'dev', 'eth0')
-    ip(host, 'addr', 'add', `fd77::${number}/64`, 'dev', 'eth0', 'nodad')
-  }
-}
-
-function removeNetwork(): void {
-  for (const host of ['sw', ...Object.keys(hosts)]) {
-    try {
-      run('ip', 'netns', 'del', `vip-${host}`)
-    } catch {
-      // It was not made.
-    }
-  }
-}
-
-/** Addresses of eth0 as `address/prefix`. */
-function addressesOf(host: Host): string[] {
-  const shown = JSON.parse(ip(host, '-j', 'addr', 'show', 'dev', 'eth0'))
-  return shown[0].addr_info.map((entry: { local: string; prefixlen: number }) => `${entry.local}/${entry.prefixlen}`)
-}
-
-function macOf(host: Host): string {
-  return JSON.parse(ip(host, '-j', 'link', 'show', 'dev', 'eth0'))[0].address
-}
-
-/** Where host c believes an address to be. */
-function neighbourOfC(address: string): string | undefined {
-  return JSON.parse(ip('c', '-j', 'neigh', 'show', address))[0]?.lladdr
-}
-
-function sysctl(host: Host, path: string): string {
-  return run('ip', 'netns', 'exec', `vip-${host}`, 'cat', `/proc/sys/net/${path}`).trim()
-}
-
-/** Polls until it holds; the time that took, or undefined after the limit. */
-async function until(holds: () => boolean, limitMs = 3000): Promise<number | undefined> {
-  const begun = performance.now()
-  while (performance.now() - begun < limitMs) {
-    if (holds()) return performance.now() - begun
-    await sleep(2)
-  }
-  return undefined
-}
-
-interface Answer {
-  readonly ms: number
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the agent's operation answered
-  readonly value: any
-  readonly error?: { readonly code?: string; readonly message: string }
-}
-
-interface StartOptions {
-  readonly address?: string | string[]
-  readonly options?: object
-  readonly leftover?: object
-  /** Shell commands that run first, in the mount namespace of the program, then `exec "$@"`. */
-  readonly setup?: string
-}
-
-/** A process with a vip agent in a host's namespace. */
-class Agent {
-  static readonly running = new Set<Agent>()
-  readonly child: ChildProcess
-  readonly said: { remember?: unknown; changed?: boolean; log?: string }[] = []
-  readonly #answers: { resolve(answer: Answer): void; reject(error: Error): void }[] = []
-
-  constructor(host: Host, { address = v4, options = { device: 'eth0' }, leftover, setup = '' }: StartOptions = {}) {
-    const settings = JSON.stringify({ address, options, leftover })
-    const node = [process.execPath, '--import', 'tsx', hostProgram, settings]
-    const script = `${setup}\nexec "$@"`
-    this.child = spawn('ip', ['netns', 'exec', `vip-${host}`, 'sh', '-c', script, 'sh', ...node], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    })
-    Agent.running.add(this)
-    createInterface({ input: this.child.stdout as NodeJS.ReadableStream }).on('line', (text) => {
-      const line = JSON.parse(text)
-      if ('done' in line) this.#answers.shift()?.resolve(line)
-      else this.said.push(line)
-    })
-    this.child.once('exit', () => {
-      for (const { reject } of this.#answers.splice(0)) reject(new Error('the host program ended'))
-    })
-  }
-
-  /** Asks for one operation and gives its answer, errors included. */
-  async attempt(call: string, limitMs = 5000): Promise<Answer> {
-    const answer = new Promise<Answer>((resolve, reject) => this.#answers.push({ resolve, reject }))
-    this.child.stdin?.write(`${JSON.stringify({ call, limitMs })}\n`)
-    return answer
-  }
-
-  /** Asks for one operation that must succeed. */
-  async ask(call: string): Promise<Answer> {
-    const answer = await this.attempt(call)
-    assert.equal(answer.error, undefined, `${call}: ${answer.error?.message}`)
-    return answer
-  }
-
-  async end(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    Agent.running.delete(this)
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return
-    const exit = once(this.child, 'exit')
-    this.child.kill(signal)
-    await exit
-  }
-}
-
-async function opened(host: Host, options?: StartOptions): Promise<Agent> {
-  const agent = new Agent(host, options)
-  await agent.ask('open')
-  return agent
-}
 
 const reason = whyNot()
 if (reason) console.log(`skipped: ${reason}`)
@@ -238,7 +102,7 @@ describe('vip on real devices', { skip: reason, timeout: 120_000 }, () => {
   it('removes them too when SIGTERM comes to every helper first, as from a service manager', async () => {
     const agent = await opened('a')
     await agent.ask('start')
-    for (const pid of run('ip', 'netns', 'pids', 'vip-a').trim().split('\n')) {
+    for (const pid of run('ip', 'netns', 'pids', namespaceOf('a')).trim().split('\n')) {
       if (Number(pid) !== agent.child.pid) process.kill(Number(pid), 'SIGTERM')
     }
     await agent.end('SIGKILL')
@@ -370,7 +234,7 @@ describe('vip on real devices', { skip: reason, timeout: 120_000 }, () => {
     const deviceOf = (host: Host): boolean => ip(host, '-o', 'link', 'show').includes(` ${name}@eth0:`)
     const ping = (address: string): boolean => {
       try {
-        run('ip', 'netns', 'exec', 'vip-c', 'ping', '-c', '1', '-W', '1', address)
+        run('ip', 'netns', 'exec', namespaceOf('c'), 'ping', '-c', '1', '-W', '1', address)
         return true
       } catch {
         return false
@@ -494,7 +358,7 @@ describe('vip on real devices', { skip: reason, timeout: 120_000 }, () => {
       ip('c', 'neigh', 'flush', 'dev', 'eth0')
       const form = address.includes(':') ? [`${address}/128`, 'dev', 'eth0', 'nodad'] : [`${address}/32`, 'dev', 'eth0']
       ip('a', 'addr', 'add', ...form)
-      run('ip', 'netns', 'exec', 'vip-c', 'ping', '-c', '1', '-W', '2', address)
+      run('ip', 'netns', 'exec', namespaceOf('c'), 'ping', '-c', '1', '-W', '2', address)
       assert.equal(neighbourOfC(address), macOf('a'))
       ip('sw', 'link', 'set', 'port-a', 'down')
     }
@@ -554,7 +418,7 @@ describe('vip on real devices', { skip: reason, timeout: 120_000 }, () => {
     const agent = await opened('a')
     await agent.ask('start')
     const pids = (): string[] =>
-      run('ip', 'netns', 'pids', 'vip-a')
+      run('ip', 'netns', 'pids', namespaceOf('a'))
         .split('\n')
         .filter((pid) => pid && !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '))
     await agent.end('SIGKILL')

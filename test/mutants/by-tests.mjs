@@ -57,8 +57,8 @@ export const mutantsOfTests = [
     'contest-over-silent',
     'the end of a contest is not announced',
     ownership,
-    '    owned.group.announce()\n    owned.group.announceRepeatedly()\n  }',
-    '  }',
+    '    owned.group.announce()\n    owned.group.announceRepeatedly()\n    if (this',
+    '    if (this',
     scenario('contest-announced'),
   ),
   bug(
@@ -285,9 +285,29 @@ export const mutantsOfTests = [
     'no-give-up-delay',
     'the poorer node gives up at once',
     connectivity,
-    'const giveUpInMs = 2 * keepaliveMs',
+    'const giveUpInMs = 2 * (this.#port.peerIsDaemon() ? Math.max(keepaliveMs, ipfailReadMs) : keepaliveMs)',
     'const giveUpInMs = 0',
     scenario('connectivity-cancelled'),
+  ),
+  bug(
+    'ipfail-not-waited-for',
+    'beside a daemon with a short keepalive the poorer node gives up before ipfail can take its word back',
+    connectivity,
+    'Math.max(keepaliveMs, ipfailReadMs)',
+    'keepaliveMs',
+    { test: 'test/unit/connectivity.test.ts', named: 'are waited for when both lose a target for a moment' },
+  ),
+  bug(
+    'daemon-not-outlasted',
+    'a daemon that says it holds nothing is no longer announced against while its host still answers',
+    ownership,
+    "if (this.#port.peer().kind === 'heartbeat') this.#outlast(name, owned, this.#port.monoMs() + daemonRestartsMs)",
+    '',
+    {
+      test: 'test/unit/daemon.test.ts',
+      named:
+        'still answers for the address while its scripts run, though it says that it holds nothing: we go on saying so',
+    },
   ),
   bug(
     'deadping-not-credited',

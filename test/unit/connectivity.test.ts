@@ -8,13 +8,20 @@ import { message } from '../../src/wire/message.ts'
 type Fields = Record<string, string>
 
 /** One node's side: what it says to the other is collected, and its targets are observed by hand. */
-function side(targets: readonly string[]): {
+function side(
+  targets: readonly string[],
+  peerIsDaemon = false,
+): {
   readonly connectivity: Connectivity
   readonly sent: Fields[]
+  readonly agenda: Agenda
+  readonly poorer: number[]
   readonly clock: { monoMs: number }
 } {
   const sent: Fields[] = []
   const clock = { monoMs: 1000 }
+  const agenda = new Agenda()
+  const poorer: number[] = []
   const config = {
     targets: targets.map((target) => ({ target, deadpingMs: 500 })),
     times: { keepaliveMs: 200 },
@@ -22,22 +29,23 @@ function side(targets: readonly string[]): {
     onIsolated: 'stop',
   } as unknown as CoreConfig
   const connectivity = new Connectivity({
-    agenda: new Agenda(),
+    agenda,
     event() {},
     monoMs: () => clock.monoMs,
     stalledMs: () => 0,
     config: () => config,
     peerAlive: () => true,
+    peerIsDaemon: () => peerIsDaemon,
     peerLeft: () => false,
     peerSilentMs: () => 0,
     sendToPeer: (fields: Fields) => void sent.push(fields),
-    onPoorer: () => true,
+    onPoorer: () => poorer.push(clock.monoMs) > 0,
     onBalance() {},
     onIsolation() {},
   })
   connectivity.start()
   for (const target of targets) connectivity.observe({ target, reachable: true })
-  return { connectivity, sent, clock }
+  return { connectivity, sent, clock, agenda, poorer }
 }
 
 /** What was said since the last call reaches the other side. */
@@ -107,5 +115,54 @@ describe('the counts of ping targets', () => {
     assert.equal(one.connectivity.theirs, 1)
     one.clock.monoMs += 600
     assert.equal(one.connectivity.peerAtLeastEqualForMs(), 600)
+  })
+})
+
+describe("the counts of a daemon's ipfail, which reads a message a second", () => {
+  const at = (node: ReturnType<typeof side>, monoMs: number): void => {
+    node.clock.monoMs = monoMs
+    node.agenda.run(monoMs)
+  }
+
+  it('are waited for when both lose a target for a moment', () => {
+    const ours = side(['a'], true)
+    ours.connectivity.observe({ target: 'a', reachable: false })
+    ours.connectivity.receive('you_are_dead', message({}))
+    at(ours, 2800)
+    ours.connectivity.receive('num_ping_nodes', message({ num_ping: '0' }))
+    at(ours, 9000)
+    assert.deepEqual(ours.poorer, [], 'nothing moves')
+  })
+
+  it('move the group when ours stays the poorer one', () => {
+    const ours = side(['a'], true)
+    ours.connectivity.observe({ target: 'a', reachable: false })
+    ours.connectivity.receive('you_are_dead', message({}))
+    at(ours, 2999)
+    assert.deepEqual(ours.poorer, [])
+    at(ours, 3000)
+    assert.deepEqual(ours.poorer, [3000])
+  })
+
+  it('are answered when ours have settled', () => {
+    const ours = side(['a'], true)
+    ours.sent.length = 0
+    ours.connectivity.receive('num_ping_nodes', message({ num_ping: '0' }))
+    at(ours, 1400)
+    assert.deepEqual(ours.sent, [])
+    ours.connectivity.observe({ target: 'a', reachable: false })
+    at(ours, 2100)
+    assert.deepEqual(
+      ours.sent.map(({ t }) => t),
+      ['num_ping_nodes'],
+      'it has the target no more either: it is told so, and not to give up',
+    )
+    ours.connectivity.observe({ target: 'a', reachable: true })
+    ours.connectivity.receive('num_ping_nodes', message({ num_ping: '0' }))
+    for (const monoMs of [2500, 2900, 3100]) {
+      at(ours, monoMs)
+      ours.connectivity.observe({ target: 'a', reachable: true })
+    }
+    assert.equal(ours.sent.at(-1)?.['t'], 'you_are_dead')
   })
 })

@@ -208,6 +208,18 @@ describe('a daemon that was thought dead', () => {
     assert.ok(slave.performed('announce') >= 3)
   })
 
+  it('still answers for the address while its scripts run, though it says that it holds nothing: we go on saying so', () => {
+    const slave = split()
+    slave.hears({ t: 'resource', rsc_hold: 'none', isstable: '0' })
+    slave.performed('announce')
+    slave.passes(3000)
+    assert.ok(slave.performed('announce') >= 14)
+    slave.passes(3500)
+    slave.performed('announce')
+    slave.passes(3000)
+    assert.ok(slave.performed('announce') <= 3, 'and not for ever: it may have been spared the restart')
+  })
+
   it('is asked for the group when it has not noticed anything and goes on', () => {
     const slave = split()
     const said = [...slave.passes(300), ...slave.hears({ t: 'resource', rsc_hold: 'local', isstable: '1' })]
@@ -225,7 +237,8 @@ describe('a daemon with ipfail', () => {
     const slave = new Conversation(daemonPair('slave', [mail], { targets }))
     slave.meets('local')
     slave.observes('gateway', true)
-    assert.deepEqual(slave.hears({ t: 'num_ping_nodes', num_ping: '0' }), ['you_are_dead'])
+    assert.deepEqual(slave.hears({ t: 'num_ping_nodes', num_ping: '0' }), [])
+    assert.ok(slave.passes(1100).includes('you_are_dead'), 'when our own count has settled')
     slave.asks('me', 'all')
     slave.asks('done', 'all')
     slave.hears({ t: 'resource', rsc_hold: 'none', isstable: '1' })

@@ -19,6 +19,7 @@ const helpers: Readonly<Record<string, string>> = {
   'src/authenticators/ring-of-one.ts': 'what the methods with a single key share',
   'src/liveness/health.ts': 'how far a node distrusts itself',
   'src/liveness/options.ts': 'reads and judges the options of the detectors',
+  'src/resources/carried.ts': 'what is done for an address that a script holds',
   'src/resources/ipaddr.ts': "reads Heartbeat's notation of an address",
   'src/resources/nginx-config.ts': "reads nginx's configuration and its answers",
   'src/resources/nginx-master.ts': 'the master process of nginx',

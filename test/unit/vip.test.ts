@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { findDevice, type NetworkDevice, readDevices } from '../../src/platform/address.ts'
+import { findDevice, type NetworkDevice, placed, readDevices } from '../../src/platform/address.ts'
 import { answersOf } from '../../src/platform/announce.ts'
-import { hostForm, type IpAddress, inSubnet, parseIpAddress } from '../../src/platform/ip-address.ts'
+import { hostForm, type IpAddress, inSubnet, parseIpAddress, writtenForm } from '../../src/platform/ip-address.ts'
 import { monitoredDevice } from '../../src/platform/ip-monitor.ts'
 import { macvlanOf } from '../../src/platform/macvlan.ts'
+import { bestDevice, readIpv4Routes, readIpv6Routes } from '../../src/platform/route.ts'
 import { shared } from '../../src/platform/shared.ts'
 import { parseIpaddr } from '../../src/resources/ipaddr.ts'
 import { createVipAgent, type VipHost, vip } from '../../src/resources/vip.ts'
@@ -49,7 +50,7 @@ describe("Heartbeat's forms of an address", () => {
     ['192.168.1.1/24/-eth0', /no name of a network device/],
     ['192.168.1.1/24/..', /no name of a network device/],
     ['192.168.1.1/24/eth0 dev lo', /no name of a network device/],
-    ['192.168.1.1/24/abcdefghijklmnop', /1 to 15/],
+    [`192.168.1.1/24/${'e'.repeat(128)}`, /at most 127/],
     ['192.168.1.1/24/eth0/eth1', /no IPv4 broadcast/],
     ['192.168.1.1/24/eth0/192.168.1.255/x', /too many parts/],
   ]
@@ -77,6 +78,21 @@ describe('subnets and forms', () => {
     assert.ok(inSubnet(ipOf('2001:db8::100'), '2001:db8::5', 64))
     assert.ok(!inSubnet(ipOf('192.168.1.100'), '::', 1))
   })
+  it('goes as written, but as one host where the device lies in that network by an address that stays', () => {
+    const on = (forms: string[], written: string, floats: string[] = []): string =>
+      writtenForm(placed(ipOf(written), device('eth0', forms), (address) => floats.includes(address)))
+    assert.equal(on([], '10.9.0.100/24'), '10.9.0.100/24')
+    assert.equal(on([], '10.9.0.100'), '10.9.0.100/32')
+    assert.equal(on(['10.9.0.5/24'], '10.9.0.100/24'), '10.9.0.100/32')
+    assert.equal(on(['10.9.0.5/16'], '10.9.1.100/24'), '10.9.1.100/32', 'reached through the larger network')
+    assert.equal(on(['10.9.0.5/25'], '10.9.0.100/24'), '10.9.0.100/24', 'the other half is not')
+    assert.equal(on(['10.9.0.5/32'], '10.9.0.100/24'), '10.9.0.100/24')
+    assert.equal(on(['10.9.0.100/24'], '10.9.0.100/24', ['10.9.0.100']), '10.9.0.100/24', 'itself')
+    assert.equal(on(['10.9.0.101/24'], '10.9.0.100/24', ['10.9.0.101']), '10.9.0.100/24', 'another that floats')
+    assert.equal(on(['fe80::1/64'], 'fd00::9/64'), 'fd00::9/64')
+    assert.equal(on(['fd00::1/64', '10.9.0.5/24'], 'fd00::9/64'), 'fd00::9/128')
+  })
+
   it('adds hosts, not networks', () => {
     assert.equal(hostForm(ipOf('192.168.1.100/24')), '192.168.1.100/32')
     assert.equal(hostForm(ipOf('2001:DB8:0::100/64')), '2001:db8::100/128')
@@ -186,6 +202,33 @@ describe('what ip says', () => {
     assert.deepEqual([tun?.up, tun?.mac], [false, undefined])
   })
 
+  it('finds a device by another name of it', () => {
+    const devices = readDevices([{ ifname: 'eth0', altnames: ['enp1s0', 'enx1'] }, { ifname: 'enx1' }])
+    assert.equal(findDevice(devices, 'enp1s0').name, 'eth0')
+    assert.equal(findDevice(devices, 'enx1').name, 'enx1', 'a name of its own comes first')
+  })
+
+  it('is asked for routes as the kernel shows them', () => {
+    const v4 = readIpv4Routes(`Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t00000000\t0901010A\t0003\t0\t0\t200\t00000000\t0\t0\t0
+eth2\t00000000\t0901010A\t0003\t0\t0\t100\t00000000\t0\t0\t0
+eth1\t0001010A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
+*\t0002010A\t00000000\t0200\t0\t0\t0\t00FFFFFF\t0\t0\t0
+`)
+    assert.equal(bestDevice(v4, ipOf('10.1.1.200')), 'eth1')
+    assert.equal(bestDevice(v4, ipOf('198.51.100.1')), 'eth2')
+    assert.equal(bestDevice(v4, ipOf('10.1.2.1')), 'eth2')
+    const none = '0'.repeat(32)
+    const v6 =
+      readIpv6Routes(`20010db8000000000000000000000000 40 ${none} 00 ${none} 00000100 00000001 00000000 00000001     eth1
+${none} 00 ${none} 00 ${none} 00000400 00000001 00000000 00000003     eth0
+${none} 00 ${none} 00 ${none} ffffffff 00000001 00000000 00200200       lo
+`)
+    assert.equal(bestDevice(v6, ipOf('2001:db8::5')), 'eth1')
+    assert.equal(bestDevice(v6, ipOf('2001:db9::5')), 'eth0')
+    assert.equal(bestDevice([], ipOf('10.0.0.1')), undefined)
+  })
+
   it('names the device of each change', () => {
     const lines: [line: string, device: string | undefined][] = [
       ['2: eth0    inet 10.0.0.9/32 scope global eth0\\       valid_lft forever preferred_lft forever', 'eth0'],
@@ -238,7 +281,8 @@ class MemoryHost {
     device('eth0', ['10.0.0.1/24']),
     device('eth1', ['10.1.0.1/16', '10.1.2.3/24']),
   ]
-  readonly held = new Set<string>()
+  readonly held = new Map<string, string>()
+  routes: Record<string, string> = {}
   readonly done: string[] = []
   announceFails = false
   answers: Record<string, string[]> | undefined = undefined
@@ -264,26 +308,42 @@ class MemoryHost {
       close: async () => {},
       list: async () => this.devices,
       add: async (name, addresses) => {
-        this.done.push(`add ${addresses.map(hostForm)}`)
+        this.done.push(`add ${addresses.map(writtenForm)}`)
         for (const address of addresses) {
-          this.held.add(address.address)
+          this.held.set(address.address, writtenForm(address))
           this.take(address.address)
-          this.give(name, hostForm(address))
+          this.give(name, writtenForm(address))
         }
       },
       remove: async (addresses) => {
-        const ours = addresses.filter(({ address }) => this.held.delete(address))
-        this.done.push(`remove ${ours.map(hostForm)}`)
+        const ours = addresses.filter(({ address }) => this.held.has(address))
+        this.done.push(`remove ${ours.map(({ address }) => this.held.get(address))}`)
+        for (const { address } of ours) this.held.delete(address)
         for (const { address } of ours) this.take(address)
       },
       adopt: async (name, addresses) => {
         const has = (this.devices.find((entry) => entry.name === name)?.addresses ?? []).map(
           (entry) => `${entry.address}/${entry.prefix}`,
         )
-        const stale = addresses.filter((address) => has.includes(hostForm(address)))
-        for (const { address } of stale) this.held.add(address)
+        const stale = addresses.filter((address) => has.includes(writtenForm(address)))
+        for (const address of stale) this.held.set(address.address, writtenForm(address))
         return stale
       },
+      reform: async (name, addresses) => {
+        this.done.push(`reform ${addresses.map(writtenForm)}`)
+        for (const address of addresses) {
+          this.held.set(address.address, writtenForm(address))
+          this.take(address.address)
+          this.give(name, writtenForm(address))
+        }
+      },
+      heldForm: ({ address }) => this.held.get(address),
+      cut: async (addresses) => {
+        this.done.push(`cut ${addresses.map(({ address }) => address)}`)
+        for (const { address } of addresses) this.take(address)
+      },
+      guard: (holder, addresses) => void this.done.push(`guard ${holder} ${addresses.map(({ address }) => address)}`),
+      deviceByRoute: ({ address }) => this.routes[address],
       foreignDevice: (devices, { address }) =>
         this.held.has(address)
           ? undefined
@@ -554,6 +614,45 @@ describe('the vip agent', () => {
     const { agent } = made({ addresses: ['10.1.2.100/24'] }, host)
     await agent.open?.()
     assert.equal(agent.inspect?.()['device'], 'eth1')
+  })
+
+  it('asks the routes where none lies in the network', async () => {
+    const host = new MemoryHost()
+    host.routes = { '10.9.0.1': 'eth1', '10.9.0.2': 'eth0' }
+    const { agent } = made({ addresses: ['10.9.0.1/24'] }, host)
+    await agent.open?.()
+    assert.equal(agent.inspect?.()['device'], 'eth1')
+    await assert.rejects(
+      async () => made({ addresses: ['10.9.0.1', '10.9.0.2'] }, host).agent.open?.(),
+      /no device lies/,
+    )
+    host.routes = { '10.9.0.1': 'lo' }
+    await assert.rejects(async () => made({ addresses: ['10.9.0.1'] }, host).agent.open?.(), /routes lead to none/)
+  })
+
+  it('gives an address the form that the other addresses of its device ask for', async () => {
+    const signal = new AbortController().signal
+    const { agent, host, log } = made({ addresses: ['10.9.0.100/24'], device: 'eth0' })
+    await agent.open?.()
+    await agent.start({ epoch: 1, signal })
+    assert.equal(host.done[0], 'add 10.9.0.100/24')
+    assert.deepEqual(await agent.status({ epoch: 1, signal }), { state: 'running' })
+    host.give('eth0', '10.9.0.5/24')
+    assert.deepEqual(await agent.status({ epoch: 1, signal }), { state: 'running' })
+    assert.ok(host.done.includes('reform 10.9.0.100/32'))
+    assert.deepEqual(log.slice(-2), [
+      'remember {"device":"eth0","addresses":["10.9.0.100/24","10.9.0.100/32"]}',
+      'remember {"device":"eth0","addresses":["10.9.0.100/32"]}',
+    ])
+    host.take('10.9.0.100')
+    host.take('10.9.0.5')
+    assert.equal(
+      (await agent.status({ epoch: 1, signal })).state,
+      'failed',
+      'one that somebody removed is not put back',
+    )
+    await agent.stop({ epoch: 1, signal })
+    assert.equal(log.at(-1), 'remember null')
   })
 
   it('says at start that a device or the asked arping is missing', async () => {

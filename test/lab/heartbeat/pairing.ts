@@ -135,6 +135,7 @@ export class Pairing implements AsyncDisposable {
     await Promise.all(
       nodes.map(async (node) => {
         if (this.kinds[node] === 'ours') {
+          if (this.settings.packaged) await prepareForHeartbeat(this.world.host(node))
           await this.stage.start(node)
           this.#runs.push({ node, program: this.world.pair(node) })
           return

@@ -28,6 +28,8 @@ export interface PairingSettings {
   readonly groups: 'one' | 'two'
   /** Both ping the gateway, and the daemon runs its ipfail. */
   readonly ping: boolean
+  /** Our host has heartbeat's package too, as every host that migrates: its resource.d runs there, not the built-in agents. */
+  readonly packaged: boolean
 }
 
 export const USUAL: Omit<PairingSettings, 'kinds' | 'autoFailback'> = {
@@ -37,6 +39,7 @@ export const USUAL: Omit<PairingSettings, 'kinds' | 'autoFailback'> = {
   links: 1,
   groups: 'one',
   ping: false,
+  packaged: false,
 }
 
 /** The group that prefers the slave. */
