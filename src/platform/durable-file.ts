@@ -1,6 +1,5 @@
 import * as fs from 'node:fs'
 import { constants } from 'node:fs'
-import * as fsp from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 const create = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
@@ -43,26 +42,6 @@ export function replaceFileSync(
     fs.fsyncSync(directory)
   } finally {
     fs.closeSync(directory)
-  }
-}
-
-/** As {@link replaceFileSync}, durably and without stopping the loop while the disk works. */
-export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
-  const temporary = `${path}.new`
-  await fsp.rm(temporary, { force: true })
-  const file = await fsp.open(temporary, create, 0o600)
-  try {
-    await file.writeFile(content)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await fsp.rename(temporary, path)
-  const directory = await fsp.open(dirname(path), constants.O_RDONLY)
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
   }
 }
 
