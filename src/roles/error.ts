@@ -27,6 +27,8 @@ export type HotStandbyErrorCode =
   | 'HS_STATE_DIRECTORY'
   /** This host lacks something that is needed (a program, a privilege, a device). */
   | 'HS_HOST'
+  /** What an agent runs cannot be executed at all (missing, not executable, no interpreter): nothing of it was begun. */
+  | 'HS_AGENT_NOT_RUNNABLE'
   /** The control socket cannot be reached, or refused the request. */
   | 'HS_CONTROL'
   /** The operation was not finished within its limit. */

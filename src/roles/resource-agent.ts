@@ -17,10 +17,13 @@ export type ResourceStatus =
   | { readonly state: 'stopped' }
   /** It should run and does not, or runs badly; `reason` is shown to people. */
   | { readonly state: 'failed'; readonly reason: string }
+  /** It cannot be looked at just now: a question to be asked again, no failure. `reason` is shown to people. */
+  | { readonly state: 'unknown'; readonly reason: string }
 
 /**
  * Starts, stops and checks one resource. An agent owns no timers and retries nothing: order, limits, retries and monitor
- * intervals are the core's. It may hang, throw or lie; the heart goes on beating.
+ * intervals are the core's. It may hang, throw or lie; the heart goes on beating. What cannot be executed at all says so with an
+ * error of code `HS_AGENT_NOT_RUNNABLE`: then nothing was begun, and what was never started need not be stopped.
  */
 export interface ResourceAgent {
   /** Called once when the pair starts, before anything else: fork helpers early, check the host. Rejects when it can never work here. */
@@ -33,7 +36,7 @@ export interface ResourceAgent {
   start(context: OperationContext): Promise<void>
   /** Stops it; resolves when it verifiably no longer serves. Stopping what does not run succeeds. */
   stop(context: OperationContext): Promise<void>
-  /** How it is. */
+  /** How it is. `unknown` when that cannot be found out just now; a look that takes longer than its limit counts as `unknown`. */
   status(context: OperationContext): Promise<ResourceStatus>
   /** Tells the network again who serves (gratuitous ARP, unsolicited NA). */
   announce?(context: OperationContext): Promise<void>
