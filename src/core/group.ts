@@ -350,12 +350,7 @@ export class Group {
       }
   }
 
-  #perform(
-    resource: ResourceConfig,
-    operation: Operation,
-    limitMs: number,
-    done: (result: Answer) => void,
-  ): void {
+  #perform(resource: ResourceConfig, operation: Operation, limitMs: number, done: (result: Answer) => void): void {
     const opId = this.#port.nextOpId()
     this.#running.set(opId, { resource, operation, cancelled: undefined, done })
     const request = { opId, group: this.#config.name, resource: resource.name, operation, epoch: this.#epoch }

@@ -332,7 +332,13 @@ export const ownershipTable: readonly OwnershipRow[] = [
     why: 'nobody else is there: serve again with what would not stop',
   },
   { from: ['stuck'], on: 'retry', to: 'stopping', do: ['stop'], why: 'try once more to stop it' },
-  { from: ['stuck'], on: 'leave', to: 'stopping', do: ['stop'], why: 'this node is stopping: do not wait for the next try' },
+  {
+    from: ['stuck'],
+    on: 'leave',
+    to: 'stopping',
+    do: ['stop'],
+    why: 'this node is stopping: do not wait for the next try',
+  },
 
   // It cannot run here.
   {

@@ -301,8 +301,7 @@ export class Ownership {
   }
 
   #holdsOthers(name: string): boolean {
-    for (const [other, { state }] of this.#owned)
-      if (other !== name && state !== 'stuck' && claims(state)) return true
+    for (const [other, { state }] of this.#owned) if (other !== name && state !== 'stuck' && claims(state)) return true
     return false
   }
 

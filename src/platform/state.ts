@@ -319,7 +319,12 @@ function asState(value: unknown): PersistentState {
 function asRecord(bytes: Buffer): { resource: string; boot: unknown; atMs: number; record: ResourceRecord | null } {
   const { resource, boot, atMs, record } = asObject(JSON.parse(bytes.toString('utf8')))
   if (typeof resource !== 'string') throw new Error('it names no resource')
-  return { resource, boot, atMs: typeof atMs === 'number' ? atMs : 0, record: record === null ? null : asObject(record) }
+  return {
+    resource,
+    boot,
+    atMs: typeof atMs === 'number' ? atMs : 0,
+    record: record === null ? null : asObject(record),
+  }
 }
 
 function asObject(value: unknown): Record<string, unknown> {

@@ -207,7 +207,7 @@ export class Simulation {
         preferred,
         handover,
         restarts,
-        resources: resources.map((resource, index) => 
+        resources: resources.map((resource, index) =>
           this.resourceConfig(resource, index === 0 && cuttable, data.includes(resource) ? 'data' : 'address'),
         ),
       }),
