@@ -61,6 +61,8 @@ export const bookkeeping: Books = {
   'group:acquired': (facts, payload) => {
     const { group: name, epoch } = payload
     facts.open.delete(`starting ${name}`)
+    // What would not stop serves again, since nobody else is there.
+    facts.open.delete(`stopping ${name}`)
     const group = facts.group(name)
     group.broken = false
     if (group.owes.delete('acquired')) facts.kept++
