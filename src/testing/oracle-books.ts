@@ -49,6 +49,8 @@ export const bookkeeping: Books = {
     const { group: name, epoch, reason } = payload
     const group = facts.group(name)
     group.epoch = epoch
+    // Out of a stop that did not end: nobody else is left to serve, and it starts over what would not stop.
+    group.revives = facts.open.has(`stopping ${name}`)
     group.reason = reason
     group.takenMs = all.nowMs
     if (reason === 'command') group.takings = []
