@@ -102,7 +102,7 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
   'resource:failed': [
     'error',
     ({ resource, reason, action }) =>
-      `${resource} failed: ${reason}; ${{ restart: 'restarting it here', move: 'the peer is to take its group', retry: 'trying again', none: 'in maintenance, nothing is touched' }[action]}`,
+      `${resource} ${action === 'look' ? 'cannot be looked at' : 'failed'}: ${reason}; ${{ look: 'it may well run, asking again', restart: 'restarting it here', move: 'the peer is to take its group', retry: 'trying again', none: 'in maintenance, nothing is touched' }[action]}`,
   ],
   'resource:restarted': ['info', ({ resource, tookMs }) => `${resource} runs again (${ms(tookMs)})`],
   'move:offered': ['info', ({ groups, to, reason }) => `offered ${groups.join(', ')} to ${to}: ${reasons[reason]}`],

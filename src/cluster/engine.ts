@@ -7,7 +7,6 @@ import { bootTimeMs, wallClockMs } from '../platform/clocks.ts'
 import { guardianCaution } from '../platform/container.ts'
 import { type HeartbeatFiles, type Identity, takeIdentity } from '../platform/identity.ts'
 import { addressesOf, deviceState } from '../platform/interfaces.ts'
-import { ipFamily } from '../platform/ip.ts'
 import { withinLimit } from '../platform/limit.ts'
 import { randomBytes, randomHex } from '../platform/random.ts'
 import { respawn } from '../platform/respawn.ts'
@@ -69,7 +68,7 @@ export class Engine {
   #loop!: Loop
   #respawned = false
   /** Told when there is somebody to tell it to. */
-  readonly #identityProblems: { readonly where: string; readonly message: string }[] = []
+  readonly #stateProblems: { readonly where: string; readonly message: string }[] = []
   #closing: Promise<void> | undefined
   readonly bootId: string = randomHex(8)
   /** Never used by another run: numbered from 1, its frames have nonces of their own. */
@@ -123,7 +122,10 @@ export class Engine {
 
   async #open(signal?: AbortSignal): Promise<void> {
     const { stateDirectory, logger, groups } = this.#options
-    this.#state = openStateDirectory(stateDirectory, { logger })
+    this.#state = openStateDirectory(stateDirectory, {
+      logger,
+      problem: (message) => this.#tellStateProblem(stateDirectory, message),
+    })
     this.#whenClosing(() => this.#state.close())
     this.#whenClosing(() => this.#agents.close(), eachHasItsLimit)
     // Agents first: they fork their helpers while the process is small, and remove what a killed predecessor left.
@@ -136,13 +138,14 @@ export class Engine {
     for (const plugin of this.#options.arbiters) await this.#openArbiter(plugin, signal)
     signal?.throwIfAborted()
     this.#loop.start()
-    for (const { where, message } of this.#identityProblems) this.#tellStateProblem(where, message)
+    for (const { where, message } of this.#stateProblems.splice(0)) this.#tellStateProblem(where, message)
     this.#tellForgotten()
     const caution = this.#floating().length > 0 ? guardianCaution() : undefined
     if (caution !== undefined) this.#loop.tell('problem', { where: 'container', code: 'HS_HOST', message: caution })
   }
 
   #tellStateProblem(where: string, message: string): void {
+    if (!this.#loop) return void this.#stateProblems.push({ where, message })
     this.#loop.tell('problem', { where, code: 'HS_STATE_DIRECTORY', message })
   }
 
@@ -161,7 +164,7 @@ export class Engine {
       node: this.#options.node,
       heartbeat: this.#heartbeatFiles(),
       wallMs: wallClockMs(),
-      problem: (where, message) => this.#identityProblems.push({ where, message }),
+      problem: (where, message) => this.#tellStateProblem(where, message),
     })
     this.generation = identity.state.generation
     return identity

@@ -1,8 +1,8 @@
 import { randomBytes } from '../platform/random.ts'
-import { messageOf } from '../roles/error.ts'
+import { type HotStandbyErrorCode, isHotStandbyError, messageOf } from '../roles/error.ts'
 import type { Host, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
 import { printable } from '../roles/printable.ts'
-import type { ResourceAgent, ResourceStatus } from '../roles/resource-agent.ts'
+import type { Operation, ResourceAgent, ResourceStatus } from '../roles/resource-agent.ts'
 import type { Instant } from '../roles/time.ts'
 
 /** What real time needs: whom to wake, the agents, and where the state goes. */
@@ -97,7 +97,7 @@ export class RealHost implements Host {
     const controller = new AbortController()
     this.#controllers.set(request.opId, controller)
     run(agent, request, controller.signal)
-      .catch((error: unknown): OperationResult => ({ ok: false, reason: shortened(messageOf(error)) }))
+      .catch((error: unknown): OperationResult => failureOf(error, request.operation))
       .then((result) => {
         this.#controllers.delete(request.opId)
         if (!this.#closed) done(result)
@@ -133,14 +133,26 @@ function shortened(reason: string): string {
   return printable(reason, reasonMaxLength)
 }
 
-/** An agent may answer anything: what is none of the three states is a failed one. */
+/** With these codes a look says that it could not be made, and nothing of what it was to look at. */
+const noLook: readonly HotStandbyErrorCode[] = ['HS_TIMEOUT', 'HS_HOST', 'HS_AGENT_NOT_RUNNABLE']
+
+function failureOf(error: unknown, operation: Operation): OperationResult {
+  const reason = shortened(messageOf(error))
+  const code = isHotStandbyError(error) ? error.code : undefined
+  if (operation === 'status' && code !== undefined && noLook.includes(code))
+    return { ok: true, status: { state: 'unknown', reason } }
+  return code === 'HS_AGENT_NOT_RUNNABLE' ? { ok: false, reason, notRunnable: true } : { ok: false, reason }
+}
+
+/** An agent may answer anything: what is none of the four states is a failed one. */
 function believable(status: ResourceStatus | undefined): ResourceStatus {
   if (status?.state === 'running' || status?.state === 'stopped') return { state: status.state }
-  if (status?.state === 'failed') return { state: 'failed', reason: shortened(String(status.reason)) }
+  if (status?.state === 'failed' || status?.state === 'unknown')
+    return { state: status.state, reason: shortened(String(status.reason)) }
   const shown = shortened(JSON.stringify(status) ?? 'nothing')
   return {
     state: 'failed',
-    reason: `its status answered ${shown}; right is { state: 'running' | 'stopped' | 'failed' }`,
+    reason: `its status answered ${shown}; right is { state: 'running' | 'stopped' | 'failed' | 'unknown' }`,
   }
 }
 

@@ -38,6 +38,12 @@ export interface Question {
   readonly retryDueForMs: number
   /** A resource of it would not stop here. */
   readonly halfStopped: boolean
+  /** What would not stop is of kind `data`. */
+  readonly stuckIsData: boolean
+  /** This node holds other groups, which must not go down with this one. */
+  readonly holdsOthers: boolean
+  /** The peer is alive, and is to have the group. */
+  readonly peerAlive: boolean
   /** It failed here and is not to count as fit before the hold-down is over. */
   readonly unfit: boolean
   /** Groups return to their preferred node by themselves, and both nodes agree about the configuration. */
@@ -163,6 +169,15 @@ export const guards: Readonly<
   newlyContested: { says: 'it was not told yet', holds: (question) => !question.contestKnown },
   maintained: { says: 'in maintenance', holds: (question) => question.maintained },
   halfStopped: { says: 'a resource of it would not stop here', holds: (question) => question.halfStopped },
+  lastResort: {
+    says: 'no other group is held here, and this node is stopping, or what would not stop is of kind data and the peer is alive',
+    holds: ({ holdsOthers, leaving, stuckIsData, peerAlive }) =>
+      !holdsOthers && (leaving || (stuckIsData && peerAlive)),
+  },
+  nobodyElse: {
+    says: 'the peer is not alive, and may take',
+    holds: (question) => !question.peerAlive && mayTake(question),
+  },
   unfit: { says: 'it failed here', holds: (question) => question.unfit },
 }
 
@@ -179,4 +194,6 @@ export type Guard =
   | 'newlyContested'
   | 'maintained'
   | 'halfStopped'
+  | 'lastResort'
+  | 'nobodyElse'
   | 'unfit'

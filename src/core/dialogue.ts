@@ -177,6 +177,14 @@ export class Dialogue {
     this.#move = undefined
   }
 
+  /** A group of the move under way will not stop: who asked for the move is told now; the move goes on when it does stop. */
+  answerMove(group: string, refusal: Refusal): void {
+    const move = this.#move
+    if (move?.commandId === undefined || !move.groups.includes(group)) return
+    this.#port.reply(move.commandId, refusal)
+    this.#move = { ...move, commandId: undefined }
+  }
+
   /** Something of our own groups has changed. */
   groupsChanged(): void {
     const move = this.#move

@@ -128,12 +128,15 @@ export interface EventPayloads {
     readonly winner: string
     readonly rule: string
   }
-  /** A resource's check failed; `action` is what follows. */
+  /**
+   * A resource's check failed, or (`look`, told once until it is seen to run) could not be made and is made again; `action` is what
+   * follows.
+   */
   'resource:failed': {
     readonly group: string
     readonly resource: string
     readonly reason: string
-    readonly action: 'restart' | 'move' | 'retry' | 'none'
+    readonly action: 'look' | 'restart' | 'move' | 'retry' | 'none'
   }
   /** A failed resource runs again, in place. */
   'resource:restarted': { readonly group: string; readonly resource: string; readonly tookMs: number }
@@ -175,7 +178,10 @@ export interface EventPayloads {
   }
   /** Something outside the heart failed: a link, an arbiter, a listener, a logger. The heart goes on. */
   problem: { readonly where: string; readonly code: string; readonly message: string }
-  /** A resource could neither be stopped nor cut off: this node has fallen silent, and its addresses are removed. */
+  /**
+   * A resource of kind `data` could neither be stopped nor cut off, so it may run twice: this node, which serves nothing else, has
+   * fallen silent and its addresses are removed. `reason` says which resource, and why not otherwise.
+   */
   fatal: { readonly group: string; readonly reason: string }
   /** This node has left the pair; nothing follows. */
   stopped: Record<string, never>

@@ -5,11 +5,18 @@ const pauseLastMs = 30_000
 export class Failures {
   readonly #atMs = new Map<string, readonly number[]>()
 
-  /** Notes one; answers how many there were within the window, this one included. */
-  add(name: string, monoMs: number, windowMs: number): number {
-    const recent = (this.#atMs.get(name) ?? []).filter((atMs) => monoMs - atMs < windowMs)
-    this.#atMs.set(name, [...recent, monoMs])
-    return recent.length + 1
+  /** How many there were within the window. */
+  count(name: string, monoMs: number, windowMs: number): number {
+    return this.#recent(name, monoMs, windowMs).length
+  }
+
+  /** Notes one. */
+  add(name: string, monoMs: number, windowMs: number): void {
+    this.#atMs.set(name, [...this.#recent(name, monoMs, windowMs), monoMs])
+  }
+
+  #recent(name: string, monoMs: number, windowMs: number): readonly number[] {
+    return (this.#atMs.get(name) ?? []).filter((atMs) => monoMs - atMs < windowMs)
   }
 }
 

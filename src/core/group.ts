@@ -3,6 +3,7 @@ import type { Operation } from '../roles/resource-agent.ts'
 import { outdated, withTimesOf } from './adaptation.ts'
 import type { Agenda } from './agenda.ts'
 import { Announcements } from './announcements.ts'
+import { failedAction } from './failed-resource.ts'
 import { Failures, restartPauseMs } from './failures.ts'
 import { cancelGraceMs, changes, isCuttable, isolateMs, limitOf, stopTries } from './group-limits.ts'
 import type { CoreConfig, Emit, EmitEvent, GroupConfig, ResourceConfig } from './types.ts'
@@ -40,8 +41,11 @@ interface Running {
   readonly operation: Operation
   /** Why its end is awaited, once it is no longer wanted. */
   cancelled: string | undefined
-  done: (result: OperationResult) => void
+  done: (result: Answer) => void
 }
+
+/** What an operation came to; `late`: it was not finished within its limit, and says nothing of the resource. */
+type Answer = OperationResult & { readonly late?: true }
 
 /**
  * The operations of one group: order of start and reverse of stop, deadlines, the restart in place, monitors and repeated
@@ -55,6 +59,10 @@ export class Group {
   readonly #touched = new Map<string, ResourceConfig>()
   /** Those of them whose start came to its end, and no stop was tried since: a start that was given up may have done anything. */
   readonly #started = new Set<string>()
+  /** Those of which a start may have done something: it was executed, and no stop has been verified since. */
+  readonly #executed = new Set<string>()
+  /** How many looks in a row have shown nothing. */
+  readonly #unknown = new Map<string, number>()
   #stuck: { readonly name: string; readonly reason: string } | undefined
   readonly #running = new Map<number, Running>()
   /** Grows with every new job; what an abandoned job was about to do next is then not done. */
@@ -160,6 +168,33 @@ export class Group {
     )
   }
 
+  /** Starts everything again without a stop before, for nobody else can serve it: what would not stop may run on. */
+  revive(epoch: number): void {
+    const job = this.#newJob()
+    this.#epoch = epoch
+    this.#stuck = undefined
+    const touched = this.#config.resources.filter(({ name }) => this.#touched.has(name))
+    const begun = (failure: string | null): void => {
+      if (failure === null) return this.#serveThen('started')
+      this.#stopAll(job, (stuck) =>
+        stuck === null ? this.#outcome('start-failed', failure) : this.#outcome('stop-failed', stuck),
+      )
+    }
+    this.#whenIdle(job, () =>
+      this.#sequence(touched, 'start', job, (failure) => {
+        if (failure !== null) return begun(failure)
+        for (const { name } of touched) this.#started.add(name)
+        this.#startMissing(job, begun)
+      }),
+    )
+  }
+
+  #stopped(name: string): void {
+    this.#touched.delete(name)
+    this.#executed.delete(name)
+    if (this.#stuck?.name === name) this.#stuck = undefined
+  }
+
   /** Cuts off what can be; then says what still answers, if anything. */
   #cut(job: number, done: (failure: string | null) => void): void {
     const touched = [...this.#touched.values()]
@@ -246,6 +281,11 @@ export class Group {
     return this.#stuck && `${this.#stuck.name}: ${this.#stuck.reason}`
   }
 
+  /** What would not stop may write where its copy on the peer writes. */
+  get stuckIsData(): boolean {
+    return this.#touched.get(this.#stuck?.name ?? '')?.exclusive === 'data'
+  }
+
   get serving(): boolean {
     return this.#serving
   }
@@ -261,11 +301,11 @@ export class Group {
     const running = this.#running.get(opId)
     if (!running) return false
     const { cancelled } = running
-    this.#end(opId, cancelled === undefined ? result : { ok: false, reason: cancelled })
+    this.#end(opId, cancelled === undefined ? result : { ok: false, reason: cancelled, late: true })
     return true
   }
 
-  #end(opId: number, result: OperationResult): void {
+  #end(opId: number, result: Answer): void {
     const running = this.#running.get(opId)
     this.#running.delete(opId)
     this.#port.agenda.clear(`op:${opId}`)
@@ -294,7 +334,7 @@ export class Group {
     if (!running || running.cancelled !== undefined) return
     running.cancelled = why
     this.#port.effect({ type: 'cancel', opId })
-    const giveUp = () => this.#end(opId, { ok: false, reason: why })
+    const giveUp = () => this.#end(opId, { ok: false, reason: why, late: true })
     if (changes[running.operation]) this.#port.agenda.set(`op:${opId}`, this.#port.monoMs() + cancelGraceMs, giveUp)
     else giveUp()
   }
@@ -310,12 +350,7 @@ export class Group {
       }
   }
 
-  #perform(
-    resource: ResourceConfig,
-    operation: Operation,
-    limitMs: number,
-    done: (result: OperationResult) => void,
-  ): void {
+  #perform(resource: ResourceConfig, operation: Operation, limitMs: number, done: (result: Answer) => void): void {
     const opId = this.#port.nextOpId()
     this.#running.set(opId, { resource, operation, cancelled: undefined, done })
     const request = { opId, group: this.#config.name, resource: resource.name, operation, epoch: this.#epoch }
@@ -356,8 +391,13 @@ export class Group {
   #startMissing(job: number, done: (failure: string | null) => void): void {
     const resource = this.#config.resources.find(({ name }) => !this.#touched.has(name))
     if (!resource) return done(null)
-    this.#touched.set(resource.name, resource)
+    const { name } = resource
+    const before = this.#executed.has(name)
+    this.#touched.set(name, resource)
+    this.#executed.add(name)
     this.#perform(resource, 'start', resource.times.startMs, (result) => {
+      // What was never executed was never started, and needs no stop.
+      if (!result.ok && result.notRunnable && !before) this.#stopped(name)
       if (job !== this.#job) return
       if (result.ok) {
         this.#started.add(resource.name)
@@ -379,9 +419,8 @@ export class Group {
       this.#started.delete(resource.name)
       this.#perform(resource, 'stop', resource.times.stopMs, (result) => {
         if (job !== this.#job) return
-        if (result.ok) {
-          this.#touched.delete(resource.name)
-          if (this.#stuck?.name === resource.name) this.#stuck = undefined
+        if (result.ok || (result.notRunnable && !this.#executed.has(resource.name))) {
+          this.#stopped(resource.name)
           return next(index + 1, 0)
         }
         if (tries + 1 < stopTries) return next(index, tries + 1)
@@ -404,34 +443,40 @@ export class Group {
     this.#port.agenda.clear(`monitor:${resource.name}`)
     this.#perform(resource, 'status', resource.times.statusMs, (result) => {
       if (job !== this.#job || !this.#serving) return
-      const state = result.ok ? (result.status?.state ?? 'running') : 'failed'
-      if (state === 'running') {
-        this.#toldFailed.delete(resource.name)
-        return this.#watch(resource)
-      }
-      const reason = !result.ok
-        ? result.reason
-        : result.status?.state === 'failed'
-          ? result.status.reason
-          : 'it does not run'
-      this.#failed(resource, reason)
+      const look = lookOf(result)
+      if (look !== null) return this.#failed(resource, look)
+      this.#toldFailed.delete(resource.name)
+      this.#unknown.delete(resource.name)
+      this.#watch(resource)
     })
   }
 
-  /** A restart in place, as often as the window allows; then the group is broken here. In maintenance it is told, once. */
-  #failed(resource: ResourceConfig, reason: string): void {
+  /** What the table of failed resources says is done; what is only looked at again, or left alone, is told once. */
+  #failed(resource: ResourceConfig, { evidence, reason }: Look): void {
     const monoMs = this.#port.monoMs()
+    const { name } = resource
     const { name: group, restarts: limit = 1, restartWindowMs = this.#port.config().restartWindowMs } = this.#config
-    const maintained = this.#port.isMaintained()
-    const count = maintained ? 0 : this.#failures.add(resource.name, monoMs, restartWindowMs)
-    const again = count > (resource.restarts ?? limit)
-    const action = maintained ? 'none' : !again ? 'restart' : this.#port.peerCouldTake() ? 'move' : 'retry'
-    if (!maintained || !this.#toldFailed.has(resource.name))
-      this.#port.event('resource:failed', { group, resource: resource.name, reason, action })
-    if (maintained) {
-      this.#toldFailed.add(resource.name)
+    const unknownLooks = evidence === 'unknown' ? (this.#unknown.get(name) ?? 0) + 1 : 0
+    this.#unknown.set(name, unknownLooks)
+    const count = this.#failures.count(name, monoMs, restartWindowMs) + 1
+    const action = failedAction({
+      evidence,
+      unknownLooks,
+      maintained: this.#port.isMaintained(),
+      peerCouldTake: this.#port.peerCouldTake(),
+      restartsLeft: count <= (resource.restarts ?? limit),
+    })
+    const waits = action === 'none' || action === 'look'
+    if (!waits || !this.#toldFailed.has(name))
+      this.#port.event('resource:failed', { group, resource: name, reason, action })
+    if (waits) {
+      this.#toldFailed.add(name)
       return this.#watch(resource)
     }
+    this.#toldFailed.delete(name)
+    this.#unknown.delete(name)
+    this.#failures.add(name, monoMs, restartWindowMs)
+    const again = action !== 'restart'
     const job = this.#newJob()
     if (again) return this.#outcome('broken', `${resource.name}: ${reason}`)
     const restart = () => {
@@ -446,4 +491,19 @@ export class Group {
     if (pauseMs === 0) return this.#whenIdle(job, restart)
     this.#port.agenda.set(`restart:${group}`, monoMs + pauseMs, () => this.#whenIdle(job, restart))
   }
+}
+
+/** A look that did not show that the resource runs. */
+interface Look {
+  readonly evidence: 'failed' | 'unknown'
+  readonly reason: string
+}
+
+/** Null when it was seen to run. */
+function lookOf(result: Answer): Look | null {
+  if (!result.ok) return { evidence: result.late ? 'unknown' : 'failed', reason: result.reason }
+  const { status = { state: 'running' } } = result
+  if (status.state === 'running') return null
+  if (status.state === 'stopped') return { evidence: 'failed', reason: 'it does not run' }
+  return { evidence: status.state, reason: status.reason }
 }

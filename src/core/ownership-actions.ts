@@ -57,6 +57,8 @@ export interface OwnershipPort {
   onStubborn(group: string): boolean
   /** An epoch came near its ceiling: reserve more. */
   onEpoch(): void
+  /** It can neither be stopped nor cut off, and is tried again. */
+  onStuck(group: string, reason: string): void
   onSilent(group: string, reason: string): void
 }
 
@@ -119,6 +121,17 @@ export const actions: Readonly<Record<OwnershipAction, (acting: Acting) => void>
   stop: (acting) => stop(acting, false),
   cutAndStop: (acting) => stop(acting, true),
   cut: ({ owned }) => owned.group.isolate(),
+  revive: ({ name, owned, port }) => {
+    port.event('group:starting', { group: name, epoch: owned.epoch, reason: owned.reason })
+    owned.group.revive(owned.epoch)
+  },
+  planStop: (acting) => {
+    const { name, owned, detail, port } = acting
+    port.onStuck(name, `${owned.group.stuck}; cut: ${detail}`)
+    // Who is asked to stop is not kept waiting by a pause that has grown.
+    if (port.leaving()) owned.retryAtMs = Math.min(owned.retryAtMs, port.monoMs() + retryFirstMs)
+    retryLater(acting)
+  },
   askPeer: (acting) => {
     const { name, owned, port } = acting
     port.event('group:probation', { group: name, epoch: owned.epoch, stallMs: Math.round(owned.lastStallMs) })

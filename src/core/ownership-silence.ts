@@ -25,10 +25,11 @@ export const ownershipIdle: readonly {
     because: 'there is no pause that could be cut short',
   },
   {
-    from: ['unknown', 'standby', 'failed', 'stopping', 'stuck'],
+    from: ['unknown', 'standby', 'failed', 'stopping'],
     on: ['yield', 'leave'],
     because: 'we do not have it, or are giving it up already',
   },
+  { from: ['stuck'], on: ['yield'], because: 'it is given up as soon as it stops' },
   {
     from: ['unknown', 'standby', 'failed', 'stopping', 'stuck'],
     on: ['isolated', 'stalled'],
@@ -81,7 +82,7 @@ export const ownershipImpossible: readonly {
   },
   { from: except('probation'), on: ['silence'], because: 'the question ends with the state' },
   {
-    from: except('standby', 'failed', 'active', 'probation'),
+    from: except('standby', 'failed', 'active', 'probation', 'stuck'),
     on: ['retry'],
     because: 'starting and stopping clear the timer',
   },

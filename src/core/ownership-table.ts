@@ -48,6 +48,8 @@ export type OwnershipAction =
   | 'stop'
   | 'cutAndStop'
   | 'cut'
+  | 'revive'
+  | 'planStop'
   | 'askPeer'
   | 'waitOn'
   | 'restore'
@@ -306,7 +308,37 @@ export const ownershipTable: readonly OwnershipRow[] = [
     do: ['released', 'planRetry'],
     why: 'cut off: nobody can reach it here any more',
   },
-  { from: ['stuck'], on: 'cut-failed', to: 'stuck', do: ['goSilent'], why: 'it can neither be stopped nor cut off' },
+  {
+    from: ['stuck'],
+    on: 'cut-failed',
+    when: 'lastResort',
+    to: 'stuck',
+    do: ['goSilent'],
+    why: 'it can neither be stopped nor cut off, and the peer cannot have it otherwise',
+  },
+  {
+    from: ['stuck'],
+    on: 'cut-failed',
+    to: 'stuck',
+    do: ['planStop'],
+    why: 'it can neither be stopped nor cut off: go on claiming it, and try again',
+  },
+  {
+    from: ['stuck'],
+    on: 'retry',
+    when: 'nobodyElse',
+    to: 'starting',
+    do: ['raiseEpoch', 'revive'],
+    why: 'nobody else is there: serve again with what would not stop',
+  },
+  { from: ['stuck'], on: 'retry', to: 'stopping', do: ['stop'], why: 'try once more to stop it' },
+  {
+    from: ['stuck'],
+    on: 'leave',
+    to: 'stopping',
+    do: ['stop'],
+    why: 'this node is stopping: do not wait for the next try',
+  },
 
   // It cannot run here.
   {

@@ -299,6 +299,9 @@ export class Ownership {
       maintained: this.#port.isMaintained(name),
       retryDueForMs: nowMs - owned.retryAtMs,
       halfStopped: owned.group.stuck !== undefined,
+      stuckIsData: owned.group.stuckIsData,
+      holdsOthers: this.#holdsOthers(name),
+      peerAlive: this.#peerAlive(),
       unfit: nowMs < owned.unfitUntilMs,
       failsBack: this.#port.failsBack(),
       preferredIsPoorer: preferredHere ? now.wePoorer : now.peerPoorer,
@@ -309,6 +312,16 @@ export class Ownership {
       peerActiveForMs: this.#port.peerActiveForMs(name),
       keepaliveMs: times.keepaliveMs,
     }
+  }
+
+  #holdsOthers(name: string): boolean {
+    for (const [other, { state }] of this.#owned) if (other !== name && state !== 'stuck' && claims(state)) return true
+    return false
+  }
+
+  #peerAlive(): boolean {
+    const { liveness } = this.#port.peer()
+    return liveness === 'alive' || liveness === 'late'
   }
 
   /** Something happened to a group: the first row that fits is taken, one event after the other. */

@@ -161,7 +161,8 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     onBalance: () => dialogue.considerFailback(),
   })
 
-  const peerCouldTake = (group: string): boolean => membership.peer.groups?.get(group)?.state === 'standby'
+  const peerCouldTake = (group: string): boolean =>
+    membership.peerAlive && membership.peer.groups?.get(group)?.state === 'standby'
 
   const heardByPeer = (): boolean => hearsUs(membership, config, at.monoMs)
 
@@ -191,6 +192,10 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     onStubborn: (group) => dialogue.askFor([group]),
     onEpoch() {
       if (ownership.needsReserve) keeper.save()
+    },
+    onStuck(group, reason) {
+      const message = `${group} could neither be stopped nor cut off (${reason}); ${config.self} tries again`
+      dialogue.answerMove(group, { code: 'HS_STOP_FAILED', message })
     },
     onSilent(group, reason) {
       const message = `${group} could neither be stopped nor cut off (${reason}); ${config.self} has fallen silent`

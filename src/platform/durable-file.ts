@@ -46,26 +46,6 @@ export function replaceFileSync(
   }
 }
 
-/** As {@link replaceFileSync}, durably and without stopping the loop while the disk works. */
-export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
-  const temporary = `${path}.new`
-  await fsp.rm(temporary, { force: true })
-  const file = await fsp.open(temporary, create, 0o600)
-  try {
-    await file.writeFile(content)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await fsp.rename(temporary, path)
-  const directory = await fsp.open(dirname(path), constants.O_RDONLY)
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
-}
-
 /** Content of a regular file of at most 1 MiB; null when it does not exist. Symbolic links are refused (`ELOOP`). */
 export function readOwnFile(path: string): Buffer | null {
   try {

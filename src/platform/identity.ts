@@ -39,7 +39,7 @@ const uuidLength = 16
 
 /**
  * Begins a run: a generation above every one that this node has used, by this program or by a heartbeat daemon, and the node's
- * uuid; both are on the disk when it resolves, before anything is sent. A peer takes a generation that is not higher for a
+ * uuid; both are on the disk when it resolves, before anything is sent, unless the disk takes nothing. A peer takes a generation that is not higher for a
  * replay, and drops everything.
  */
 export async function takeIdentity({ state, node, heartbeat, wallMs, problem }: IdentitySources): Promise<Identity> {
@@ -59,7 +59,11 @@ export async function takeIdentity({ state, node, heartbeat, wallMs, problem }: 
     heartbeat?.uuidFrom === 'nodename' ? uuidFromName(node.toLowerCase()) : state.uuid(files?.uuid() ?? undefined)
   files?.keep(generation, heartbeat?.uuidFrom === 'nodename' ? undefined : uuid)
   const begun = { peerGeneration: 0, epochCeilings: {}, ...stored, generation }
-  await state.write(begun)
+  try {
+    await state.write(begun)
+  } catch (error) {
+    problem(state.path, `the generation of this run cannot be written: ${messageOf(error)}; going on, and trying again`)
+  }
   return { uuid, state: begun }
 }
 

@@ -14,7 +14,8 @@ export interface OperationRequest {
 /** How an operation ended. */
 export type OperationResult =
   | { readonly ok: true; readonly status?: ResourceStatus | undefined }
-  | { readonly ok: false; readonly reason: string }
+  /** `notRunnable`: it cannot be executed at all, so nothing was begun. */
+  | { readonly ok: false; readonly reason: string; readonly notRunnable?: true }
 
 /** What a node keeps over restarts. */
 export interface PersistentState {

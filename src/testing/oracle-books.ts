@@ -49,6 +49,8 @@ export const bookkeeping: Books = {
     const { group: name, epoch, reason } = payload
     const group = facts.group(name)
     group.epoch = epoch
+    // Out of a stop that did not end: nobody else is left to serve, and it starts over what would not stop.
+    group.revives = facts.open.has(`stopping ${name}`)
     group.reason = reason
     group.takenMs = all.nowMs
     if (reason === 'command') group.takings = []
@@ -61,6 +63,8 @@ export const bookkeeping: Books = {
   'group:acquired': (facts, payload) => {
     const { group: name, epoch } = payload
     facts.open.delete(`starting ${name}`)
+    // What would not stop serves again, since nobody else is there.
+    facts.open.delete(`stopping ${name}`)
     const group = facts.group(name)
     group.broken = false
     if (group.owes.delete('acquired')) facts.kept++

@@ -347,7 +347,8 @@ function order(facts: Facts, { node, request }: At<'began'>): Verdict {
     const later = resources.slice(index + 1).find((name) => touched.has(name))
     return later === undefined || `${node.name} stops ${resource} before ${later}`
   }
-  if (node.touchedBefore.has(resource)) return `${node.name} starts ${resource}, which was not stopped before`
+  if (node.touchedBefore.has(resource) && !node.group(request.group).revives)
+    return `${node.name} starts ${resource}, which was not stopped before`
   const missing = resources.slice(0, index).find((name) => !started.has(name))
   return missing === undefined || `${node.name} starts ${resource} before ${missing}`
 }

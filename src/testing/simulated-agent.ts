@@ -8,6 +8,10 @@ export interface SimulatedBehaviour {
   readonly tookMs?: number | undefined
   /** It fails with this reason instead of doing it. */
   readonly fails?: string | undefined
+  /** It cannot be looked at, and says so. */
+  readonly unknown?: string | undefined
+  /** It cannot be executed at all. */
+  readonly missing?: boolean | undefined
   /** It says that it is done and does nothing; a lying `status` says that the resource runs. */
   readonly lies?: boolean | undefined
   /** It answers its cancellation only so much later, and has then done what it was asked all the same. */
@@ -66,6 +70,9 @@ export class SimulatedResource {
     const end = () => {
       leave()
       if (fails !== undefined) return done({ ok: false, reason: fails })
+      if (behaviour.missing) return done({ ok: false, reason: 'no such program', notRunnable: true })
+      if (behaviour.unknown !== undefined)
+        return done({ ok: true, status: { state: 'unknown', reason: behaviour.unknown } })
       const result = behaviour.lies ? lie : this.#did(operation)
       if (operation !== 'status') this.log.push({ atMs: schedule.nowMs, operation, epoch })
       done(result)

@@ -13,6 +13,8 @@ export interface SimulatedGroup {
   readonly resources: readonly string[]
   /** False: nothing of it can be cut off. @defaultValue true */
   readonly cuttable?: boolean | undefined
+  /** Those of kind `data`. @defaultValue none, or all where nothing can be cut off */
+  readonly data?: readonly string[] | undefined
   /** How it changes hands by agreement. @defaultValue it stops here before it starts there */
   readonly handover?: 'make-before-break' | undefined
   /** Restarts in place within the window before it moves. @defaultValue 1 */

@@ -203,12 +203,14 @@ export class Simulation {
     const options = this.#options
     const { times: liveness } = options.liveness
     const groups: GroupConfig[] = options.groups.map(
-      ({ name, preferred, resources, cuttable = true, handover, restarts }) => ({
+      ({ name, preferred, resources, cuttable = true, data = cuttable ? [] : resources, handover, restarts }) => ({
         name,
         preferred,
         handover,
         restarts,
-        resources: resources.map((resource, index) => this.resourceConfig(resource, index === 0 && cuttable)),
+        resources: resources.map((resource, index) =>
+          this.resourceConfig(resource, index === 0 && cuttable, data.includes(resource) ? 'data' : 'address'),
+        ),
       }),
     )
     return {
@@ -238,7 +240,7 @@ export class Simulation {
   }
 
   /** A resource as the core knows it; every host has one of that name from then on. `isCuttable`: as an address is. */
-  resourceConfig(name: string, isCuttable = false): ResourceConfig {
+  resourceConfig(name: string, isCuttable = false, exclusive: ResourceConfig['exclusive'] = 'address'): ResourceConfig {
     for (const { resources } of this.#hosts.values())
       if (!resources.has(name)) resources.set(name, new SimulatedResource(name))
     return {
@@ -247,7 +249,7 @@ export class Simulation {
       operations: isCuttable
         ? ['prepare', 'start', 'stop', 'status', 'announce', 'isolate', 'restore']
         : ['prepare', 'start', 'stop', 'status'],
-      exclusive: 'address',
+      exclusive,
     }
   }
 

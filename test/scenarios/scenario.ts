@@ -116,13 +116,14 @@ export class ScenarioPlayer {
      * Further groups: `group` before it.
      */
     pair: (_, options) => this.#build(options),
-    /** `group NAME PREFERRED RESOURCE… [cuttable=no] [handover=make-before-break] [restarts=3]`; before `pair`. Without any: `web`, preferring master, of vip and nginx. */
+    /** `group NAME PREFERRED RESOURCE… [cuttable=no] [data=RESOURCE,…] [handover=make-before-break] [restarts=3]`; before `pair`. Without any: `web`, preferring master, of vip and nginx. */
     group: ([name = '', preferred = '', ...resources], options) => {
       this.#declared.push({
         name,
         preferred,
         resources,
         cuttable: options.get('cuttable') !== 'no',
+        data: options.get('data')?.split(','),
         handover: options.get('handover') as 'make-before-break' | undefined,
         restarts: options.has('restarts') ? Number(options.get('restarts')) : undefined,
       })
@@ -162,12 +163,14 @@ export class ScenarioPlayer {
     /** No target answers a node any more; `icmp-mend` undoes it. */
     'icmp-drop': (nodes) => this.#targets(nodes, false),
     'icmp-mend': (nodes) => this.#targets(nodes, true),
-    /** `behave NODE RESOURCE OPERATION [fails=WHY] [took=5s] [hangs]`; nothing more: well again. */
+    /** `behave NODE RESOURCE OPERATION [fails=WHY] [took=5s] [hangs] [unknown=WHY] [missing]`; nothing more: well again. */
     behave: ([node = '', resource = '', operation = '', ...rest], options) => {
       const took = options.get('took')
       const tookMs = rest.includes('hangs') ? Number.POSITIVE_INFINITY : took && durationMs(took, 'took')
       this.#sim.resource(node, resource).behaviour[operation as Operation] = {
         ...(options.has('fails') ? { fails: options.get('fails') } : {}),
+        ...(options.has('unknown') ? { unknown: options.get('unknown') } : {}),
+        ...(rest.includes('missing') ? { missing: true } : {}),
         ...(tookMs ? { tookMs } : {}),
       }
     },

@@ -1,10 +1,22 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { createDiskWriter } from '../../src/platform/disk-writer.ts'
+import { bootId } from '../../src/platform/process.ts'
 import { defaultStateDirectory, fileName, openStateDirectory } from '../../src/platform/state.ts'
 import { collectingLogger, temporaryDirectory } from '../support/agents.ts'
 
@@ -169,7 +181,7 @@ test('a directory that others could change is refused, and so is what is no dire
 })
 
 test('each agent has a directory of its own', async (t) => {
-  const directory = openStateDirectory(newPath(t))
+  const directory = openStateDirectory(newPath(t), { runtime: null })
   const names = ['vip:10.0.0.1/24', 'vip:10.0.0.1_24', '../../etc', '..', '.', 'nginx']
   const paths = names.map((name) => directory.directoryFor(name))
   assert.equal(new Set(paths).size, names.length)
@@ -183,4 +195,94 @@ test('default paths differ by cluster and node, whatever their names are', () =>
   const made = names.map(fileName)
   assert.equal(new Set(made).size, names.length)
   for (const name of made) assert.match(name, /^[\w.~-]{1,80}$/)
+})
+
+test('records are in memory and in the second place at once, and the disk follows', async (t) => {
+  const runtime = temporaryDirectory(t)
+  const path = newPath(t)
+  const first = openStateDirectory(path, { runtime })
+  first.remember('vip:10.0.0.9', { device: 'eth3' })
+  assert.deepEqual(first.remembered('vip:10.0.0.9'), { device: 'eth3' })
+  const [file = ''] = readdirSync(runtime).filter((name) => name.startsWith('added-'))
+  assert.match(readFileSync(join(runtime, file), 'utf8'), /eth3/)
+  await first.close()
+  assert.match(readFileSync(join(path, file), 'utf8'), /eth3/)
+  assert.equal(existsSync(runtime), false, 'what the disk has is not kept twice')
+})
+
+test('a disk that takes nothing is a problem, is tried again, and what was written meanwhile is found by the next run', async (t) => {
+  const runtime = temporaryDirectory(t)
+  const path = newPath(t)
+  const problems: string[] = []
+  const first = openStateDirectory(path, { runtime, problem: (message) => problems.push(message) })
+  first.remember('gone', { old: true })
+  await first.write({ ...state, generation: 5 })
+  // Nothing can be made where a file stands.
+  rmSync(path, { recursive: true })
+  writeFileSync(path, '')
+  first.remember('vip:10.0.0.9', { device: 'eth3' })
+  first.remember('gone', null)
+  await assert.rejects(first.write(state), { code: 'HS_STATE_DIRECTORY' })
+  assert.equal(problems.length, 1, problems.join('\n'))
+  assert.match(problems[0] as string, /tried again/)
+  assert.deepEqual(first.read(), state)
+  assert.equal(first.remembered('gone'), null)
+  await first.close()
+  rmSync(path)
+  const second = openStateDirectory(path, { runtime })
+  assert.deepEqual(second.read(), state)
+  assert.deepEqual(second.remembered('vip:10.0.0.9'), { device: 'eth3' })
+  assert.equal(second.remembered('gone'), null)
+  await second.close()
+})
+
+test('a record whose removal did not reach the disk does not come back', async (t) => {
+  const path = newPath(t)
+  const runtime = temporaryDirectory(t)
+  const [disk, memory] = [path, runtime].map((place) => (record: object | null, atMs: number) => {
+    mkdirSync(place, { recursive: true, mode: 0o700 })
+    writeFileSync(join(place, 'added-web.json'), JSON.stringify({ resource: 'web', boot: bootId(), atMs, record }))
+  }) as [(record: object | null, atMs: number) => void, (record: object | null, atMs: number) => void]
+  disk({ pid: 1 }, 100)
+  memory(null, 200)
+  const directory = openStateDirectory(path, { runtime })
+  assert.equal(directory.remembered('web'), null)
+  assert.deepEqual(directory.rememberedResources(), ['web'])
+  await directory.close()
+})
+
+test('every byte that is written comes back', async (t) => {
+  const path = newPath(t)
+  const writer = createDiskWriter(path)
+  const bytes = Uint8Array.from({ length: 512 }, (_, index) => index % 256)
+  await writer.put('bytes', bytes, { durable: true })
+  assert.deepEqual(Uint8Array.from(readFileSync(join(path, 'bytes'))), bytes)
+  await writer.put('bytes', null)
+  assert.equal(existsSync(join(path, 'bytes')), false)
+  assert.equal(await writer.close(), true)
+})
+
+test('a write that never ends is given up by the caller, and holds up neither the process nor the close', async (t) => {
+  const path = newPath(t)
+  mkdirSync(path, { mode: 0o700 })
+  const program = join(temporaryDirectory(t), 'writer.mts')
+  // A helper that is stopped stands for one that sits in the kernel.
+  writeFileSync(
+    program,
+    `import { execFileSync } from 'node:child_process'
+     import { createDiskWriter } from ${JSON.stringify(new URL('../../src/platform/disk-writer.ts', import.meta.url).href)}
+     const troubles = []
+     const writer = createDiskWriter(${JSON.stringify(path)}, (error) => troubles.push(error?.message ?? 'well again'))
+     const helper = execFileSync('pgrep', ['-P', String(process.pid), '-x', 'sh']).toString().trim()
+     process.kill(Number(helper), 'SIGSTOP')
+     const first = await writer.put('a', Buffer.from('1')).then(() => 'written', (error) => error.message)
+     console.log(first, '/', troubles.join(), '/', await writer.close())`,
+  )
+  const child = spawn(process.execPath, ['--import', 'tsx', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.after(() => child.kill('SIGKILL'))
+  const said: string[] = []
+  child.stdout?.on('data', (chunk: Buffer) => said.push(chunk.toString()))
+  const [code] = await once(child, 'exit')
+  assert.equal(code, 0)
+  assert.match(said.join(''), /^the disk has not answered for 2000 ms \/ the disk .* \/ false$/m)
 })
