@@ -10,7 +10,8 @@ const generated = ['.git', '.lab', 'coverage', 'dist', 'docs/api', 'node_modules
 /** Captured from other programs byte by byte. */
 const captured = 'test/vectors'
 
-const maxSourceLines = 450
+// A limit against two rooms in one file, wide enough that nobody cuts scraps off to stay below it.
+const maxSourceLines = 550
 
 /** One thing that must not be in the repository. The patterns are written so that they do not match themselves. */
 interface Rule {

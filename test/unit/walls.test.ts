@@ -27,7 +27,7 @@ const rooms: Readonly<Record<string, Room>> = {
   resources: { imports: ['roles', 'platform'], modules: [] },
   config: {
     imports: ['roles', ...plugins, 'platform', 'types cluster/options.ts'],
-    modules: ['node:fs', 'node:path', 'node:module', 'ini'],
+    modules: ['node:fs', 'node:path', 'node:module', 'node:crypto', 'ini'],
   },
   cluster: {
     imports: ['roles', 'core', 'wire', ...plugins, 'platform'],
