@@ -10,6 +10,7 @@ import {
   type Logger,
   serveControl,
 } from '../index.ts'
+import { guardianCaution } from '../platform/container.ts'
 import { feedWatchdog, notifySystemd } from '../platform/notify.ts'
 import { messageOf } from '../roles/error.ts'
 import { printableJson } from '../roles/printable.ts'
@@ -73,6 +74,9 @@ async function serve(args: Arguments, options: ClusterOptions, logger: Logger, o
     await cluster.start()
     const control = await serveControl(cluster, { path: args.control })
     say(`${cluster.node} of ${cluster.name} runs; control socket ${control.path}`)
+    const floats = options.groups.some(({ resources }) => resources.some(({ addresses = [] }) => addresses.length > 0))
+    const caution = floats ? guardianCaution() : undefined
+    if (caution !== undefined) say(`warning: ${caution}`)
     unmark = markRunning(args.dir, cluster.node, control.path)
     notifySystemd('READY=1')
     unwatch = feedWatchdog(() => cluster.turn())

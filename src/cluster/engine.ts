@@ -141,7 +141,7 @@ export class Engine {
     for (const { where, message } of this.#stateProblems.splice(0)) this.#tellStateProblem(where, message)
     this.#tellForgotten()
     const caution = this.#floating().length > 0 ? guardianCaution() : undefined
-    if (caution !== undefined) this.#loop.tell('problem', { where: 'container', code: 'HS_HOST', message: caution })
+    if (caution !== undefined) logger.warn({ pid: process.pid }, caution)
   }
 
   #tellStateProblem(where: string, message: string): void {
