@@ -5,7 +5,7 @@ import { durationMs } from '../roles/duration.ts'
 import type { HotStandbyError, Issue } from '../roles/error.ts'
 import type { LivenessPlugin } from '../roles/liveness-detector.ts'
 import { type OptionTable, optionIssues, shownValue, unknownOption } from '../roles/option-table.ts'
-import { oneLineWarning } from '../roles/transport.ts'
+import { oneLineWarning } from '../transports/one-line.ts'
 import { budgetIssue, lineBudget } from './line-budget.ts'
 import type { ClusterOptions, GroupOptions, HeartbeatOptions, RespawnOptions } from './options.ts'
 

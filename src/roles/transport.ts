@@ -81,13 +81,3 @@ export interface TransportPlugin {
   /** Makes the transport; opens nothing. */
   create(context: TransportContext): Transport
 }
-
-/** What is to be said of links that all break together, because they are one or on one device; undefined where they do not. */
-export function oneLineWarning(transports: readonly Pick<TransportPlugin, 'device'>[]): string | undefined {
-  const [first, ...more] = transports
-  if (first === undefined) return undefined
-  const { device } = first
-  if (more.some((other) => device === undefined || other?.device !== device)) return undefined
-  const what = more.length === 0 ? 'only one link' : `all ${transports.length} links are on device ${device}`
-  return `${what}: when it breaks, both nodes serve; add a second, independent one`
-}

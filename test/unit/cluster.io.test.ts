@@ -669,10 +669,11 @@ describe('reload', () => {
 })
 
 describe('reloads that overlap', () => {
-  const slowApp = (name: string, openMs: number) => ({
+  const slowApp = (name: string, openMs: number | undefined) => ({
     ...app({ name, start() {}, stop() {} }),
     create: () => ({
-      open: () => new Promise<void>((resolve) => setTimeout(resolve, openMs)),
+      // Without a time it never opens, and holds no timer that would keep this process.
+      open: () => new Promise<void>((resolve) => openMs !== undefined && setTimeout(resolve, openMs)),
       start: async () => {},
       stop: async () => {},
       status: async () => ({ state: 'running' as const }),
@@ -697,7 +698,7 @@ describe('reloads that overlap', () => {
     const options = memberOptions(t, 'one', [memoryNetwork().transport()])
     const cluster = new Cluster(options)
     await cluster.start()
-    const hung = { name: 'hung', preferred: 'one', resources: [slowApp('hung', 2 ** 30)] }
+    const hung = { name: 'hung', preferred: 'one', resources: [slowApp('hung', undefined)] }
     const reload = cluster.reload({ ...options, groups: [...options.groups, hung] })
     const ended = assert.rejects(reload, failure('HS_STATE', /stopped/))
     await new Promise((resolve) => setImmediate(resolve))
