@@ -251,6 +251,7 @@ for (const failure of rows)
   scenario(`failure-${failure.name}`, { row: failure.row }, async (world) => {
     const stage = await Stage.set(world, {
       source: 'ini',
+      autoFailback: false,
       deadtimeMs: DEADTIME_MS,
       initdeadMs: failure.peer === 'dead' ? DEADTIME_MS : 20_000,
     })
