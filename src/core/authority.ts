@@ -39,7 +39,7 @@ export interface Question {
   /** A resource of it would not stop here. */
   readonly halfStopped: boolean
   /** What would not stop is of kind `data`. */
-  readonly stuckIsData: boolean
+  readonly holdsData: boolean
   /** This node holds other groups, which must not go down with this one. */
   readonly holdsOthers: boolean
   /** The peer is alive, and is to have the group. */
@@ -170,9 +170,9 @@ export const guards: Readonly<
   maintained: { says: 'in maintenance', holds: (question) => question.maintained },
   halfStopped: { says: 'a resource of it would not stop here', holds: (question) => question.halfStopped },
   lastResort: {
-    says: 'no other group is held here, and this node is stopping, or what would not stop is of kind data and the peer is alive',
-    holds: ({ holdsOthers, leaving, stuckIsData, peerAlive }) =>
-      !holdsOthers && (leaving || (stuckIsData && peerAlive)),
+    says: 'no other group is held here, and this node is stopping, or something that did not stop is of kind data and the peer is alive',
+    holds: ({ holdsOthers, leaving, holdsData, peerAlive }) =>
+      !holdsOthers && (leaving || (holdsData && peerAlive)),
   },
   nobodyElse: {
     says: 'the peer is not alive, and may take',

@@ -199,11 +199,11 @@ export class Group {
   #cut(job: number, done: (failure: string | null) => void): void {
     const touched = [...this.#touched.values()]
     const cutters = touched.filter(isCuttable)
+    // Without its address a service reaches nobody; data stays in use, also below what would not stop.
     const open = touched.find(
       (resource) =>
-        (cutters.length === 0 || resource.name === this.#stuck?.name) &&
         !isCuttable(resource) &&
-        !(resource.exclusive === 'address' && cutters.length > 0),
+        (cutters.length === 0 || (this.#stuck !== undefined && resource.exclusive === 'data')),
     )
     let failure = open === undefined ? null : `${open.name}: it has nothing that could be cut off`
     let left = cutters.length
@@ -281,9 +281,9 @@ export class Group {
     return this.#stuck && `${this.#stuck.name}: ${this.#stuck.reason}`
   }
 
-  /** What would not stop may write where its copy on the peer writes. */
-  get stuckIsData(): boolean {
-    return this.#touched.get(this.#stuck?.name ?? '')?.exclusive === 'data'
+  /** Something of it, which would not stop or stands below what would not, may write where its copy on the peer writes. */
+  get holdsData(): boolean {
+    return [...this.#touched.values()].some(({ exclusive }) => exclusive === 'data')
   }
 
   get serving(): boolean {

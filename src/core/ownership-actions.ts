@@ -111,19 +111,16 @@ export const actions: Readonly<Record<OwnershipAction, (acting: Acting) => void>
   adoptEpoch: ({ owned, question }) => {
     owned.epoch = Math.max(owned.epoch, question.peerClaim?.epoch ?? 0)
   },
-  start: ({ name, owned, port }) => {
-    port.agenda.clear(`retry:${name}`)
-    owned.returnable = owned.reason !== 'command'
-    port.event('group:starting', { group: name, epoch: owned.epoch, reason: owned.reason })
-    damp(name, owned, port)
-    owned.group.start(owned.epoch)
+  start: (acting) => {
+    begin(acting)
+    acting.owned.group.start(acting.owned.epoch)
   },
   stop: (acting) => stop(acting, false),
   cutAndStop: (acting) => stop(acting, true),
   cut: ({ owned }) => owned.group.isolate(),
-  revive: ({ name, owned, port }) => {
-    port.event('group:starting', { group: name, epoch: owned.epoch, reason: owned.reason })
-    owned.group.revive(owned.epoch)
+  revive: (acting) => {
+    begin(acting)
+    acting.owned.group.revive(acting.owned.epoch)
   },
   planStop: (acting) => {
     const { name, owned, detail, port } = acting
@@ -233,6 +230,13 @@ function insist(acting: Acting, stubbornAtMs: number): void {
     const stubborn = kind === 'heartbeat' && groups?.get(name)?.state === 'active' && port.monoMs() >= stubbornAtMs
     insist(acting, stubborn && port.onStubborn(name) ? port.monoMs() + daemonRestartsMs : stubbornAtMs)
   })
+}
+
+function begin({ name, owned, port }: Acting): void {
+  port.agenda.clear(`retry:${name}`)
+  owned.returnable = owned.reason !== 'command'
+  port.event('group:starting', { group: name, epoch: owned.epoch, reason: owned.reason })
+  damp(name, owned, port)
 }
 
 function stop({ name, owned, port }: Acting, cutFirst: boolean): void {

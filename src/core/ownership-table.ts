@@ -355,8 +355,8 @@ export const ownershipTable: readonly OwnershipRow[] = [
     on: 'peer-gone',
     when: 'mayRetry',
     to: 'starting',
-    do: take,
-    why: 'nobody else is there: try again here',
+    do: ['raiseEpoch', 'revive'],
+    why: 'nobody else is there: try again here, also with what would not stop and was cut off',
   },
   {
     from: ['failed'],

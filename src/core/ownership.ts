@@ -299,7 +299,7 @@ export class Ownership {
       maintained: this.#port.isMaintained(name),
       retryDueForMs: nowMs - owned.retryAtMs,
       halfStopped: owned.group.stuck !== undefined,
-      stuckIsData: owned.group.stuckIsData,
+      holdsData: owned.group.holdsData,
       holdsOthers: this.#holdsOthers(name),
       peerAlive: this.#peerAlive(),
       unfit: nowMs < owned.unfitUntilMs,

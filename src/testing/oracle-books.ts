@@ -49,8 +49,9 @@ export const bookkeeping: Books = {
     const { group: name, epoch, reason } = payload
     const group = facts.group(name)
     group.epoch = epoch
-    // Out of a stop that did not end: nobody else is left to serve, and it starts over what would not stop.
-    group.revives = facts.open.has(`stopping ${name}`)
+    // Nobody else is left to serve: it starts over what would not stop, whether that was cut off or not.
+    const alone = facts.liveness !== 'alive' && facts.liveness !== 'late'
+    group.revives = alone && (group.takenFrom === 'stuck' || group.takenFrom === 'failed')
     group.reason = reason
     group.takenMs = all.nowMs
     if (reason === 'command') group.takings = []
@@ -63,9 +64,9 @@ export const bookkeeping: Books = {
   'group:acquired': (facts, payload) => {
     const { group: name, epoch } = payload
     facts.open.delete(`starting ${name}`)
-    // What would not stop serves again, since nobody else is there.
-    facts.open.delete(`stopping ${name}`)
     const group = facts.group(name)
+    // What would not stop serves again.
+    if (group.revives) facts.open.delete(`stopping ${name}`)
     group.broken = false
     if (group.owes.delete('acquired')) facts.kept++
     // A contest may have raised it.

@@ -1,4 +1,4 @@
-import type { CoreEvent } from '../core/events.ts'
+import type { CoreEvent, GroupState } from '../core/events.ts'
 import { ownershipTable } from '../core/ownership-table.ts'
 import { parseGroups } from '../core/report.ts'
 import type { TableStep } from '../core/table.ts'
@@ -247,11 +247,13 @@ export class Facts {
     facts.claimsSeq = Math.max(facts.claimsSeq, seq)
   }
 
-  step(node: string, { table, subject, row }: TableStep): void {
+  step(node: string, { table, subject, from, row }: TableStep): void {
     if (table !== 'ownership' || row === null) return
     const group = this.of(node).groups.get(subject)
     const to = ownershipTable[row]?.to ?? 'same'
-    if (group && to !== 'same') group.state = to
+    if (!group || to === 'same') return
+    if (to === 'starting') group.takenFrom = from as GroupState
+    group.state = to
   }
 
   began(node: string, request: OperationRequest): void {

@@ -35,6 +35,8 @@ export class GroupFacts {
   mustCut = false
   /** Promises with a limit: what must have happened by when. */
   readonly owes: Map<'acquired' | 'announce' | 'contested', number> = new Map()
+  /** The state that it was in when it was taken. */
+  takenFrom: GroupState = 'unknown'
   /** It takes the group again although a stop has not ended: nobody else is left to serve. */
   revives = false
   /** It has told that the group failed, and not yet that it has it again or stops it. */

@@ -10,6 +10,7 @@ const sealedTest = (named) => ({ test: 'test/unit/sealed.test.ts', named })
 const ringTest = (named) => ({ test: 'test/unit/authenticators.test.ts', named })
 const sequenceTest = (named) => ({ test: 'test/unit/sequence.test.ts', named })
 const groupTest = (named) => ({ test: 'test/unit/group.test.ts', named })
+const stateTest = (named) => ({ test: 'test/unit/state.io.test.ts', named })
 const awarenessTest = (named) => ({ test: 'test/unit/awareness.test.ts', named })
 
 const step = 'src/core/step.ts'
@@ -34,6 +35,7 @@ const sessions = 'src/core/sessions.ts'
 const sealed = 'src/authenticators/sealed.ts'
 const keyring = 'src/authenticators/keyring.ts'
 const codec = 'src/wire/codec.ts'
+const state = 'src/platform/state.ts'
 
 export const mutantsOfTests = [
   // Two active nodes.
@@ -499,11 +501,35 @@ export const mutantsOfTests = [
     'data-cut-with-address',
     'data that would not be let go counts as cut off with the address of its group',
     group,
-    '        (cutters.length === 0 || resource.name === this.#stuck?.name) &&',
-    '        cutters.length === 0 &&',
+    "(cutters.length === 0 || (this.#stuck !== undefined && resource.exclusive === 'data'))",
+    'cutters.length === 0',
     groupTest(
       'with a resource that is dangerous by itself, which would not stop, says cut-failed when its address is cut off',
     ),
+  ),
+  bug(
+    'data-below-released',
+    'what would not stop is cut off, and the data below it counts as let go',
+    group,
+    "this.#stuck !== undefined && resource.exclusive === 'data'",
+    "this.#stuck?.name === resource.name && resource.exclusive === 'data'",
+    scenario('stuck-over-data'),
+  ),
+  bug(
+    'data-below-no-last-resort',
+    'data below what would not stop is no reason to fall silent, so nobody ever serves',
+    group,
+    "return [...this.#touched.values()].some(({ exclusive }) => exclusive === 'data')",
+    "return this.#touched.get(this.#stuck?.name ?? '')?.exclusive === 'data'",
+    scenario('stuck-over-data-silent'),
+  ),
+  bug(
+    'cut-off-waits-alone',
+    'a group that was cut off waits for a stop that may never come, though nobody else can serve it',
+    table,
+    "do: ['raiseEpoch', 'revive'],\n    why: 'nobody else is there: try again here, also",
+    "do: take,\n    why: 'nobody else is there: try again here, also",
+    scenario('stuck-cut-alone'),
   ),
   bug(
     'unfit-not',
@@ -747,5 +773,14 @@ export const mutantsOfTests = [
     'if (!authenticator.keyed && authenticator.method !== signing.method) return keyless',
     '',
     ringTest('accepts a keyless method only while it is the active one'),
+  ),
+  // The disk.
+  bug(
+    'record-waits-for-disk',
+    'what an agent writes down before its start is known only when the disk has it',
+    state,
+    '    this.#written.set(name, content)\n',
+    '    await this.#disk.put(name, remove ? null : content, { durable })\n    this.#written.set(name, content)\n',
+    stateTest('records are in memory and in the second place at once, and the disk follows'),
   ),
 ]

@@ -288,6 +288,13 @@ export const mutants = [
     "      this.#stopThese([], job, (stuck) => {\n        if (stuck !== null) return this.#outcome('unprepared', stuck)",
   ),
   bug(
+    'revives-beside-peer',
+    'what would not stop is started again although the peer lives',
+    authority,
+    'holds: (question) => !question.peerAlive && mayTake(question)',
+    'holds: mayTake',
+  ),
+  bug(
     'released-before-stopped',
     'a group is called released before it has stopped',
     actions,

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { scenario } from '../scenario.ts'
-import { LIMITS, Stage } from '../stage.ts'
+import { LIMITS, type NodeName, Stage } from '../stage.ts'
 import { waitFor } from '../wait-for.ts'
 import { TUTORIAL } from '../world/configuration.ts'
 import type { World } from '../world.ts'
 
-const { takeover, noGap } = LIMITS
+const { takeover, planned, noGap } = LIMITS
 const STATE = '/var/lib/hot-standby'
 const IMAGE = '/run/disk.img'
 
@@ -65,8 +65,8 @@ const disks: readonly BadDisk[] = [
   },
 ]
 
-const shell = async (world: World, script: string): Promise<void> => {
-  await world.host('slave').run(['sh', '-c', script])
+const shell = async (world: World, script: string, node: NodeName = 'slave'): Promise<void> => {
+  await world.host(node).run(['sh', '-c', script])
 }
 
 for (const { name, what, make, spoil, mend, starts, tells } of disks) {
@@ -102,3 +102,68 @@ for (const { name, what, make, spoil, mend, starts, tells } of disks) {
     },
   )
 }
+
+for (const { name, what, make, spoil, mend } of disks) {
+  scenario(
+    `disk-${name}-owner`,
+    { row: `${what} on the master while it serves: it serves on, gives the group away and takes it back` },
+    async (world) => {
+      await shell(world, make, 'master')
+      const stage = await Stage.up(world)
+      await shell(world, spoil, 'master')
+      try {
+        await stage.act('it serves on', async () => {}, { servedBy: ['master'], limitMs: noGap, holdMs: 3000 })
+        await stage.act('standby', () => stage.command('master', 'standby'), {
+          servedBy: ['master', 'slave'],
+          limitMs: planned,
+        })
+        await stage.act('takeover', () => stage.command('master', 'takeover'), {
+          servedBy: ['slave', 'master'],
+          limitMs: planned,
+        })
+      } finally {
+        await shell(world, mend, 'master')
+      }
+      return stage.end('master')
+    },
+  )
+}
+
+/** What else a member could wait for, and must not: how it is spoiled on a host, before the pair starts there. */
+const others: readonly {
+  readonly name: string
+  readonly what: string
+  readonly spoil: string
+  readonly log: string
+}[] = [
+  {
+    name: 'syslog-hung',
+    what: 'syslog takes nothing',
+    spoil:
+      "printf '#!/bin/sh\\nexec sleep 100000\\n' > /run/logger && chmod 755 /run/logger && mount --bind /run/logger $(readlink -f $(command -v logger))",
+    log: 'logfacility daemon\ndebug 1',
+  },
+  {
+    name: 'names-hung',
+    what: 'the name service never answers',
+    spoil:
+      "printf 'nameserver 192.0.2.1\\noptions timeout:30 attempts:5\\n' > /run/resolv.conf && mount --bind /run/resolv.conf /etc/resolv.conf && echo 127.0.0.1 localhost > /etc/hosts",
+    log: 'logfile /var/log/ha-log',
+  },
+]
+
+for (const { name, what, spoil, log } of others)
+  scenario(`${name}`, { row: `${what} on the slave, master dies: slave within D + k` }, async (world) => {
+    await shell(world, spoil)
+    const stage = await Stage.set(world)
+    await stage.rewrite('slave', 'ha.cf', (text) => text.replace(/^logfile .*$/m, log))
+    await stage.act('both start', () => stage.start('master', 'slave'), {
+      servedBy: ['master'],
+      limitMs: TUTORIAL.initdeadMs,
+    })
+    await waitFor(() => stage.told('slave', 'peer:alive'), { what: 'the slave knows its peer' })
+    await stage.act('master dies', () => world.crash('master'), { servedBy: ['master', 'slave'], limitMs: takeover })
+    await stage.act('it goes on', async () => {}, { servedBy: ['slave'], limitMs: noGap, holdMs: 3000 })
+    assert.equal(await stage.stop('slave'), 0)
+    return stage.end()
+  })
