@@ -508,6 +508,14 @@ export const mutantsOfTests = [
     ),
   ),
   bug(
+    'revives-beside-peer',
+    'what can neither be stopped nor cut off is started again although the peer lives',
+    authority,
+    'holds: (question) => !question.peerAlive && mayTake(question)',
+    'holds: mayTake',
+    scenario('stop-failure-cut-fails'),
+  ),
+  bug(
     'data-below-released',
     'what would not stop is cut off, and the data below it counts as let go',
     group,

@@ -288,11 +288,18 @@ export const mutants = [
     "      this.#stopThese([], job, (stuck) => {\n        if (stuck !== null) return this.#outcome('unprepared', stuck)",
   ),
   bug(
-    'revives-beside-peer',
-    'what would not stop is started again although the peer lives',
-    authority,
-    'holds: (question) => !question.peerAlive && mayTake(question)',
-    'holds: mayTake',
+    'revives-in-turn',
+    'what would not stop is started again although the peer lives and has failed as well',
+    table,
+    "do: take,\n    why: 'the peer does not take it either",
+    "do: ['raiseEpoch', 'revive'],\n    why: 'the peer does not take it either",
+  ),
+  bug(
+    'revives-at-grant',
+    'what would not stop is started again when the peer gives the group back',
+    table,
+    "do: ['forgive', ...take]",
+    "do: ['forgive', 'raiseEpoch', 'revive']",
   ),
   bug(
     'released-before-stopped',
