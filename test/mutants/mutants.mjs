@@ -96,8 +96,8 @@ export const mutants = [
     'old-epoch-in-agents',
     'agents are asked under the epoch before',
     actions,
-    'owned.group.start(owned.epoch)',
-    'owned.group.start(owned.epoch - 1)',
+    'acting.owned.group.start(acting.owned.epoch)',
+    'acting.owned.group.start(acting.owned.epoch - 1)',
   ),
   bug(
     'epoch-not-kept',
@@ -286,20 +286,6 @@ export const mutants = [
     group,
     "      this.#stopAll(job, (stuck) => {\n        if (stuck !== null) return this.#outcome('unprepared', stuck)",
     "      this.#stopThese([], job, (stuck) => {\n        if (stuck !== null) return this.#outcome('unprepared', stuck)",
-  ),
-  bug(
-    'revives-in-turn',
-    'what would not stop is started again although the peer lives and has failed as well',
-    table,
-    "do: take,\n    why: 'the peer does not take it either",
-    "do: ['raiseEpoch', 'revive'],\n    why: 'the peer does not take it either",
-  ),
-  bug(
-    'revives-at-grant',
-    'what would not stop is started again when the peer gives the group back',
-    table,
-    "do: ['forgive', ...take]",
-    "do: ['forgive', 'raiseEpoch', 'revive']",
   ),
   bug(
     'released-before-stopped',
