@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync, renameSync } from 'node:fs'
-import { readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { messageOf } from '../roles/error.ts'
 import { appendPlain, writeAnew } from './durable-file.ts'
@@ -84,11 +83,13 @@ export class RotatingFile {
   }
 
   async #rotate(): Promise<void> {
-    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 })
+    await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
     await rm(`${this.#path}.${this.#keep}`, { force: true })
     for (let index = this.#keep; index > 0; index--) {
       const from = index === 1 ? this.#path : `${this.#path}.${index - 1}`
-      if (existsSync(from)) renameSync(from, `${this.#path}.${index}`)
+      await rename(from, `${this.#path}.${index}`).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error
+      })
     }
     if (this.#keep === 0) await rm(this.#path, { force: true })
   }
@@ -96,7 +97,8 @@ export class RotatingFile {
 
 /** Writes a recording into a directory under a name that sorts by time; of the files that are there the newest `keep` stay. */
 export async function keepRecording(directory: string, name: string, text: string, keep: number): Promise<string> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  // Never in this thread: a disk that hangs would stop the heart.
+  await mkdir(directory, { recursive: true, mode: 0o700 })
   const path = join(directory, name)
   await writeAnew(path, text, 0o600)
   const names = (await readdir(directory)).filter((entry) => entry.endsWith('.recording')).sort()

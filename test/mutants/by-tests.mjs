@@ -205,9 +205,9 @@ export const mutantsOfTests = [
     'deadcap',
     'any dead time is believed',
     membership,
-    'deadtimeCap * times.deadtimeMs',
-    '1e9 * times.deadtimeMs',
-    coreTest('believes a dead time only up to ten of its own'),
+    'deadtimeCap * this.#port.config().times.deadtimeMs',
+    '1e9 * this.#port.config().times.deadtimeMs',
+    coreTest('believes a dead time of up to a minute, and a longer one only up to ten of its own'),
   ),
   bug(
     'stall-after-input',
@@ -493,8 +493,8 @@ export const mutantsOfTests = [
     'own-restarts-ignored',
     'a resource is restarted as often as its group says, whatever it says itself',
     group,
-    'count > (resource.restarts ?? limit)',
-    'count > limit',
+    'count <= (resource.restarts ?? limit)',
+    'count <= limit',
     groupTest('restarts a resource as often as that allows itself, and the others as often as the group does'),
   ),
   bug(
@@ -506,6 +506,14 @@ export const mutantsOfTests = [
     groupTest(
       'with a resource that is dangerous by itself, which would not stop, says cut-failed when its address is cut off',
     ),
+  ),
+  bug(
+    'revives-beside-peer',
+    'what can neither be stopped nor cut off is started again although the peer lives',
+    authority,
+    'holds: (question) => !question.peerAlive && mayTake(question)',
+    'holds: mayTake',
+    { test: 'test/unit/oracle.test.ts', named: 'allows no start over what would not stop while the peer lives' },
   ),
   bug(
     'data-below-released',

@@ -96,8 +96,8 @@ export const mutants = [
     'old-epoch-in-agents',
     'agents are asked under the epoch before',
     actions,
-    'owned.group.start(owned.epoch)',
-    'owned.group.start(owned.epoch - 1)',
+    'acting.owned.group.start(acting.owned.epoch)',
+    'acting.owned.group.start(acting.owned.epoch - 1)',
   ),
   bug(
     'epoch-not-kept',
@@ -286,13 +286,6 @@ export const mutants = [
     group,
     "      this.#stopAll(job, (stuck) => {\n        if (stuck !== null) return this.#outcome('unprepared', stuck)",
     "      this.#stopThese([], job, (stuck) => {\n        if (stuck !== null) return this.#outcome('unprepared', stuck)",
-  ),
-  bug(
-    'revives-beside-peer',
-    'what would not stop is started again although the peer lives',
-    authority,
-    'holds: (question) => !question.peerAlive && mayTake(question)',
-    'holds: mayTake',
   ),
   bug(
     'released-before-stopped',

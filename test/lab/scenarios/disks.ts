@@ -39,9 +39,10 @@ const disks: readonly BadDisk[] = [
   {
     name: 'read-only',
     what: 'the disk of the state is read-only',
-    make: small(STATE),
-    spoil: `mount -o remount,ro ${STATE}`,
-    mend: `mount -o remount,rw ${STATE}`,
+    make: onLoop,
+    // What the kernel does after an error, also while files are open.
+    spoil: `mount -o remount,abort ${STATE}`,
+    mend: `umount -l ${STATE}`,
     starts: true,
     tells: true,
   },
@@ -109,7 +110,8 @@ for (const { name, what, make, spoil, mend } of disks) {
     { row: `${what} on the master while it serves: it serves on, gives the group away and takes it back` },
     async (world) => {
       await shell(world, make, 'master')
-      const stage = await Stage.up(world)
+      // A busy machine must not look like a dead node.
+      const stage = await Stage.up(world, { deadtimeMs: 4000 })
       await shell(world, spoil, 'master')
       try {
         await stage.act('it serves on', async () => {}, { servedBy: ['master'], limitMs: noGap, holdMs: 3000 })
