@@ -1,10 +1,12 @@
-// Checks the package as a user gets it: packed, installed in an empty folder, compiled against, imported, required, run.
+// Checks the package as a user gets it: published, installed in an empty folder, compiled against, imported, required, run.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { npm } from './dependencies.mjs'
 import { namedFences } from './fences.mjs'
+import { eachCompiler, eachNode, fetchMatrix } from './package-matrix.mjs'
+import { deadLinks, publishToStub } from './publish-check.mjs'
 
 const root = join(import.meta.dirname, '..')
 const bin = (name) => join(root, 'node_modules', name)
@@ -67,17 +69,67 @@ const load = (how) => `
   for (const name of Object.keys(require('hot-standby/package.json').exports)) require.resolve(name.replace('.', 'hot-standby'))
 `
 
+/** Loads the package by `require` and by `import`, in the Node that `node` runs. */
+function loadings(node) {
+  node(['--input-type=commonjs', '-e', load("[require('hot-standby'), require('hot-standby/testing')]")])
+  const imports = load("[await import('hot-standby'), await import('hot-standby/testing')]")
+  const head =
+    "import { createRequire } from 'node:module'; const require = createRequire(process.cwd() + '/user.js')\n"
+  node(['--input-type=module', '-e', head + imports])
+}
+
+/** What a user reads of an installed package: pages that lead somewhere, a man page that knows every command. */
+function tryReading(installed) {
+  const dead = deadLinks(installed)
+  if (dead.length > 0) throw new Error(`links of the packed pages lead nowhere:\n${dead.join('\n')}`)
+  const needed = ['CHANGELOG.md', 'SECURITY.md', 'docs/hot-standby.service', 'docs/command.md', 'dist/hot-standby.8']
+  const missing = needed.filter((name) => !existsSync(join(installed, name)))
+  if (missing.length > 0) throw new Error(`the package lacks ${missing.join(', ')}`)
+}
+
+/** The installed package in each Node that it supports, loaded in both ways. */
+function tryNodes(user, run) {
+  eachNode((program, version) => {
+    const ofVersion = (args) => {
+      try {
+        run(program, args, { cwd: user })
+      } catch (error) {
+        throw new Error(`Node ${version}: ${error.message}`)
+      }
+    }
+    loadings(ofVersion)
+    ofVersion(['node_modules/hot-standby/dist/cli/main.js', '--help'])
+  })
+}
+
+/** The declarations under each compiler, without the newest library; and as resolvers see them that do not know `exports`. */
+function tryCompilers(user, node) {
+  const modern = { ...consumerConfig.compilerOptions, lib: ['es2022'] }
+  const { module: _, ...rest } = modern
+  const compile = (script, version, compilerOptions) => {
+    const config = join(user, 'tsconfig.other.json')
+    writeFileSync(config, JSON.stringify({ ...consumerConfig, compilerOptions }))
+    try {
+      node([script, '-p', config], { cwd: user })
+    } catch (error) {
+      throw new Error(`TypeScript ${version}, moduleResolution ${compilerOptions.moduleResolution}: ${error.message}`)
+    }
+  }
+  eachCompiler((script, version) => {
+    compile(script, version, { ...modern, moduleResolution: 'nodenext' })
+    if (version.startsWith('5.2')) compile(script, version, { ...rest, module: 'esnext', moduleResolution: 'node10' })
+  })
+}
+
 /** Runs the checks through `run(command, args, options)`, which throws when a program fails. */
 export async function checkPackage(run) {
   const node = (args, options) => run(process.execPath, args, options)
   const scratch = mkdtempSync(join(tmpdir(), 'hot-standby-package-'))
+  // Beside the rest: it is a large download where it was not made before.
+  const matrix = fetchMatrix()
+  matrix.catch(() => {})
   try {
-    node(['scripts/build.mjs'])
-    run(npm, ['pack', '--ignore-scripts', '--silent', '--pack-destination', scratch])
-    const tarball = join(
-      scratch,
-      readdirSync(scratch).find((name) => name.endsWith('.tgz')),
-    )
+    const tarball = await publishToStub(scratch)
     node([bin('publint/src/cli.js'), 'run', tarball, '--strict'])
     node([bin('@arethetypeswrong/cli/dist/index.js'), tarball, '--profile', 'esm-only', '--no-emoji', '--no-color'])
 
@@ -93,18 +145,17 @@ export async function checkPackage(run) {
     run(npm, ['install', ...flags, tarball, ...local], { cwd: user })
 
     node([bin('typescript/bin/tsc'), '-p', user], { cwd: user })
-    node(['--input-type=commonjs', '-e', load("[require('hot-standby'), require('hot-standby/testing')]")], {
-      cwd: user,
-    })
-    const imports = load("[await import('hot-standby'), await import('hot-standby/testing')]")
-    const head =
-      "import { createRequire } from 'node:module'; const require = createRequire(process.cwd() + '/user.js')\n"
-    node(['--input-type=module', '-e', head + imports], { cwd: user })
+    tryReading(join(user, 'node_modules/hot-standby'))
+    loadings((args) => node(args, { cwd: user }))
     run(join(user, 'node_modules/.bin/hot-standby'), ['--help'], { cwd: user })
     tryThirdPartyAgent(user, node)
     tryUncaught(user)
     await tryBundles(user, scratch, node)
+    await matrix
+    tryNodes(user, run)
+    tryCompilers(user, node)
   } finally {
+    await matrix.catch(() => {})
     rmSync(scratch, { recursive: true, force: true })
   }
 }
