@@ -1,10 +1,4 @@
-// Writes the man page, dist/hot-standby.8, from what the built command prints as its help. Runs before the package is packed.
-import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-
-const root = join(import.meta.dirname, '..')
+// The man page of the command, made of what it prints as its help.
 
 /** What the help does not say: where things are. */
 const files = [
@@ -60,6 +54,8 @@ function partsOf(help) {
 export function manPage(help, { version, homepage }) {
   const { title, commands, options, exit } = partsOf(help)
   return `.TH HOT\\-STANDBY 8 "" "hot\\-standby ${plain(version)}" "System Manager's Manual"
+.ad l
+.nh
 .SH NAME
 hot\\-standby \\- ${plain(title)}
 .SH SYNOPSIS
@@ -77,12 +73,4 @@ which begin with what is not guaranteed;
 .UR ${homepage}
 .UE
 `
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const main = join(root, 'dist/cli/main.js')
-  const { stdout, stderr, status } = spawnSync(process.execPath, [main, '--help'], { encoding: 'utf8' })
-  if (status !== 0) throw new Error(`man page: hot-standby --help ended with ${status}: ${stderr}`)
-  const page = manPage(stdout, JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')))
-  writeFileSync(join(root, 'dist/hot-standby.8'), page)
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { npm } from './dependencies.mjs'
 import { namedFences } from './fences.mjs'
-import { eachCompiler, eachNode, fetchMatrix } from './package-matrix.mjs'
+import { fetchMatrix, tryMatrix } from './package-matrix.mjs'
 import { deadLinks, publishToStub } from './publish-check.mjs'
 
 const root = join(import.meta.dirname, '..')
@@ -69,56 +69,21 @@ const load = (how) => `
   for (const name of Object.keys(require('hot-standby/package.json').exports)) require.resolve(name.replace('.', 'hot-standby'))
 `
 
-/** Loads the package by `require` and by `import`, in the Node that `node` runs. */
-function loadings(node) {
-  node(['--input-type=commonjs', '-e', load("[require('hot-standby'), require('hot-standby/testing')]")])
-  const imports = load("[await import('hot-standby'), await import('hot-standby/testing')]")
-  const head =
-    "import { createRequire } from 'node:module'; const require = createRequire(process.cwd() + '/user.js')\n"
-  node(['--input-type=module', '-e', head + imports])
-}
+const head = "import { createRequire } from 'node:module'; const require = createRequire(process.cwd() + '/user.js')\n"
 
-/** What a user reads of an installed package: pages that lead somewhere, a man page that knows every command. */
+/** What Node is told, to load the package by `require` and by `import`. */
+const loadings = [
+  ['--input-type=commonjs', '-e', load("[require('hot-standby'), require('hot-standby/testing')]")],
+  ['--input-type=module', '-e', head + load("[await import('hot-standby'), await import('hot-standby/testing')]")],
+]
+
+/** What a user reads of an installed package is there, and its links lead to something in it. */
 function tryReading(installed) {
   const dead = deadLinks(installed)
   if (dead.length > 0) throw new Error(`links of the packed pages lead nowhere:\n${dead.join('\n')}`)
   const needed = ['CHANGELOG.md', 'SECURITY.md', 'docs/hot-standby.service', 'docs/command.md', 'dist/hot-standby.8']
   const missing = needed.filter((name) => !existsSync(join(installed, name)))
   if (missing.length > 0) throw new Error(`the package lacks ${missing.join(', ')}`)
-}
-
-/** The installed package in each Node that it supports, loaded in both ways. */
-function tryNodes(user, run) {
-  eachNode((program, version) => {
-    const ofVersion = (args) => {
-      try {
-        run(program, args, { cwd: user })
-      } catch (error) {
-        throw new Error(`Node ${version}: ${error.message}`)
-      }
-    }
-    loadings(ofVersion)
-    ofVersion(['node_modules/hot-standby/dist/cli/main.js', '--help'])
-  })
-}
-
-/** The declarations under each compiler, without the newest library; and as resolvers see them that do not know `exports`. */
-function tryCompilers(user, node) {
-  const modern = { ...consumerConfig.compilerOptions, lib: ['es2022'] }
-  const { module: _, ...rest } = modern
-  const compile = (script, version, compilerOptions) => {
-    const config = join(user, 'tsconfig.other.json')
-    writeFileSync(config, JSON.stringify({ ...consumerConfig, compilerOptions }))
-    try {
-      node([script, '-p', config], { cwd: user })
-    } catch (error) {
-      throw new Error(`TypeScript ${version}, moduleResolution ${compilerOptions.moduleResolution}: ${error.message}`)
-    }
-  }
-  eachCompiler((script, version) => {
-    compile(script, version, { ...modern, moduleResolution: 'nodenext' })
-    if (version.startsWith('5.2')) compile(script, version, { ...rest, module: 'esnext', moduleResolution: 'node10' })
-  })
 }
 
 /** Runs the checks through `run(command, args, options)`, which throws when a program fails. */
@@ -146,14 +111,14 @@ export async function checkPackage(run) {
 
     node([bin('typescript/bin/tsc'), '-p', user], { cwd: user })
     tryReading(join(user, 'node_modules/hot-standby'))
-    loadings((args) => node(args, { cwd: user }))
+    for (const args of loadings) node(args, { cwd: user })
     run(join(user, 'node_modules/.bin/hot-standby'), ['--help'], { cwd: user })
     tryThirdPartyAgent(user, node)
     tryUncaught(user)
     await tryBundles(user, scratch, node)
     await matrix
-    tryNodes(user, run)
-    tryCompilers(user, node)
+    const calls = [...loadings, ['node_modules/hot-standby/dist/cli/main.js', '--help']]
+    await tryMatrix(user, { calls, project: consumerConfig })
   } finally {
     await matrix.catch(() => {})
     rmSync(scratch, { recursive: true, force: true })

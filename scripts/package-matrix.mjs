@@ -35,12 +35,42 @@ export async function fetchMatrix() {
   writeFileSync(done, list)
 }
 
-/** Calls `use(program, version)` for each Node. */
-export function eachNode(use) {
-  for (const version of nodes) use(join(tools, `node_modules/node-${version}/bin/node`), version)
+/** Runs a program of the matrix; what it prints when it fails is thrown with the name of the version. */
+async function run(what, program, args, cwd) {
+  try {
+    await promisify(execFile)(program, args, { cwd })
+  } catch (error) {
+    throw new Error(`${what}: ${error.stdout}${error.stderr}`.trim())
+  }
 }
 
-/** Calls `use(script, version)` for each compiler. */
-export function eachCompiler(use) {
-  for (const version of compilers) use(join(tools, `node_modules/typescript-${version}/bin/tsc`), version)
+/** The package that is installed in `user`: each Node runs each of the `calls`. */
+async function tryNodes(user, calls) {
+  for (const version of nodes) {
+    const program = join(tools, `node_modules/node-${version}/bin/node`)
+    for (const args of calls) await run(`Node ${version}`, program, args, user)
+  }
+}
+
+/** The project in `user` under each compiler, without the newest library; the oldest also resolves without `exports`. */
+async function tryCompilers(user, { compilerOptions, ...project }) {
+  const compile = (version, changes) => {
+    const path = join(user, `tsconfig.${version}.json`)
+    writeFileSync(path, JSON.stringify({ ...project, compilerOptions: { ...compilerOptions, ...changes } }))
+    const script = join(tools, `node_modules/typescript-${version}/bin/tsc`)
+    return run(`TypeScript ${version} with ${JSON.stringify(changes)}`, process.execPath, [script, '-p', path], user)
+  }
+  const lib = ['es2022']
+  for (const version of compilers) await compile(version, { lib })
+  // The declarations themselves were looked at above.
+  await compile(compilers[0], { lib, module: 'esnext', moduleResolution: 'node10', skipLibCheck: true })
+}
+
+/**
+ * Runs `calls` (arguments of Node) and compiles `project` (a tsconfig) in the folder `user`, where the package is installed.
+ * Rejects with what the first failure printed.
+ */
+export async function tryMatrix(user, { calls, project }) {
+  const results = await Promise.allSettled([tryNodes(user, calls), tryCompilers(user, project)])
+  for (const { reason } of results) if (reason) throw reason
 }

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { manPage } from '../../scripts/man.mjs'
 import { usage } from '../../src/cli/usage.ts'
+
+interface Man {
+  manPage(help: string, about: { readonly version: string; readonly homepage: string }): string
+}
+// A script has no declarations.
+const { manPage } = (await import(String(new URL('../../scripts/man.mjs', import.meta.url)))) as Man
 
 const about = { version: '1.2.3', homepage: 'https://example.net/#readme' }
 
