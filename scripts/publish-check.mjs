@@ -29,7 +29,10 @@ async function stubRegistry() {
 /** What is wrong with the document of a version that npm sent. */
 function problemsOf({ scripts = {}, repository, homepage, bugs, author, main, types, man }, packedBytes) {
   const needed = { 'repository.url': repository?.url, homepage, 'bugs.url': bugs?.url, 'author.name': author?.name }
-  const missing = Object.entries({ ...needed, main, types, man }).filter(([, value]) => !value)
+  // npm links a man page only where it stands in a list.
+  const missing = Object.entries({ ...needed, main, types, 'man[0]': Array.isArray(man) && man[0] }).filter(
+    ([, value]) => !value,
+  )
   return [
     ...missing.map(([name]) => `package.json has no ${name}`),
     ...['prepare', 'preinstall', 'install', 'postinstall']
