@@ -1,17 +1,17 @@
 /**
  * A service inside the application: no root, no floating address, no scripts. Two terminals on one machine:
  *
- *     npm install
- *     node --import tsx examples/in-process-service.ts one
- *     node --import tsx examples/in-process-service.ts two
+ *     npm install hot-standby tsx
+ *     node --import tsx in-process-service.ts one
+ *     node --import tsx in-process-service.ts two
  *
  * and in a third one, as often as you like:
  *
  *     curl http://127.0.0.1:8080/
  *
  * Press Ctrl-C in the terminal that serves: the other one takes over at once. Kill it with `kill -9` instead, and the other
- * one takes over after a second. In a clone of this repository 'hot-standby' is the package itself: `npm install` has built
- * it. Ports 8080 to 8082 are used; another first port may follow the name.
+ * one takes over after a second. In a clone of the repository 'hot-standby' is the package itself: `npm ci && npm run build`
+ * instead, and the file is in `examples`. Ports 8080 to 8082 are used; another first port may follow the name.
  */
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'

@@ -1,12 +1,12 @@
 /**
  * The classic pair: two hosts, one floating address, nginx on both. Run the same file on both hosts, as root:
  *
- *     npm install
- *     node --import tsx examples/two-node-nginx.ts            # on the hosts named master and slave
- *     node --import tsx examples/two-node-nginx.ts master     # where the host is called otherwise
+ *     npm install hot-standby tsx
+ *     node --import tsx two-node-nginx.ts            # on the hosts named master and slave
+ *     node --import tsx two-node-nginx.ts master     # where the host is called otherwise
  *
- * In a clone of this repository 'hot-standby' is the package itself: `npm install` has built it. In a project of your own,
- * `npm install hot-standby` and run it in the same way.
+ * In a clone of the repository 'hot-standby' is the package itself: `npm ci && npm run build` instead, and the file is in
+ * `examples`.
  *
  * Before that, on both hosts: install nginx and keep the system from starting the floating address by itself; make a key
  * that only root may read, and copy it to the other host:

@@ -23,15 +23,20 @@ function staleDependencies() {
     .map(([path]) => path)
 }
 
-/** Runs npm from wherever this script was started, also outside `npm run`. */
-export function npm(args, options) {
+/** How to run npm from wherever this script was started, also outside `npm run`. */
+export function npmCall(args, options) {
   const cli = process.env.npm_execpath
   const [command, first] = cli?.endsWith('.js') ? [process.execPath, [cli]] : ['npm', []]
   const env = { ...process.env, ...options?.env }
   // Set by an outer `npm run`: it would aim the inner npm at this package instead of its working directory.
   delete env.npm_config_local_prefix
-  const stdio = ['ignore', 'inherit', 'inherit']
-  return spawnSync(command, [...first, ...args], { cwd: root, stdio, ...options, env })
+  return { command, args: [...first, ...args], options: { cwd: root, ...options, env } }
+}
+
+/** Runs npm, as `spawnSync` runs a program. */
+export function npm(args, options) {
+  const call = npmCall(args, { stdio: ['ignore', 'inherit', 'inherit'], ...options })
+  return spawnSync(call.command, call.args, call.options)
 }
 
 /**

@@ -1,10 +1,12 @@
-// Checks the package as a user gets it: packed, installed in an empty folder, compiled against, imported, required, run.
+// Checks the package as a user gets it: published, installed in an empty folder, compiled against, imported, required, run.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { npm } from './dependencies.mjs'
 import { namedFences } from './fences.mjs'
+import { fetchMatrix, tryMatrix } from './package-matrix.mjs'
+import { deadLinks, publishToStub } from './publish-check.mjs'
 
 const root = join(import.meta.dirname, '..')
 const bin = (name) => join(root, 'node_modules', name)
@@ -67,17 +69,32 @@ const load = (how) => `
   for (const name of Object.keys(require('hot-standby/package.json').exports)) require.resolve(name.replace('.', 'hot-standby'))
 `
 
+const head = "import { createRequire } from 'node:module'; const require = createRequire(process.cwd() + '/user.js')\n"
+
+/** What Node is told, to load the package by `require` and by `import`. */
+const loadings = [
+  ['--input-type=commonjs', '-e', load("[require('hot-standby'), require('hot-standby/testing')]")],
+  ['--input-type=module', '-e', head + load("[await import('hot-standby'), await import('hot-standby/testing')]")],
+]
+
+/** What a user reads of an installed package is there, and its links lead to something in it. */
+function tryReading(installed) {
+  const dead = deadLinks(installed)
+  if (dead.length > 0) throw new Error(`links of the packed pages lead nowhere:\n${dead.join('\n')}`)
+  const needed = ['CHANGELOG.md', 'SECURITY.md', 'docs/hot-standby.service', 'docs/command.md', 'dist/hot-standby.8']
+  const missing = needed.filter((name) => !existsSync(join(installed, name)))
+  if (missing.length > 0) throw new Error(`the package lacks ${missing.join(', ')}`)
+}
+
 /** Runs the checks through `run(command, args, options)`, which throws when a program fails. */
 export async function checkPackage(run) {
   const node = (args, options) => run(process.execPath, args, options)
   const scratch = mkdtempSync(join(tmpdir(), 'hot-standby-package-'))
+  // Beside the rest: it is a large download where it was not made before.
+  const matrix = fetchMatrix()
+  matrix.catch(() => {})
   try {
-    node(['scripts/build.mjs'])
-    run(npm, ['pack', '--ignore-scripts', '--silent', '--pack-destination', scratch])
-    const tarball = join(
-      scratch,
-      readdirSync(scratch).find((name) => name.endsWith('.tgz')),
-    )
+    const tarball = await publishToStub(scratch)
     node([bin('publint/src/cli.js'), 'run', tarball, '--strict'])
     node([bin('@arethetypeswrong/cli/dist/index.js'), tarball, '--profile', 'esm-only', '--no-emoji', '--no-color'])
 
@@ -93,18 +110,17 @@ export async function checkPackage(run) {
     run(npm, ['install', ...flags, tarball, ...local], { cwd: user })
 
     node([bin('typescript/bin/tsc'), '-p', user], { cwd: user })
-    node(['--input-type=commonjs', '-e', load("[require('hot-standby'), require('hot-standby/testing')]")], {
-      cwd: user,
-    })
-    const imports = load("[await import('hot-standby'), await import('hot-standby/testing')]")
-    const head =
-      "import { createRequire } from 'node:module'; const require = createRequire(process.cwd() + '/user.js')\n"
-    node(['--input-type=module', '-e', head + imports], { cwd: user })
+    tryReading(join(user, 'node_modules/hot-standby'))
+    for (const args of loadings) node(args, { cwd: user })
     run(join(user, 'node_modules/.bin/hot-standby'), ['--help'], { cwd: user })
     tryThirdPartyAgent(user, node)
     tryUncaught(user)
     await tryBundles(user, scratch, node)
+    await matrix
+    const calls = [...loadings, ['node_modules/hot-standby/dist/cli/main.js', '--help']]
+    await tryMatrix(user, { calls, project: consumerConfig })
   } finally {
+    await matrix.catch(() => {})
     rmSync(scratch, { recursive: true, force: true })
   }
 }

@@ -396,7 +396,7 @@ export class Cluster implements AsyncDisposable {
   events<Name extends keyof ClusterEvents>(
     name: Name,
     options: CallOptions = {},
-  ): AsyncIterableIterator<ClusterEvents[Name][0], undefined, undefined> {
+  ): AsyncIterator<ClusterEvents[Name][0], undefined, undefined> & AsyncIterable<ClusterEvents[Name][0]> {
     return this.#emitter.events(name, options)
   }
 

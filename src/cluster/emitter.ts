@@ -65,7 +65,7 @@ export class GuardedEmitter {
   events<Name extends keyof ClusterEvents>(
     name: Name,
     { signal }: { signal?: AbortSignal | undefined } = {},
-  ): AsyncIterableIterator<ClusterEvents[Name][0], undefined, undefined> {
+  ): AsyncIterator<ClusterEvents[Name][0], undefined, undefined> & AsyncIterable<ClusterEvents[Name][0]> {
     type Result = IteratorResult<ClusterEvents[Name][0], undefined>
     const backlog: ClusterEvents[Name][0][] = []
     const waiting: ((result: Result) => void)[] = []

@@ -122,7 +122,12 @@ describe('the pages', () => {
 
   it('have a row for each of the twenty-four pains', () => {
     const expected = Array.from({ length: 24 }, (_, index) => `P${index + 1}`)
-    assert.deepEqual([...rowsOf('docs/pains.md', 'no.').keys()], expected)
+    const rows = rowsOf('docs/pains.md', 'no.')
+    assert.deepEqual([...rows.keys()], expected)
+    // The package has the pages and not the dialogues, so they are named and not linked.
+    const named = [...rows.values()].flatMap((cells) => [...(cells.at(-1) ?? '').matchAll(/`([a-z][\w-]+)`/g)])
+    assert.ok(named.length > expected.length)
+    for (const [, name] of named) assert.ok(existsSync(join(root, `test/scenarios/${name}.txt`)), name)
   })
 
   it('are all in the index', () => {
