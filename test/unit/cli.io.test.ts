@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { temporaryDirectory, writeScript } from '../support/agents.ts'
+import { builtCommand } from '../support/built.ts'
 import { freeUdpPorts, until } from '../support/pair.ts'
 import { root } from '../support/sources.ts'
 
@@ -30,8 +31,8 @@ class Command {
   err = ''
   readonly ended: Promise<Run>
 
-  constructor(args: readonly string[], program: readonly string[] = [join(root, 'src/cli/main.ts')]) {
-    this.child = spawn(process.execPath, ['--import', 'tsx', ...program, ...args], { cwd: root })
+  constructor(args: readonly string[], program: readonly string[] = [builtCommand()]) {
+    this.child = spawn(process.execPath, [...program, ...args], { cwd: root })
     this.child.stdout?.setEncoding('utf8').on('data', (chunk) => {
       this.out += chunk
     })
@@ -112,7 +113,7 @@ describe('check', () => {
       import { check } from './src/cli/check.ts'
       process.exitCode = check(readArguments(process.argv.slice(1)), ${JSON.stringify(scripts)})`
     const args = ['check', '--dir', dir, '--node', 'master']
-    const { code, out, err } = await new Command(args, ['--input-type=module', '-e', program, '--']).ended
+    const { code, out, err } = await new Command(args, ['--import', 'tsx', '--input-type=module', '-e', program, '--']).ended
     assert.equal(err, '')
     const lines = out.replaceAll(`${dir}/`, '').replaceAll(dir, 'DIR').trimEnd().split('\n')
     assert.deepEqual(
