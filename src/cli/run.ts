@@ -73,7 +73,7 @@ async function serve(args: Arguments, options: ClusterOptions, logger: Logger, o
     await cluster.start()
     const control = await serveControl(cluster, { path: args.control })
     say(`${cluster.node} of ${cluster.name} runs; control socket ${control.path}`)
-    unmark = markRunning(args.dir, cluster.node, control.path)
+    unmark = marked(args.dir, cluster.node, control.path)
     notifySystemd('READY=1')
     unwatch = feedWatchdog(() => cluster.turn())
     const code = await end
@@ -88,6 +88,16 @@ async function serve(args: Arguments, options: ClusterOptions, logger: Logger, o
     unmark()
     unwatch()
     process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload)
+  }
+}
+
+/** Lets the other commands find this member by its directory. Where that cannot be, they find it by its files or `--control`. */
+function marked(dir: string, node: string, socket: string): () => void {
+  try {
+    return markRunning(dir, node, socket)
+  } catch (error) {
+    say(`commands find this member by --control ${socket} only: ${messageOf(error)}`)
+    return () => {}
   }
 }
 
