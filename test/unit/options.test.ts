@@ -150,7 +150,7 @@ describe('a bad option is told with its path, what was found, and what would be 
     [{ keepalive: '2s' }, /^keepalive: unknown option 'keepalive'; known options: name, /],
     [{ onIsolated: 'die' }, /^onIsolated: 'die' is neither 'stop' nor 'continue'$/],
     [{ recorder: 'on' }, /^recorder: 'on' is no object of options$/],
-    [{ recorder: { memoryBytes: 5 } }, /^recorder.memoryBytes: number 5 is no whole number of at least 65536$/],
+    [{ recorder: { memoryBytes: 5 } }, /^recorder.memoryBytes: must be an integer >= 65536, got number 5$/],
     [{ recorder: { file: 'here' } }, /^recorder.file: 'here' is no absolute path$/],
     [{ recorder: { File: '/x' } }, /^recorder.File: unknown option 'File'; did you mean 'file'\?$/],
     [{ deadping: 5 }, /^deadping: number 5 is not a length of time; write '5s' or '5ms'$/],

@@ -92,7 +92,7 @@ describe('phiAccrual', () => {
       window: 3,
       patience: 0,
     } as const
-    assert.deepEqual(problems(options), ['deadtime', 'warntime', 'acceptablePause', 'threshold', 'window', 'patience'])
+    assert.deepEqual(problems(options), ['deadtime', 'acceptablePause', 'threshold', 'window', 'patience'])
   })
 
   const relations: readonly [what: string, options: Parameters<typeof phiAccrual>[0], path: string][] = [
