@@ -40,7 +40,7 @@ const knownOptions: OptionTable<ClusterOptions> = {
 const makers = {
   transport: 'udpUnicast(), udpBroadcast(), udpMulticast(), serial() or memoryNetwork().transport()',
   authenticator: 'sealed(), sha256(), sha1(), md5(), crc() or keyring()',
-  liveness: 'deadtime()',
+  liveness: 'deadtime() or phiAccrual()',
   arbiter: 'icmpPing() or pingGroup()',
   resource: 'vip(), nginx(), script(), app() and their like',
 } as const
