@@ -1,8 +1,9 @@
 // Compiles src into dist. Also npm's `prepare`: it runs before `npm pack` and when the package is installed from git.
+// `node scripts/build.mjs DIR` puts the code alone, without declarations, into DIR: tests run the command as it is built.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
 
@@ -49,13 +50,13 @@ const taken = {
  * The declarations stay one file per module; the code becomes a few files. A service that imports the library would else
  * open over a hundred of them, which takes three times as long.
  */
-async function bundle() {
+async function bundle(outdir) {
   const { build } = await import('esbuild')
   await build({
     absWorkingDir: root,
     entryPoints: ['src/index.ts', 'src/testing/index.ts', 'src/cli/main.ts'],
     outbase: 'src',
-    outdir: 'dist',
+    outdir,
     bundle: true,
     splitting: true,
     packages: 'external',
@@ -73,20 +74,26 @@ async function bundle() {
     minifyWhitespace: true,
     minifySyntax: true,
     // Node prints the line of an uncaught error before its sentence.
-    lineLimit: 160,
+    lineLimit: 60,
     logLevel: 'warning',
   })
-  chmodSync(join(root, 'dist/cli/main.js'), 0o755)
+  chmodSync(join(outdir, 'cli/main.js'), 0o755)
 }
 
-const tsc = compiler()
-if (tsc === null) {
-  // `npm install --omit=dev` in a clone runs `prepare` without the compiler; what dist holds stays as it is.
-  console.log('build: typescript is not installed; dist is left as it is')
-} else {
+function declarations() {
+  const tsc = compiler()
+  if (tsc === null) {
+    // `npm install --omit=dev` in a clone runs `prepare` without the compiler; what dist holds stays as it is.
+    console.log('build: typescript is not installed; dist is left as it is')
+    return false
+  }
   rmSync(join(root, 'dist'), { recursive: true, force: true })
   const args = [tsc, '-p', join(root, 'tsconfig.json'), '--noEmitOnError', '--emitDeclarationOnly']
   const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
   process.exitCode = status ?? 1
-  if (status === 0) await bundle()
+  return status === 0
 }
+
+const [elsewhere] = process.argv.slice(2)
+if (elsewhere !== undefined) await bundle(resolve(elsewhere))
+else if (declarations()) await bundle(join(root, 'dist'))

@@ -57,8 +57,11 @@ async function tryBundles(user, scratch, node) {
 function tryUncaught(user) {
   const code = "import { deadtime, Cluster } from 'hot-standby'; new Cluster({ name: 7, liveness: deadtime() })"
   const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { cwd: user, encoding: 'utf8' })
-  if (!/HotStandbyError/.test(stderr) || stderr.length > 5000)
-    throw new Error(`an uncaught error prints ${stderr.length} characters: ${stderr.slice(0, 300)}`)
+  const longest = Math.max(...stderr.split('\n').map(({ length }) => length))
+  if (!/HotStandbyError/.test(stderr) || stderr.length > 5000 || longest > 240)
+    throw new Error(
+      `an uncaught error prints ${stderr.length} characters, ${longest} in a line: ${stderr.slice(0, 300)}`,
+    )
 }
 
 const load = (how) => `

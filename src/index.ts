@@ -62,7 +62,7 @@ export {
 export * from './roles/liveness-detector.ts'
 export type { Logger } from './roles/logger.ts'
 export * from './roles/resource-agent.ts'
-export * from './roles/transport.ts'
+export type * from './roles/transport.ts'
 export { type MemoryNetwork, type MemoryNetworkOptions, memoryNetwork } from './transports/memory.ts'
 export { type SerialOptions, serial } from './transports/serial.ts'
 export { type UdpBroadcastOptions, udpBroadcast } from './transports/udp-broadcast.ts'

@@ -77,7 +77,7 @@ async function serve(args: Arguments, options: ClusterOptions, logger: Logger, o
     const floats = options.groups.some(({ resources }) => resources.some(({ addresses = [] }) => addresses.length > 0))
     const caution = floats ? guardianCaution() : undefined
     if (caution !== undefined) say(`warning: ${caution}`)
-    unmark = markRunning(args.dir, cluster.node, control.path)
+    unmark = marked(args.dir, cluster.node, control.path)
     notifySystemd('READY=1')
     unwatch = feedWatchdog(() => cluster.turn())
     const code = await end
@@ -92,6 +92,16 @@ async function serve(args: Arguments, options: ClusterOptions, logger: Logger, o
     unmark()
     unwatch()
     process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload)
+  }
+}
+
+/** Lets the other commands find this member by its directory. Where that cannot be, they find it by its files or `--control`. */
+function marked(dir: string, node: string, socket: string): () => void {
+  try {
+    return markRunning(dir, node, socket)
+  } catch (error) {
+    say(`commands find this member by --control ${socket} only: ${messageOf(error)}`)
+    return () => {}
   }
 }
 

@@ -40,7 +40,7 @@ const knownOptions: OptionTable<ClusterOptions> = {
 const makers = {
   transport: 'udpUnicast(), udpBroadcast(), udpMulticast(), serial() or memoryNetwork().transport()',
   authenticator: 'sealed(), sha256(), sha1(), md5(), crc() or keyring()',
-  liveness: 'deadtime()',
+  liveness: 'deadtime() or phiAccrual()',
   arbiter: 'icmpPing() or pingGroup()',
   resource: 'vip(), nginx(), script(), app() and their like',
 } as const
@@ -243,7 +243,7 @@ function checkFailureOptions(options: Record<string, unknown>, prefix: string, r
   const { restarts } = options
   for (const name of ['restartWindow', 'holdDown'] as const) readDuration(options[name], `${prefix}${name}`, report)
   if (restarts !== undefined && !(Number.isInteger(restarts) && (restarts as number) >= 0))
-    report(`${prefix}restarts`, `${shownValue(restarts)} is no whole number from 0 on`)
+    report(`${prefix}restarts`, `must be an integer >= 0, got ${shownValue(restarts)}`)
 }
 
 function checkRespawn(respawn: unknown, report: Report): void {
@@ -289,7 +289,7 @@ function checkRecorder({ recorder }: Record<string, unknown>, report: Report): v
     const fits = Number.isSafeInteger(value) && (value as number) >= least
     const off = name === 'memoryBytes' && value === 0
     if (value !== undefined && !fits && !off)
-      report(`recorder.${name}`, `${shownValue(value)} is no whole number of at least ${least}`)
+      report(`recorder.${name}`, `must be an integer >= ${least}, got ${shownValue(value)}`)
   }
   const { file } = recorder
   if (file !== undefined && !(typeof file === 'string' && file.startsWith('/')))

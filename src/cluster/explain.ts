@@ -2,7 +2,8 @@ import type { EventName } from '../core/events.ts'
 import { HotStandbyError } from '../roles/error.ts'
 import { printable } from '../roles/printable.ts'
 import { describe } from './describe.ts'
-import type { ClusterEvents } from './events.ts'
+import type { ClusterEvents, NamedEvent } from './events.ts'
+import { Failures } from './failures.ts'
 import type { Account, TimelineEntry } from './teller.ts'
 
 /** Told in a time line only when everything is wanted: they say how, the others what. */
@@ -82,7 +83,7 @@ export function explain(account: Account, group?: string | undefined): Explanati
     const known = account.after.groups.map(({ name }) => name).join(', ')
     throw new HotStandbyError('HS_RECORDING', `there is no group '${group}'; there are: ${known}`)
   }
-  const now = groups.map((each) => nowSentence(account, each))
+  const now = [...groups.map((each) => nowSentence(account, each)), ...failureSentences(account, groups)]
   const change = lastChange(account, group)
   if (!change) {
     const since = new Date(account.fromWallMs).toISOString()
@@ -115,6 +116,22 @@ function nowSentence(
   const other =
     alive && theirs !== undefined ? `${peer} says that it is ${theirs} there` : `${peer} is ${after.peer.liveness}`
   return `${group.name} is ${group.state} on ${node} since ${sinceWall} (epoch ${group.epoch}); ${other}.`
+}
+
+/** What failed last, of each resource, and when it is tried again: also where nothing has changed for it. */
+function failureSentences({ timeline, toWallMs }: Account, groups: Account['after']['groups']): string[] {
+  const failures = new Failures()
+  for (const { kind, name, wallMs, payload } of timeline)
+    if (kind === 'event')
+      failures.note({ name, time: new Date(wallMs).toISOString(), payload: payload ?? {} } as NamedEvent)
+  return failures
+    .list()
+    .filter(({ group }) => groups.some(({ name }) => name === group))
+    .map(({ group, resource, reason, time, nextTry }) => {
+      const what = resource === undefined ? group : `${resource} of ${group}`
+      const again = nextTry === null || Date.parse(nextTry) < toWallMs ? '' : ` Next try: ${nextTry}.`
+      return printable(`The last failure of ${what}, at ${time}: ${reason}.${again}`)
+    })
 }
 
 /** Why it came to that: the row, and what was told then and just before, the latest first; so also whose fault it was. */

@@ -104,7 +104,7 @@ const noCrm = 'only Pacemaker uses it, which is refused here'
 const noCompression =
   'nothing here is large enough to need it; a compressed message of a daemon is dropped and reported once'
 const noApphbd =
-  'no apphbd watches over this process; a supervisor such as systemd (WatchdogSec=) can; write off or leave it out'
+  'no apphbd watches over this process; systemd does with WatchdogSec=, which `hot-standby run` feeds; write off or leave it out'
 
 /**
  * Every directive of heartbeat 3.0.6 (`config.c` and its media plug-ins; ha.cf(5)). `docs/ha-cf.md` shows this table; a test
@@ -294,7 +294,7 @@ export const directives: readonly Directive[] = [
   refused(
     'watchdog',
     'DEVICE',
-    'this version feeds no watchdog device, and a frozen host would not be reset as the line promises; use WatchdogSec= and RuntimeWatchdogSec= of systemd',
+    'this version feeds no watchdog device, and a frozen host would not be reset as the line promises; use WatchdogSec= of systemd, which `hot-standby run` feeds, and RuntimeWatchdogSec= for the host',
   ),
   refused(
     'failfast',

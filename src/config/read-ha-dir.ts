@@ -7,7 +7,8 @@ import { scriptOutlook } from '../platform/script-file.ts'
 import { checkTrusted } from '../platform/trust.ts'
 import type { AuthenticatorPlugin } from '../roles/authenticator.ts'
 import { durationMs } from '../roles/duration.ts'
-import { configurationError, type Issue, messageOf } from '../roles/error.ts'
+import { configurationError, HotStandbyError, type Issue, messageOf } from '../roles/error.ts'
+import { shownValue } from '../roles/option-table.ts'
 import { oneLineWarning } from '../transports/one-line.ts'
 import { readAuthkeys } from './authkeys.ts'
 import { type HaCf, parseHaCf } from './ha-cf.ts'
@@ -67,6 +68,8 @@ const iniFile = 'hot-standby.ini'
  * ```
  */
 export function readHaDir(dir: string, options: ReadHaDirOptions = {}): ClusterOptions {
+  if (typeof dir !== 'string')
+    throw new HotStandbyError('HS_CONFIG', `readHaDir: the directory must be a text, got ${shownValue(dir)}`)
   const found = inspectHaDir(dir, options)
   if (found.options === undefined) throw configurationError(found.issues)
   return found.options

@@ -3,6 +3,7 @@ import type { NamedEvent } from '../cluster/events.ts'
 import type { Explanation } from '../cluster/explain.ts'
 import type { Snapshot } from '../cluster/snapshot.ts'
 import { HotStandbyError } from '../roles/error.ts'
+import { shownValue } from '../roles/option-table.ts'
 import { printable } from '../roles/printable.ts'
 import { checkControlSocket } from './path.ts'
 import { type Answer, lineReader, type Request, type Result } from './protocol.ts'
@@ -37,6 +38,8 @@ export interface ControlClient {
  * @throws {HotStandbyError} `HS_CONTROL` when nobody serves the path, or somebody else than root or this user could.
  */
 export async function connectControl(path: string): Promise<ControlClient> {
+  if (typeof path !== 'string')
+    throw new HotStandbyError('HS_CONTROL', `connectControl: the path must be a text, got ${shownValue(path)}`)
   checkControlSocket(path)
   const socket = await open(path)
   const waiting = new Map<number, { resolve(result: Result): void; reject(error: Error): void }>()

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { lstatSync, readdirSync, readlinkSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { checkTrusted } from '../platform/trust.ts'
 import { HotStandbyError } from '../roles/error.ts'
 import { defaultControlPath, makeControlDirectory } from './path.ts'
 
@@ -29,6 +30,8 @@ export function markRunning(dir: string, node: string, socket: string): () => vo
   const link = linkOf(dir, node)
   const target = resolve(socket)
   makeControlDirectory(link)
+  // A member that was killed leaves its link.
+  for (const old of linksIn(dirname(link))) if (!existsSync(old.target)) rmSync(old.link, { force: true })
   rmSync(link, { force: true })
   symlinkSync(target, link)
   return () => {
@@ -42,6 +45,15 @@ function targetOf(link: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Every link of a member in a directory, and where it leads. */
+function linksIn(directory: string): readonly { readonly link: string; readonly target: string }[] {
+  return namesIn(directory).flatMap((name) => {
+    const link = join(directory, name)
+    const target = name.startsWith('dir-') ? targetOf(link) : undefined
+    return target === undefined ? [] : [{ link, target }]
+  })
 }
 
 /** Whether something stands at the end of a link: a member that was killed may leave both, and then the socket refuses. */
@@ -69,11 +81,12 @@ export function runningControlPath(dir: string, node: string | undefined): strin
   const directory = controlDirectory()
   const prefix = prefixOf(dir)
   const wanted = node === undefined ? undefined : basename(linkOf(dir, node)).toLowerCase()
-  const found = namesIn(directory).flatMap((name) => {
+  const found = linksIn(directory).flatMap(({ link, target }) => {
+    const name = basename(link)
     if (!name.startsWith(prefix) || (wanted !== undefined && name.toLowerCase() !== wanted)) return []
-    const socket = targetOf(join(directory, name))
-    return socket !== undefined && isSocket(socket) ? [{ node: name.slice(prefix.length), socket }] : []
+    return isSocket(target) ? [{ node: name.slice(prefix.length), socket: target }] : []
   })
+  if (found.length > 0) checkTrusted('control socket in', directory, { code: 'HS_CONTROL' })
   if (found.length < 2) return found[0]?.socket
   const nodes = found.map((each) => each.node).join(', ')
   throw new HotStandbyError('HS_CONTROL', `${dir}: several members run by it (${nodes}); name one with --node`)

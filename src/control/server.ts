@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Cluster } from '../cluster/cluster.ts'
 import { HotStandbyError, isHotStandbyError, messageOf } from '../roles/error.ts'
+import { checkOptionNames } from '../roles/option-table.ts'
 import { printable } from '../roles/printable.ts'
 import { defaultControlPath, makeControlDirectory, pathMaxBytes } from './path.ts'
 import { type Answer, lineMaxBytes, lineReader, type Request, withoutPayload } from './protocol.ts'
@@ -47,6 +48,7 @@ const unreadMaxBytes = 1_048_576
  * ```
  */
 export async function serveControl(cluster: Cluster, options: ControlOptions = {}): Promise<ControlServer> {
+  checkOptionNames('serveControl', options, { path: 'text' })
   const path = options.path ?? defaultControlPath(cluster.name, cluster.node)
   const sockets = new Set<Socket>()
   const inTurn = turns()

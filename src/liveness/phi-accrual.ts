@@ -1,6 +1,6 @@
 import type { Duration } from '../roles/duration.ts'
 import type { Liveness, LivenessDetector, LivenessPlugin, LivenessTimes } from '../roles/liveness-detector.ts'
-import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
+import { checkOptionNames, type OptionTable, shownValue } from '../roles/option-table.ts'
 import { type DeadtimeOptions, deadtime } from './deadtime.ts'
 import { judgeRules, type LivenessIssue, readDuration } from './options.ts'
 
@@ -96,7 +96,7 @@ export function phiAccrual(options: PhiAccrualOptions = {}): LivenessPlugin {
         !(Number.isInteger(window) && within(window, 10, 100_000)),
         'window',
         'error',
-        `${String(window)} is no whole number from 10 to 100000`,
+        `must be an integer from 10 to 100000, got ${shownValue(window)}`,
       ],
       [!within(patience, 1, 10), 'patience', 'error', `${String(patience)} is no number from 1 to 10`],
     ],

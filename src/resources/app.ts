@@ -56,16 +56,20 @@ const optional = ['prepare', 'announce', 'isolate', 'restore'] as const
  *
  * @example
  * ```ts
+ * import { once } from 'node:events'
  * import { createServer } from 'node:http'
  * import { app } from 'hot-standby'
  *
  * const server = createServer((_request, response) => response.end('hello\n'))
  * const service = app({
- *   start: () => new Promise((resolve, reject) => server.once('error', reject).listen(8080, () => resolve())),
+ *   async start() {
+ *     server.listen(8080)
+ *     await once(server, 'listening')
+ *   },
  *   stop: () =>
  *     new Promise((resolve) => {
  *       server.close(() => resolve())
- *       setTimeout(() => server.closeAllConnections(), 200).unref()
+ *       setTimeout(() => server.closeAllConnections(), 200)
  *     }),
  * })
  * ```

@@ -5,7 +5,7 @@ import { lastLines, runProgram } from '../platform/process.ts'
 import { probeTcp } from '../platform/tcp-probe.ts'
 import { type Duration, durationMs } from '../roles/duration.ts'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
-import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
+import { checkOptionNames, type OptionTable, shownValue } from '../roles/option-table.ts'
 import type { OperationContext, ResourceAgent, ResourcePlugin, ResourceStatus } from '../roles/resource-agent.ts'
 import { optionError, type ResourceTimeOptions, resourceTimes } from './options.ts'
 
@@ -74,7 +74,7 @@ export function check(name: string, options: CheckOptions): ResourcePlugin {
   const { rise = 2, fall = 3, standby = true } = options
   for (const [key, value] of Object.entries({ rise, fall }))
     if (!Number.isInteger(value) || value < 1)
-      throw optionError(`check.${key}`, `'${value}' is no whole number from 1 on`)
+      throw optionError(`check.${key}`, `must be an integer >= 1, got ${shownValue(value)}`)
   const look = lookOf(options, timeoutMs)
   const interval = options.interval ?? '2s'
   const times = resourceTimes('check', options, {

@@ -2,7 +2,7 @@ import { pollUntil } from '../platform/poll.ts'
 import { lastLines, type RunResult, runProgram } from '../platform/process.ts'
 import { checkScript, mayRun } from '../platform/script-file.ts'
 import { HotStandbyError, type HotStandbyErrorCode } from '../roles/error.ts'
-import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
+import { checkOptionNames, type OptionTable, shownValue } from '../roles/option-table.ts'
 import {
   advisedTimes,
   type OperationContext,
@@ -100,7 +100,7 @@ export function ocf(agent: string, options: OcfOptions = {}): ResourcePlugin {
     throw optionError('ocf.instance', `'${instance}' has other characters than letters, digits and ._:-`)
   if (!root.startsWith('/')) throw optionError('ocf.root', `'${root}' is not an absolute path`)
   if (!Number.isInteger(checkLevel) || checkLevel < 0)
-    throw optionError('ocf.checkLevel', `${checkLevel} is no whole number from 0`)
+    throw optionError('ocf.checkLevel', `must be an integer >= 0, got ${shownValue(checkLevel)}`)
   const times = resourceTimes('ocf', options, {
     startTimeout: '60s',
     stopTimeout: '60s',

@@ -5,7 +5,7 @@ import { acquireNetHost, type NetHost } from '../platform/net-host.ts'
 import { type Route, routeWords } from '../platform/route-manager.ts'
 import type { Share } from '../platform/shared.ts'
 import { configurationError, HotStandbyError, type Issue } from '../roles/error.ts'
-import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
+import { checkOptionNames, type OptionTable, shownValue } from '../roles/option-table.ts'
 import type {
   OperationContext,
   ResourceAgent,
@@ -102,7 +102,7 @@ function readRoute(destination: unknown, options: RouteOptions): Route {
     problem('route.via', "a route needs a gateway or a device: via: '192.0.2.1', or device: 'eth0'")
   for (const [name, value] of Object.entries({ metric, table })) {
     if (value !== undefined && !(Number.isInteger(value) && value >= 1 && value <= largest))
-      problem(`route.${name}`, `${String(value)} is no whole number from 1 to ${largest}`)
+      problem(`route.${name}`, `must be an integer from 1 to ${largest}, got ${shownValue(value)}`)
   }
   const family = via?.family ?? source?.family ?? 4
   const to = readDestination(destination, family)

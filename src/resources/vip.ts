@@ -12,7 +12,7 @@ import { type Macvlan, macvlanOf } from '../platform/macvlan.ts'
 import { acquireNetHost, type NetHost } from '../platform/net-host.ts'
 import type { Share } from '../platform/shared.ts'
 import { configurationError, HotStandbyError, type Issue, messageOf } from '../roles/error.ts'
-import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
+import { checkOptionNames, type OptionTable, shownValue } from '../roles/option-table.ts'
 import type {
   OperationContext,
   ResourceAgent,
@@ -21,7 +21,7 @@ import type {
   ResourceStatus,
 } from '../roles/resource-agent.ts'
 import { deviceNameIs, type Ipaddr, isDeviceName, parseIpaddr } from './ipaddr.ts'
-import { type ResourceTimeOptions, resourceTimes, timeOptions } from './options.ts'
+import { optionError, type ResourceTimeOptions, resourceTimes, timeOptions } from './options.ts'
 
 /** Options of {@link vip}. */
 export interface VipOptions extends ResourceTimeOptions {
@@ -91,6 +91,11 @@ const announceModes: readonly AnnounceMode[] = ['auto', 'arping', 'kernel']
  */
 export function vip(address: string | readonly string[], options: VipOptions = {}): ResourcePlugin {
   checkOptionNames('vip', options, knownOptions)
+  if (typeof address !== 'string' && !Array.isArray(address))
+    throw optionError(
+      'vip.address',
+      `must be a text such as '192.0.2.9/24', or a list of texts, got ${shownValue(address)}`,
+    )
   const settings = readSettings(typeof address === 'string' ? [address] : address, options)
   const times = resourceTimes('vip', options, {
     startTimeout: '5s',

@@ -1,6 +1,6 @@
 import { type LimitedReport, onceASecond } from '../platform/once-a-second.ts'
 import { HotStandbyError } from '../roles/error.ts'
-import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
+import { checkOptionNames, type OptionTable, shownValue } from '../roles/option-table.ts'
 import type { Transport, TransportContext, TransportPlugin } from '../roles/transport.ts'
 
 /** Options of {@link memoryNetwork}. */
@@ -82,6 +82,8 @@ class Network implements MemoryNetwork {
   }
 
   transport(link = 'memory'): TransportPlugin {
+    if (typeof link !== 'string')
+      throw new HotStandbyError('HS_CONFIG', `transport: the name of the link must be a text, got ${shownValue(link)}`)
     return { kind: 'transport', type: 'memory', link, create: (context) => new MemoryTransport(this, link, context) }
   }
 

@@ -124,7 +124,7 @@ describe('check()', () => {
       ['a', { http: 'https://x' }, /check\.http: 'https:\/\/x' is no address of a page/],
       ['a', { command: ['ls'] }, /check\.command: a list is needed that begins with the full path/],
       ['a', { probe: 5 }, /check\.probe: a function is needed, found number/],
-      ['a', { tcp: 'h:1', fall: 0 }, /check\.fall: '0' is no whole number from 1 on/],
+      ['a', { tcp: 'h:1', fall: 0 }, /check\.fall: must be an integer >= 1, got number 0/],
     ]
     for (const [name, options, message] of bad) assert.throws(() => check(name, options as CheckOptions), message)
   })

@@ -1,50 +1,11 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { temporaryDirectory, writeScript } from '../support/agents.ts'
-import { freeUdpPorts, until } from '../support/pair.ts'
+import { temporaryDirectory } from '../support/agents.ts'
+import { Command, eventsOf, hotStandby, members, running } from '../support/command.ts'
+import { until } from '../support/pair.ts'
 import { root } from '../support/sources.ts'
-
-interface Run {
-  readonly code: number | null
-  readonly out: string
-  readonly err: string
-}
-
-/** A `hot-standby` command that is running. */
-class Command {
-  readonly child: ChildProcess
-  out = ''
-  err = ''
-  readonly ended: Promise<Run>
-
-  constructor(args: readonly string[], program: readonly string[] = [join(root, 'src/cli/main.ts')]) {
-    this.child = spawn(process.execPath, ['--import', 'tsx', ...program, ...args], { cwd: root })
-    this.child.stdout?.setEncoding('utf8').on('data', (chunk) => {
-      this.out += chunk
-    })
-    this.child.stderr?.setEncoding('utf8').on('data', (chunk) => {
-      this.err += chunk
-    })
-    this.ended = new Promise((resolve) => {
-      this.child.on('close', (code) => resolve({ code, out: this.out, err: this.err }))
-    })
-  }
-}
-
-const hotStandby = (...args: string[]): Promise<Run> => new Command(args).ended
 
 /** A copy of one of the tutorial's nodes, with the mode that git does not keep. */
 function tutorial(t: TestContext, node: 'master' | 'slave' = 'master'): string {
@@ -112,7 +73,8 @@ describe('check', () => {
       import { check } from './src/cli/check.ts'
       process.exitCode = check(readArguments(process.argv.slice(1)), ${JSON.stringify(scripts)})`
     const args = ['check', '--dir', dir, '--node', 'master']
-    const { code, out, err } = await new Command(args, ['--input-type=module', '-e', program, '--']).ended
+    const { code, out, err } = await new Command(args, ['--import', 'tsx', '--input-type=module', '-e', program, '--'])
+      .ended
     assert.equal(err, '')
     const lines = out.replaceAll(`${dir}/`, '').replaceAll(dir, 'DIR').trimEnd().split('\n')
     assert.deepEqual(
@@ -214,97 +176,6 @@ function replace(path: string, what: RegExp, by: string): void {
   const text = readFileSync(path, 'utf8')
   assert.match(text, what)
   writeFileSync(path, text.replace(what, by))
-}
-
-/** One member of a pair on loopback: an ini file and a `script` resource that writes down what it is asked. */
-class Member {
-  readonly dir: string
-  readonly control: string
-  readonly #node: string
-
-  constructor(dir: string, node: string, ini: string) {
-    this.dir = join(dir, node)
-    this.#node = node
-    this.control = join(dir, `${node}.sock`)
-    mkdirSync(join(this.dir, 'resource.d'), { recursive: true })
-    writeFileSync(join(this.dir, 'hot-standby.ini'), ini, { mode: 0o600 })
-    const body = `echo "$1" >>${dir}/${node}.log
-      case "$1" in
-        start) [ -e ${dir}/${node}.hang ] && exec sleep 1000; touch ${dir}/${node}.up ;;
-        stop) [ -e ${dir}/${node}.stuck ] && exit 1; rm -f ${dir}/${node}.up ;;
-        status) if [ -e ${dir}/${node}.up ]; then echo running; else echo stopped; fi ;;
-      esac`
-    writeScript(join(this.dir, 'resource.d'), 'service', body)
-  }
-
-  get serves(): boolean {
-    return existsSync(join(this.dir, `../${this.#node}.up`))
-  }
-
-  run(): Command {
-    return new Command(['run', ...this.flags, '--state', join(this.dir, 'state'), '--json'])
-  }
-
-  get flags(): string[] {
-    return ['--dir', this.dir, '--node', this.#node, '--control', this.control]
-  }
-
-  ask(...args: string[]): Promise<Run> {
-    return hotStandby(...args, '--control', this.control)
-  }
-
-  mark(name: string): void {
-    writeFileSync(join(this.dir, `../${this.#node}.${name}`), '')
-  }
-
-  unmark(name: string): void {
-    rmSync(join(this.dir, `../${this.#node}.${name}`))
-  }
-}
-
-/** Two members, not started. Whatever `start` starts is ended when the test is over. */
-async function members(t: TestContext): Promise<{ one: Member; two: Member; start(member: Member): Command }> {
-  const [a, b] = await freeUdpPorts(2)
-  const ini = `name = clitest
-nodes = one two
-[liveness]
-keepalive = 100ms
-deadtime = 2s
-initdead = 3s
-[authenticator]
-method = sha256
-key = a secret of at least 32 characters!!
-[transport.lo]
-type = udp-unicast
-addresses.one = 127.0.0.1:${a}
-addresses.two = 127.0.0.1:${b}
-[group.jobs]
-preferred = one
-resources = service
-`
-  const dir = temporaryDirectory(t)
-  const running: Command[] = []
-  t.after(async () => {
-    for (const { child } of running) child.kill('SIGKILL')
-    await Promise.all(running.map(({ ended }) => ended))
-  })
-  const start = (member: Member) => {
-    const command = member.run()
-    running.push(command)
-    return command
-  }
-  return { one: new Member(dir, 'one', ini), two: new Member(dir, 'two', ini), start }
-}
-
-/** Names of the events that a member has printed. */
-const eventsOf = ({ out }: Command): string[] =>
-  out
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line).name)
-
-async function running(command: Command): Promise<void> {
-  await until(`the member runs: ${command.err}`, () => /runs; control socket/.test(command.err), 30_000)
 }
 
 describe('two members', { timeout: 200_000 }, () => {

@@ -86,6 +86,16 @@ describe('options that a factory does not know', () => {
       assert.throws(() => call(name, [...args, Array.isArray(wrong) ? wrong : { ...good, ...wrong }]), says)
     })
   }
+  it('and arguments that are missing or of another kind are said, too', async () => {
+    assert.throws(() => call('vip', []), /vip\.address: must be a text such as '.*', or a list of texts, got undefined/)
+    assert.throws(() => call('vip', [['192.0.2.9', 7]]), /number 7|7 is no text/)
+    assert.throws(() => call('readHaDir', [4]), /readHaDir: the directory must be a text, got number 4/)
+    const network = all.memoryNetwork() as unknown as { transport(link: unknown): unknown }
+    assert.throws(() => network.transport({ name: 'a' }), /the name of the link must be a text, got an object/)
+    await assert.rejects(call('connectControl', []) as Promise<unknown>, /connectControl: the path must be a text/)
+    const serving = call('serveControl', [{}, { socket: '/x' }]) as Promise<unknown>
+    await assert.rejects(serving, /serveControl: unknown option 'socket'; known options: path/)
+  })
   it('tells which name was meant', () => {
     const known = ['device', 'deadtime', 'warntime', 'statusTimeout']
     for (const [found, meant] of [
