@@ -370,6 +370,9 @@ describe('ha.cf as a whole', () => {
       /ha\.cf:1: only node a is named; a pair has two/,
     )
     assert.match(messages('node a b\nauto_failback on', 'error').join('\n'), /ha\.cf: no link to the peer is named/)
+    // Together with whatever else is wrong; a medium whose line is wrong has its own error.
+    assert.match(messages('node a\nkeepalive fast', 'error').join('\n'), /ha\.cf: no link to the peer is named/)
+    assert.doesNotMatch(messages('node a b\nucast eth0', 'error').join('\n'), /no link to the peer is named/)
   })
 
   it('takes a missing auto_failback for legacy and says what that means', () => {
