@@ -200,9 +200,7 @@ function fieldsText(last: Message | undefined, message: Message, application: bo
     const field = message[index] as Field
     const before = last?.[index]
     if (!before || last?.length !== message.length || before.name !== field.name || before.type !== field.type)
-      return message
-        .map((each) => `[${printableJson(each.name)},${each.type},${written(each, application)}]`)
-        .join(',')
+      return message.map((each) => `[${printableJson(each.name)},${each.type},${written(each, application)}]`).join(',')
     if (sameValue(before.value, field.value)) continue
     text += `${text === '' ? '' : ','}${index},${written(field, application)}`
   }

@@ -142,7 +142,7 @@ function readLine(line: string, draft: HaCfDraft, lines: Map<string, number>, wh
   const words = rest!.split(row.blanksOnly ? /\s+/ : /[\s,]+/).filter((word) => word !== '')
   const before = lines.get(row.name)
   if (before !== undefined && !row.repeatable) {
-    const message = `${row.name} stands in line ${before} already; as in Heartbeat the last one counts`
+    const message = `${row.name} is already in line ${before}; as in Heartbeat the last one counts`
     issues.push({ where, message, severity: 'warning' })
   }
   lines.set(row.name, draft.line)

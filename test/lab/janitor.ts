@@ -50,7 +50,7 @@ for round in 1 2 3; do
   for group in /sys/fs/cgroup/"$run"-* /sys/fs/cgroup/unified/"$run"-*; do
     [ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir '{}' ';'
   done
-  rm -rf --one-file-system "$directory"
+  rm -rf --one-file-system "$directory" /dev/shm/"$run"-*
   [ "$round" = 3 ] || sleep 0.3
 done`
 

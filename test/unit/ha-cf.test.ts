@@ -388,7 +388,7 @@ describe('ha.cf as a whole', () => {
     const text = `${base}deadtime 20\ndeadtime 40`
     assert.equal(parse(text).times.deadtimeMs, 40_000)
     assert.deepEqual(messages(text, 'warning'), [
-      'ha.cf:5: deadtime stands in line 4 already; as in Heartbeat the last one counts',
+      'ha.cf:5: deadtime is already in line 4; as in Heartbeat the last one counts',
     ])
   })
 

@@ -89,7 +89,9 @@ test('a program of a user may be run as that user, and as nobody else', { skip }
   assert.match(events.join(), /given-up.*belongs to user 4711/)
 })
 
-test('an interpreter that another user could change is refused like the script, and what it stands on too', { skip }, async (t) => {
+test('an interpreter that another user could change is refused like the script, and what it stands on too', {
+  skip,
+}, async (t) => {
   const directory = temporaryDirectory(t)
   chmodSync(directory, 0o755)
   const place = (name: string, text: string): string => {
@@ -113,7 +115,9 @@ test('an interpreter that another user could change is refused like the script, 
   checkProgram('script', missing)
 })
 
-test('what is written follows no link of another user, and goes into no file that he has laid ready', { skip }, async (t) => {
+test('what is written follows no link of another user, and goes into no file that he has laid ready', {
+  skip,
+}, async (t) => {
   const shared = temporaryDirectory(t)
   chmodSync(shared, 0o1777)
   const mine = join(shared, 'mine')
@@ -125,7 +129,10 @@ test('what is written follows no link of another user, and goes into no file tha
   chownSync(join(shared, 'ready'), bob, bob)
   for (const write of [appendPlain, writePlain]) {
     await assert.rejects(write(his, 'new\n', 0o600), /his is a link of user 4711; links of others are not followed/)
-    await assert.rejects(write(join(shared, 'ready'), 'new\n', 0o600), /ready belongs to user 4711, in a directory of every/)
+    await assert.rejects(
+      write(join(shared, 'ready'), 'new\n', 0o600),
+      /ready belongs to user 4711, in a directory of every/,
+    )
   }
   assert.equal(readFileSync(mine, 'utf8'), 'old\n')
   assert.equal(readFileSync(join(shared, 'ready'), 'utf8'), '')
