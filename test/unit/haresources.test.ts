@@ -261,7 +261,7 @@ describe('haresources', () => {
     [
       'two configurations',
       'master nginx::/a::/b',
-      /^haresources:1: '\/a' '\/b' found where 'nginx\[::CONF\]\[::hot\]' belongs/,
+      /^haresources:1: must be 'nginx\[::CONF\]\[::hot\]', got the configurations '\/a' and '\/b'/,
     ],
     [
       'a comment behind the backslash',
