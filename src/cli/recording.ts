@@ -1,5 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { type Explanation, HotStandbyError, type Replay, replay, timelineLines } from '../index.ts'
+import { writePlain } from '../platform/durable-file.ts'
 import { messageOf } from '../roles/error.ts'
 import { printable, printableJson, printableLines } from '../roles/printable.ts'
 import { type Arguments, UsageError } from './arguments.ts'
@@ -16,7 +17,11 @@ export async function record(args: Arguments, ask: () => Promise<string>): Promi
   const recording = await ask()
   if (file === undefined) await toOutput(recording)
   else {
-    writeFileSync(file, recording, { mode: 0o600 })
+    try {
+      await writePlain(file, recording, 0o600)
+    } catch (error) {
+      throw new HotStandbyError('HS_RECORDING', `${file}: ${messageOf(error)}`, { cause: error })
+    }
     say(`${file}: ${recording.split('\n').length - 1} lines; to look at it: hot-standby replay ${file}`)
   }
   return 0

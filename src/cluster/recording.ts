@@ -4,6 +4,7 @@ import type { CoreView } from '../core/step.ts'
 import type { CoreConfig, Happening, Input, Mark } from '../core/types.ts'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
 import type { LivenessTimes } from '../roles/liveness-detector.ts'
+import { printableJson } from '../roles/printable.ts'
 import type { Instant } from '../roles/time.ts'
 import { fromBase64, toBase64 } from '../wire/base64.ts'
 import { type Field, type Message, text } from '../wire/message.ts'
@@ -86,7 +87,7 @@ function replacer(this: unknown, key: string, value: unknown): unknown {
 }
 
 function json(value: unknown): string {
-  return JSON.stringify(value, replacer)
+  return printableJson(value, replacer)
 }
 
 function reviver(_key: string, value: unknown): unknown {
@@ -102,7 +103,7 @@ type Time = number | readonly [monoMs: number, bootMs: number, wallMs: number]
 /** A value as it is written: text as it is, bytes as base64, what is the application's as length and hash. */
 function written({ name, value }: Field, application: boolean): string {
   const bytes = application && name === 'payload' && typeof value === 'string' ? new TextEncoder().encode(value) : value
-  if (typeof bytes === 'string') return JSON.stringify(bytes)
+  if (typeof bytes === 'string') return printableJson(bytes)
   return application && name !== 'srcuuid' ? `{"$tag":"${tagOf(bytes)}"}` : `"${toBase64(bytes)}"`
 }
 
@@ -155,7 +156,7 @@ export class SegmentWriter {
     const type = text(message, 't') ?? ''
     const fields = fieldsText(this.#memory.last(link, type), message, isApplication(type))
     this.#memory.remember(link, type, message)
-    return `"message",${time},${JSON.stringify(link)},${keyId},${JSON.stringify(type)},[${fields}]${mark ? `,${this.#mark(mark)}` : ''}`
+    return `"message",${time},${printableJson(link)},${keyId},${printableJson(type)},[${fields}]${mark ? `,${this.#mark(mark)}` : ''}`
   }
 
   /** The number of a sealed frame, and its session where that is another than before. */
@@ -199,9 +200,7 @@ function fieldsText(last: Message | undefined, message: Message, application: bo
     const field = message[index] as Field
     const before = last?.[index]
     if (!before || last?.length !== message.length || before.name !== field.name || before.type !== field.type)
-      return message
-        .map((each) => `[${JSON.stringify(each.name)},${each.type},${written(each, application)}]`)
-        .join(',')
+      return message.map((each) => `[${printableJson(each.name)},${each.type},${written(each, application)}]`).join(',')
     if (sameValue(before.value, field.value)) continue
     text += `${text === '' ? '' : ','}${index},${written(field, application)}`
   }

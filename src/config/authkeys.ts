@@ -214,8 +214,7 @@ function judge(path: string, descriptor: number): string | undefined {
   const { mode, size } = stat
   let refusal: string | undefined
   if (!stat.isFile()) refusal = 'is no regular file'
-  else if (mode & 0o044)
-    refusal = `bad permissions ${octal(mode)}: others may read the keys; 600 recommended (chmod 600 ${path})`
+  else if (mode & 0o044) refusal = `has mode ${octal(mode)}, so that others can read the keys; run chmod 600 ${path}`
   else if (size > maxFileBytes) refusal = `has ${size} bytes; at most ${maxFileBytes} are read`
   return refusal
 }

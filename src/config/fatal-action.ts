@@ -10,5 +10,5 @@ const words = ['exit', 'none', 'reboot'] as const
  */
 export function checkFatalAction(action: string): string {
   if (words.some((word) => word === action) || /^\/\S+$/.test(action)) return action
-  throw badValue(`${quoted(action)} found where one of ${words.join(', ')} or the full path of a program belongs`)
+  throw badValue(`must be one of ${words.join(', ')} or the full path of a program, got ${quoted(action)}`)
 }

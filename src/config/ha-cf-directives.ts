@@ -87,7 +87,7 @@ const niceFailback: Apply = (draft, words) => {
 const apiauth: Parser<unknown> = (words) => {
   const rest = between(2, 3)(words).slice(1)
   if (!rest.every((word) => /^(uid|gid)=\S+$/.test(word))) {
-    throw badValue(`${rest.map(quoted).join(' ')} found where 'uid=LIST' or 'gid=LIST' belongs`)
+    throw badValue(`must be followed by 'uid=LIST' or 'gid=LIST', got ${rest.map(quoted).join(' ')}`)
   }
 }
 
@@ -95,7 +95,7 @@ const environment: Apply = (draft, words) => {
   if (words.length === 0) throw badValue('the variable is missing')
   for (const word of words) {
     const [, name, value] = /^([A-Za-z_]\w*)=(.*)$/.exec(word) ?? []
-    if (name === undefined) throw badValue(`${quoted(word)} found where 'NAME=VALUE' belongs`)
+    if (name === undefined) throw badValue(`must be 'NAME=VALUE', got ${quoted(word)}`)
     draft.env[`HA_${name}`] = value!
   }
 }

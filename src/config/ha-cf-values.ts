@@ -27,7 +27,7 @@ export function between(least: number, most: number): Parser<readonly string[]> 
               .map(quoted)
               .join(' ')
       const right = least === most ? String(least) : `${least} to ${most}`
-      throw badValue(`${found} found where ${right} values belong`)
+      throw badValue(`must have ${right} values, got ${found}`)
     }
     return words
   }
@@ -76,7 +76,7 @@ export function oneOf<Name extends string>(...names: readonly Name[]): Parser<Na
   return (words) => {
     const word = one(words)
     const found = names.find((name) => name === word)
-    if (found === undefined) throw badValue(`${quoted(word)} found where one of ${names.join(', ')} belongs`)
+    if (found === undefined) throw badValue(`must be one of ${names.join(', ')}, got ${quoted(word)}`)
     return found
   }
 }
@@ -100,7 +100,7 @@ export const autoFailback: Parser<AutoFailback> = (words) => {
   try {
     return bool(words)
   } catch {
-    throw badValue(`${words.map(quoted).join(' ') || 'nothing'} found where on, off or legacy belongs`)
+    throw badValue(`must be on, off or legacy, got ${words.map(quoted).join(' ') || 'nothing'}`)
   }
 }
 

@@ -6,7 +6,7 @@ import type { LivenessPlugin, LivenessTimes } from '../roles/liveness-detector.t
 import type { TransportPlugin } from '../roles/transport.ts'
 import { directives } from './ha-cf-directives.ts'
 import type { AutoFailback, HaCfDraft, Located, LoggingOptions } from './ha-cf-draft.ts'
-import { areTooMany, attempt, hasErrors, inOrder, quoted, suggestion } from './problems.ts'
+import { areTooMany, attempt, inOrder, quoted, suggestion } from './problems.ts'
 
 /** UDP port where `udpport` is missing: IANA's `ha-cluster`, as /etc/services has it. */
 const DEFAULT_PORT = 694
@@ -142,7 +142,7 @@ function readLine(line: string, draft: HaCfDraft, lines: Map<string, number>, wh
   const words = rest!.split(row.blanksOnly ? /\s+/ : /[\s,]+/).filter((word) => word !== '')
   const before = lines.get(row.name)
   if (before !== undefined && !row.repeatable) {
-    const message = `${row.name} stands in line ${before} already; as in Heartbeat the last one counts`
+    const message = `${row.name} is already in line ${before}; as in Heartbeat the last one counts`
     issues.push({ where, message, severity: 'warning' })
   }
   lines.set(row.name, draft.line)
@@ -225,6 +225,10 @@ function membersOf(named: readonly Located<string>[], file: string, issues: Issu
   return nodes
 }
 
+/** An error of a line that was to be a medium. */
+const isOfMedium = ({ severity, message }: Issue): boolean =>
+  severity === 'error' && /^(bcast|udp|ucast|mcast|serial)[: ]/.test(message)
+
 function checkMedia({ media }: HaCfDraft, nodes: readonly string[], file: string, issues: Issue[]): void {
   for (const { line, value } of media) {
     for (const { message } of value.validate?.(nodes) ?? []) {
@@ -232,7 +236,7 @@ function checkMedia({ media }: HaCfDraft, nodes: readonly string[], file: string
     }
   }
   // A medium whose line was wrong has its own error.
-  if (media.length === 0 && !hasErrors(issues)) {
+  if (media.length === 0 && !issues.some(isOfMedium)) {
     const message =
       "no link to the peer is named; write 'ucast DEVICE ADDRESS', 'bcast DEVICE', an mcast line or 'serial TTY'"
     issues.push({ where: file, message, severity: 'error' })

@@ -116,7 +116,7 @@ interface Draft {
 
 function inTwoGroups({ text: word }: Word, before: number, why: string): string {
   return (
-    `${quoted(word)} stands in line ${before} already, and ${why}: it would run twice; ` +
+    `${quoted(word)} is already in line ${before}, and ${why}: it would run twice; ` +
     'write everything that needs it in one line, or give each line a service of its own'
   )
 }
@@ -144,8 +144,8 @@ function join(
   }
   complain(
     word.line,
-    `${quoted(word.text)} stands in line ${before} too: both lines are one group, '${into.name}', and move together; the service ` +
-      'starts behind what stands before it in both',
+    `${quoted(word.text)} is in line ${before} too: both lines are one group, '${into.name}', and move together; the service ` +
+      'starts after everything that precedes it in either line',
     'warning',
   )
 }

@@ -54,7 +54,7 @@ export function readIniLines(text: string, file: string, issues: Issue[]): reado
       const kind = dot < 0 ? title : title.slice(0, dot)
       const name = dot < 0 ? undefined : title.slice(dot + 1).replaceAll('\\.', '.')
       const before = headers.get(JSON.stringify([kind, name]))
-      if (before !== undefined) complain(`section [${title}] stands in line ${before} already; put its keys there`)
+      if (before !== undefined) complain(`section [${title}] is already in line ${before}; put its keys there`)
       else headers.set(JSON.stringify([kind, name]), line)
       entries = new Map()
       sections.push({ kind, name, line, entries })
@@ -84,7 +84,7 @@ function readEntry(
   if (problem) complain(problem)
   else if (before && !(isList && before.isList)) {
     const right = isList || before.isList ? `write '${key}[] = …' in each line` : 'leave one of them out'
-    complain(`${key} stands in line ${before.line} already; ${right}`)
+    complain(`${key} is already in line ${before.line}; ${right}`)
   } else {
     entries.set(key, {
       line: before?.line ?? line,

@@ -99,7 +99,7 @@ function readValue(kind: ValueKind, key: string, { values, isList }: IniEntry): 
     return value === 'true'
   }
   if (typeof kind !== 'string' && !kind.includes(value)) {
-    throw badValue(`${quoted(value)} found where one of ${kind.join(', ')} belongs`)
+    throw badValue(`must be one of ${kind.join(', ')}, got ${quoted(value)}`)
   }
   return value
 }

@@ -1,5 +1,5 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { ClusterOptions } from '../cluster/options.ts'
 import { deadtime } from '../liveness/deadtime.ts'
 import { readPlainFile } from '../platform/durable-file.ts'
@@ -250,7 +250,7 @@ function scriptFinder(dir: string, options: ReadHaDirOptions): FindScript {
     { directory: join(dir, 'resource.d'), always: true },
     { directory: resourceDirectory, always: true },
     { directory: initDirectory, always: false },
-  ]
+  ].map((place) => ({ ...place, directory: resolve(place.directory) }))
   return (name, all) => {
     const found = places
       .filter(({ always }) => all || always)

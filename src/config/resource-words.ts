@@ -92,7 +92,8 @@ const webServer: Builtin = (args) => {
   const given = args.filter((arg) => arg !== '')
   const mode = modes.find((word) => given.includes(word)) ?? 'cold'
   const configs = given.filter((arg) => arg !== mode)
-  if (configs.length > 1) throw badValue(`${configs.map(quoted).join(' ')} found where 'nginx[::CONF][::hot]' belongs`)
+  if (configs.length > 1)
+    throw badValue(`must be 'nginx[::CONF][::hot]', got the configurations ${configs.map(quoted).join(' and ')}`)
   const [config] = configs
   const stays = mode === 'hot' ? 'stays up on both nodes' : 'started at takeover'
   return {

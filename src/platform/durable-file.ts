@@ -2,6 +2,7 @@ import * as fs from 'node:fs'
 import { constants } from 'node:fs'
 import * as fsp from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { placeOfOwn } from './trust.ts'
 
 const create = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 const maxBytes = 1_048_576
@@ -76,15 +77,32 @@ export function readPlainFile(
   }
 }
 
-const append = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NONBLOCK
+const write = constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOFOLLOW
 
 /** Appends to a file, or to a device such as `/dev/null`. A pipe that nobody reads is an error, and is not waited for. */
 export async function appendPlain(path: string, text: string, mode: number): Promise<void> {
-  const file = await fsp.open(path, append, mode)
+  await withPlain(path, write | constants.O_APPEND, mode, (file) => file.writeFile(text))
+}
+
+/** Writes a file anew, or to a device; as {@link appendPlain}. */
+export async function writePlain(path: string, text: string, mode: number): Promise<void> {
+  await withPlain(path, write, mode, async (file, isFile) => {
+    if (isFile) await file.truncate()
+    await file.writeFile(text)
+  })
+}
+
+async function withPlain(
+  path: string,
+  flags: number,
+  mode: number,
+  use: (file: fsp.FileHandle, isFile: boolean) => Promise<void>,
+): Promise<void> {
+  const file = await fsp.open(placeOfOwn(path), flags, mode)
   try {
     const stat = await file.stat()
     if (!stat.isFile() && !stat.isCharacterDevice()) throw new Error('it is neither a regular file nor a device')
-    await file.writeFile(text)
+    await use(file, stat.isFile())
   } finally {
     await file.close()
   }

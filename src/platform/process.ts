@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream'
 import { longestTimerMs } from '../roles/duration.ts'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
 import { readPlainFile } from './durable-file.ts'
-import { checkTrusted } from './trust.ts'
+import { checkExecuted } from './trust.ts'
 
 /** The only places in which programs are looked for, and the `PATH` they are given. */
 export const programPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -176,7 +176,7 @@ export function runProgram(options: RunOptions): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     let child: ChildProcess
     try {
-      checkTrusted('program', file, { as: options.user?.uid })
+      checkExecuted('program', file, options.user?.uid)
       const settings = childOptions(options.env, options.user)
       // The shell would only say 127.
       if (options.diesWithUs) accessSync(file, constants.X_OK)

@@ -2,6 +2,7 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { messageOf } from '../roles/error.ts'
 import { appendPlain, writeAnew } from './durable-file.ts'
+import { placeOfOwn } from './trust.ts'
 
 /** Text that waits for the disk; more means that the disk does not keep up, and what comes then is left out. */
 const waitingMaxChars = 4_194_304
@@ -97,9 +98,10 @@ export class RotatingFile {
 
 /** Writes a recording into a directory under a name that sorts by time; of the files that are there the newest `keep` stay. */
 export async function keepRecording(directory: string, name: string, text: string, keep: number): Promise<string> {
+  const place = placeOfOwn(directory)
   // Never in this thread: a disk that hangs would stop the heart.
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  const path = join(directory, name)
+  await mkdir(place, { recursive: true, mode: 0o700 })
+  const path = join(place, name)
   await writeAnew(path, text, 0o600)
   const names = (await readdir(directory)).filter((entry) => entry.endsWith('.recording')).sort()
   for (const old of names.slice(0, Math.max(0, names.length - keep))) await rm(join(directory, old), { force: true })

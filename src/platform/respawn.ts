@@ -11,7 +11,7 @@ import {
   stillLives,
   type UserIds,
 } from './process.ts'
-import { checkTrusted } from './trust.ts'
+import { checkExecuted } from './trust.ts'
 import { lookUpUser } from './user.ts'
 
 /** A program to keep alive. */
@@ -150,7 +150,7 @@ class KeptProgram {
     this.#startedMs = performance.now()
     let child: ChildProcess
     try {
-      checkTrusted('program', command, { as: this.#user?.uid })
+      checkExecuted('program', command, this.#user?.uid)
       child = spawn(command, args, {
         ...childOptions({ ...this.#context.env, ...this.#program.env }, this.#user),
         stdio: 'ignore',

@@ -1,4 +1,15 @@
-import { accessSync, constants, lstatSync, readFileSync, readlinkSync, type Stats, statSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
 import { isAbsolute, join, resolve, sep } from 'node:path'
 import { HotStandbyError, type HotStandbyErrorCode, messageOf } from '../roles/error.ts'
 
@@ -96,8 +107,77 @@ export function checkTrusted(
 }
 
 /**
+ * Where a file that this process writes really lies. A link of another user on the way could lead to any file of this host, and a
+ * file that somebody else has put into a directory of everybody's would show him what is written to it.
+ * @throws {Error} saying which of them stands in the way.
+ */
+export function placeOfOwn(path: string): string {
+  const rest = resolve(path).split(sep).filter(Boolean)
+  let at: string = sep
+  let directory = lstatSync(at)
+  for (let links = 0; ; ) {
+    const next = rest.shift()
+    if (next === undefined) return at
+    const place = join(at, next)
+    const stat = lstatSync(place, { throwIfNoEntry: false })
+    if (!stat) return join(place, ...rest)
+    const isForeign = stat.uid !== 0 && stat.uid !== self()
+    if (stat.isSymbolicLink()) {
+      if (isForeign) throw new Error(`${place} is a link of user ${stat.uid}; links of others are not followed`)
+      if (++links > linksMax) throw new Error(`${place} leads in a circle of links`)
+      rest.unshift(...resolve(at, readlinkSync(place)).split(sep).filter(Boolean))
+      at = sep
+      directory = lstatSync(at)
+      continue
+    }
+    if (stat.isFile() && isForeign && directory.mode & 0o002)
+      throw new Error(`${place} belongs to user ${stat.uid}, in a directory of everybody's; nothing is written to it`)
+    at = place
+    directory = stat
+  }
+}
+
+/** As many interpreters as the kernel follows: one may be a script itself. */
+const interpretersMax = 4
+
+/**
+ * Refuses a program that must not be run as user `as`: somebody with fewer rights could change it, or the interpreter that its
+ * first line names. Says nothing of whether it is there.
+ * @throws {HotStandbyError} `HS_HOST`.
+ */
+export function checkExecuted(what: string, path: string, as?: number | undefined): void {
+  checkTrusted(what, path, { as })
+  let at = path
+  for (let depth = 0; depth < interpretersMax; depth++) {
+    const interpreter = interpreterOf(at)
+    if (interpreter === undefined) return
+    checkTrusted(`${what} ${path}: its interpreter`, interpreter, { as })
+    at = interpreter
+  }
+}
+
+/** What the kernel runs in the place of a file that begins with `#!`; undefined where it runs the file itself. */
+function interpreterOf(path: string): string | undefined {
+  const head = Buffer.alloc(256)
+  let length = 0
+  try {
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    try {
+      length = readSync(file, head, 0, head.length, 0)
+    } finally {
+      closeSync(file)
+    }
+  } catch {
+    return undefined // Whoever runs it says why that cannot be.
+  }
+  const found = /^#![ \t]*([^\s\0]+)/.exec(head.toString('latin1', 0, length))?.[1]
+  // As the kernel has it: from the working directory, which is / for whatever is run here.
+  return found === undefined ? undefined : resolve(sep, found)
+}
+
+/**
  * Refuses a program that must not be run as user `as`: not there, not a file, not executable, or open to somebody with fewer
- * rights.
+ * rights, as its interpreter may be.
  * @throws {HotStandbyError} `HS_HOST`.
  */
 export function checkProgram(what: string, path: string, as?: number | undefined): void {
@@ -105,7 +185,7 @@ export function checkProgram(what: string, path: string, as?: number | undefined
     throw new HotStandbyError('HS_HOST', `${what} ${path}: ${message}`)
   }
   if (!isAbsolute(path)) refuse('is not an absolute path')
-  checkTrusted(what, path, { as })
+  checkExecuted(what, path, as)
   const stat = statSync(path, { throwIfNoEntry: false })
   if (!stat) refuse('does not exist')
   if (!stat?.isFile()) refuse('is not a regular file')

@@ -26,9 +26,12 @@ export function printableLines(text: string): string {
     .join('\n')
 }
 
-/** JSON in one line that a terminal may show: the same value for whoever parses it. */
-export function printableJson(value: unknown): string {
-  return JSON.stringify(value).replace(unprintable, (found) =>
+/** JSON in one line that a terminal may show: the same value for whoever parses it. `replacer` is that of `JSON.stringify`. */
+export function printableJson(
+  value: unknown,
+  replacer?: (this: unknown, key: string, value: unknown) => unknown,
+): string {
+  return JSON.stringify(value, replacer).replace(unprintable, (found) =>
     [...Array(found.length).keys()].map((at) => `\\u${hex(found.charCodeAt(at), 4)}`).join(''),
   )
 }

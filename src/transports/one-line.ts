@@ -6,6 +6,7 @@ export function oneLineWarning(transports: readonly Pick<TransportPlugin, 'devic
   if (first === undefined) return undefined
   const { device } = first
   if (more.some((other) => device === undefined || other?.device !== device)) return undefined
-  const what = more.length === 0 ? 'only one link' : `all ${transports.length} links are on device ${device}`
+  const all = more.length === 1 ? 'both links' : `all ${transports.length} links`
+  const what = more.length === 0 ? 'only one link' : `${all} are on device ${device}`
   return `${what}: when it breaks, both nodes serve; add a second, independent one`
 }

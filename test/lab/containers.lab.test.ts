@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { run } from './janitor.ts'
 import { lacking, TwoHosts } from './netns.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -16,15 +17,23 @@ if (reason) console.log(`skipped: ${reason}`)
 const member = fileURLToPath(new URL('./container.host.ts', import.meta.url))
 const address = '10.99.1.100'
 
+const readOnly = 'mount -o remount,ro,bind / || exit 9'
+
 /** What `docker run` does to a process, as far as the pair is concerned, by words of a shell that then does `exec "$@"`. */
 const containers = {
   /** Pid 1 of a pid namespace, with the network of its host. */
   hostNetwork: { unshare: ['--pid', '--fork', '--mount-proc', '--kill-child'], setup: '' },
   /** No pid namespace (`--pid=host`): what `--init` or a host process sees. */
   hostPids: { unshare: ['--mount'], setup: '' },
+  /** `--read-only`, with nothing in memory that could be written instead. */
   readOnlyRoot: {
     unshare: ['--pid', '--fork', '--mount-proc', '--mount', '--kill-child'],
-    setup: 'mount --make-rprivate / && mount -o remount,ro,bind / || exit 9',
+    setup: `mount --make-rprivate / && mount -t tmpfs -o ro tmpfs /run && ${readOnly}`,
+  },
+  /** The same with `--tmpfs /run`, as the page on containers has it. */
+  readOnlyRootAndRun: {
+    unshare: ['--pid', '--fork', '--mount-proc', '--mount', '--kill-child'],
+    setup: `mount --make-rprivate / && mount -t tmpfs -o mode=755 tmpfs /run && ${readOnly}`,
   },
   withoutNetAdmin: {
     unshare: ['--pid', '--fork', '--mount-proc', '--kill-child'],
@@ -107,6 +116,13 @@ describe('members in containers', { skip: reason ?? false, timeout: 240_000 }, (
     }
   }
 
+  /** Ends it as a container is ended, and well. */
+  async function ends(started: ReturnType<typeof start>): Promise<void> {
+    process.kill(memberPid(started), 'SIGTERM')
+    const [status] = await once(started.child, 'exit')
+    assert.equal(status, 0, started.said())
+  }
+
   it('as pid 1 it holds its state: neither a second member nor cleanup gets in, from this container or from another', async () => {
     const place = directory('twice')
     const first = start('hostNetwork', place)
@@ -123,9 +139,7 @@ describe('members in containers', { skip: reason ?? false, timeout: 240_000 }, (
   it('as pid 1 it stops in order on SIGTERM', async () => {
     const started = start('hostNetwork', directory('term'))
     await serves(started)
-    process.kill(memberPid(started), 'SIGTERM')
-    const [status] = await once(started.child, 'exit')
-    assert.equal(status, 0, started.said())
+    await ends(started)
     assert.ok(!held(), 'the address is still there')
   })
 
@@ -134,6 +148,11 @@ describe('members in containers', { skip: reason ?? false, timeout: 240_000 }, (
     const started = start('hostNetwork', place)
     await serves(started)
     assert.match(started.said(), /runs in a container .*the addresses then stay on the host/s)
+    // A child writes the disk, and would die with the container before it has.
+    await waitFor(() => spawnSync('grep', ['-rq', address, place]).status === 0, {
+      what: 'the record of the address is on the disk',
+      withinMs: 10_000,
+    })
     process.kill(memberPid(started), 'SIGKILL')
     await once(started.child, 'exit')
     const { status, output } = finish('hostNetwork', place, 'cleanup')
@@ -171,18 +190,27 @@ describe('members in containers', { skip: reason ?? false, timeout: 240_000 }, (
     )
   })
 
-  it('on a read-only root it names the place that must be writable, and serves with it', async () => {
-    const refused = finish('readOnlyRoot', '/var/lib/hs-lab-no-such', 'run')
+  const nowhere = '/var/lib/hs-lab-no-such'
+
+  it('where nothing can be written it names the directory and does not start', () => {
+    const refused = finish('readOnlyRoot', nowhere, 'run')
     assert.notEqual(refused.status, 0)
     assert.match(refused.output, /state directory \/var\/lib\/hs-lab-no-such.*(read-only|EROFS)/s)
+  })
 
-    const place = `/dev/shm/hs-containers-${process.pid}`
+  it('on a read-only root with a /run in memory it serves, and says what could not be written', async () => {
+    const started = start('readOnlyRootAndRun', nowhere)
+    await serves(started)
+    assert.match(started.said(), /hs-lab-no-such.*(read-only|EROFS)/s)
+    await ends(started)
+  })
+
+  it('on a read-only root it serves with a directory that can be written', async () => {
+    const place = `/dev/shm/${run}-containers`
     try {
       const started = start('readOnlyRoot', place)
       await serves(started)
-      process.kill(memberPid(started), 'SIGTERM')
-      const [status] = await once(started.child, 'exit')
-      assert.equal(status, 0, started.said())
+      await ends(started)
     } finally {
       rmSync(place, { recursive: true, force: true })
     }

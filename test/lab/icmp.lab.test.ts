@@ -18,7 +18,7 @@ function pingsOf(hosts: TwoHosts, address: string): readonly number[] {
   return inside.filter((pid) => {
     try {
       const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-      return words[0] === 'ping' && words.includes(address)
+      return /(^|\/)ping$/.test(words[0] ?? '') && words.includes(address)
     } catch {
       return false
     }

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { run } from './janitor.ts'
 
 /** Why a test that needs network namespaces cannot run here; undefined when it can. */
 export function lacking(...programs: readonly string[]): string | undefined {
@@ -20,7 +21,7 @@ let made = 0
  * Addresses are 10.99.N.1 and 10.99.N.2 in /24, and link-local ones.
  */
 export class TwoHosts implements Disposable {
-  readonly #prefix = `tl-${process.pid}-${++made}`
+  readonly #prefix = `${run}-${++made}`
 
   constructor(nets: readonly number[] = [1]) {
     for (const place of ['a', 'b', 'switch']) {

@@ -1,8 +1,8 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { run as runName } from './janitor.ts'
 import { waitFor } from './wait-for.ts'
 import { SystemdHost } from './world/systemd.ts'
 
@@ -14,7 +14,6 @@ export const peerOf = (node: Node): Node => (node === 'a' ? 'b' : 'a')
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
-const prefix = `hs-${process.pid}`
 const number = { a: 1, b: 2 } as const
 
 /** Floating addresses of the pair, one of each family. */
@@ -146,7 +145,6 @@ export class SystemdPair {
   static async boot(): Promise<SystemdPair> {
     const { status, stderr } = spawnSync(process.execPath, ['scripts/build.mjs'], { cwd: root, encoding: 'utf8' })
     if (status !== 0) throw new Error(`the sources do not compile: ${stderr}`)
-    SystemdPair.#removeStale()
     const [a, b] = await Promise.all([SystemdHost.boot(), SystemdHost.boot()])
     const pair = new SystemdPair({ a, b })
     try {
@@ -278,7 +276,7 @@ export class SystemdPair {
   /** The page that a client gets from an address; empty when nobody answers. */
   page(address: string): string {
     const url = `http://${address.includes(':') ? `[${address}]` : address}/`
-    return run('ip', 'netns', 'exec', `${prefix}-sw`, 'sh', '-c', `curl -s -m 1 '${url}' || true`)
+    return run('ip', 'netns', 'exec', `${runName}-sw`, 'sh', '-c', `curl -s -m 1 '${url}' || true`)
   }
 
   /** Everything of the group that a host has. */
@@ -313,7 +311,7 @@ export class SystemdPair {
     await Promise.all(NODES.map((node) => this.#hosts[node].end()))
     for (const name of ['sw', 'c']) {
       try {
-        run('ip', 'netns', 'del', `${prefix}-${name}`)
+        run('ip', 'netns', 'del', `${runName}-${name}`)
       } catch {
         // It was not made.
       }
@@ -323,12 +321,12 @@ export class SystemdPair {
   /** A host on the clients' network that is none of the pair's gets an address, or loses it. */
   stranger(verb: 'add' | 'del', address: string): void {
     const form = address.includes(':') ? [`${address}/128`, 'dev', 'eth0', 'nodad'] : [`${address}/32`, 'dev', 'eth0']
-    run('ip', '-n', `${prefix}-c`, 'addr', verb, ...(verb === 'add' ? form : form.slice(0, 3)))
+    run('ip', '-n', `${runName}-c`, 'addr', verb, ...(verb === 'add' ? form : form.slice(0, 3)))
   }
 
   /** Takes a network device out of a host. */
   unplug(node: Node, net: 0 | 1): void {
-    run('ip', '-n', `${prefix}-sw`, 'link', 'del', `${node}${net}`)
+    run('ip', '-n', `${runName}-sw`, 'link', 'del', `${node}${net}`)
   }
 
   /** Puts it in, with the host's own addresses. */
@@ -339,24 +337,14 @@ export class SystemdPair {
   }
 
   #link(port: string, bridge: string, device: string, namespace: string): void {
-    const sw = `${prefix}-sw`
+    const sw = `${runName}-sw`
     run('ip', '-n', sw, 'link', 'add', port, 'type', 'veth', 'peer', 'name', device, 'netns', namespace)
     run('ip', '-n', sw, 'link', 'set', port, 'master', bridge, 'up')
   }
 
-  /** What a killed run has left. */
-  static #removeStale(): void {
-    for (const name of run('ip', 'netns')
-      .split('\n')
-      .map((line) => line.split(' ')[0] ?? '')) {
-      const pid = /^hs-(\d+)-(?:sw|c)$/.exec(name)?.[1]
-      if (pid !== undefined && !existsSync(`/proc/${pid}`)) run('ip', 'netns', 'del', name)
-    }
-  }
-
   /** eth0 is the clients' network, eth1 the pair's own. */
   #plugIn(): void {
-    const sw = `${prefix}-sw`
+    const sw = `${runName}-sw`
     run('ip', 'netns', 'add', sw)
     for (const net of [0, 1]) {
       run('ip', '-n', sw, 'link', 'add', `br${net}`, 'type', 'bridge')
@@ -365,10 +353,10 @@ export class SystemdPair {
     run('ip', '-n', sw, 'addr', 'add', '10.88.0.9/24', 'dev', 'br0')
     run('ip', '-n', sw, 'addr', 'add', 'fd88::9/64', 'dev', 'br0', 'nodad')
     for (const node of NODES) for (const net of [0, 1] as const) this.plug(node, net)
-    run('ip', 'netns', 'add', `${prefix}-c`)
-    this.#link('c0', 'br0', 'eth0', `${prefix}-c`)
+    run('ip', 'netns', 'add', `${runName}-c`)
+    this.#link('c0', 'br0', 'eth0', `${runName}-c`)
     for (const line of ['addr add 10.88.0.8/24 dev eth0', 'link set eth0 up', 'addr add fd88::8/64 dev eth0 nodad'])
-      run('ip', '-n', `${prefix}-c`, ...line.split(' '))
+      run('ip', '-n', `${runName}-c`, ...line.split(' '))
   }
 
   #furnish(node: Node): void {

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { run as runName } from './janitor.ts'
 
 /** Three hosts on one switch. Needs root on Linux with network namespaces. */
 export const hosts = { a: 1, b: 2, c: 3 } as const
@@ -11,11 +12,8 @@ export type Host = keyof typeof hosts
 
 export const v4 = '10.77.0.100'
 
-/** Of this run: two may be under way on one machine. */
-const prefix = `vip${process.pid}-`
-
 /** Name of a host's network namespace. */
-export const namespaceOf = (host: Host | 'sw'): string => `${prefix}${host}`
+export const namespaceOf = (host: Host | 'sw'): string => `${runName}-${host}`
 
 const hostProgram = fileURLToPath(new URL('./vip.host.ts', import.meta.url))
 

@@ -261,7 +261,7 @@ describe('the file of authkeys', () => {
       assert.equal(read.plugin, undefined)
       const shown = `0${mode.toString(8)}`
       assert.deepEqual(lines(read), [
-        `error ${path}: bad permissions ${shown}: others may read the keys; 600 recommended (chmod 600 ${path})`,
+        `error ${path}: has mode ${shown}, so that others can read the keys; run chmod 600 ${path}`,
       ])
     }
   })

@@ -57,11 +57,11 @@ describe('what run does at a fatal failure', () => {
     for (const word of ['', 'restart', 'reboot now', 'fence', '/a b'])
       assert.throws(() => checkFatalAction(word), {
         code: 'HS_CONFIG',
-        message: /found where one of exit, none, reboot/,
+        message: /must be one of exit, none, reboot or the full path of a program, got /,
       })
     const args = readArguments(['run', '--on-fatal', 'reboot'])
     assert.equal(typeof args === 'object' && args.onFatal, 'reboot')
-    assert.throws(() => readArguments(['run', '--on-fatal', 'x']), /--on-fatal: 'x' found where/)
+    assert.throws(() => readArguments(['run', '--on-fatal', 'x']), /--on-fatal: must be one of .*, got 'x'/)
     assert.throws(() => readArguments(['check', '--on-fatal', 'none']), /check takes no --on-fatal/)
   })
 })

@@ -148,7 +148,7 @@ const examples: Readonly<Record<string, Example>> = {
     good: 'baud 115200\nserial /dev/ttyS0',
     leadsTo: (found) => assert.equal(found.transports[1]!.bitsPerSecond, 115_200),
     bad: 'baud 12345',
-    says: /'12345' found where one of 9600, 19200, .*, 460800 belongs/,
+    says: /must be one of 9600, 19200, .*, 460800, got '12345'/,
   },
   ping: {
     good: 'ping 10.0.0.1 10.0.0.2',
@@ -166,7 +166,7 @@ const examples: Readonly<Record<string, Example>> = {
     good: 'ping_group routers 10.0.0.1 10.0.0.2',
     leadsTo: (found) => assert.equal(targets(found), 'routers 10.0.0.1 10.0.0.2'),
     bad: 'ping_group routers',
-    says: /'routers' found where 2 to 64 values belong; right is 'ping_group NAME ADDRESS …'/,
+    says: /must have 2 to 64 values, got 'routers'; right is 'ping_group NAME ADDRESS …'/,
   },
   hbaping: refusedAlways('hbaping qlogic-0'),
   auto_failback: {
@@ -175,7 +175,7 @@ const examples: Readonly<Record<string, Example>> = {
     leadsTo: ({ autoFailback }) => assert.equal(autoFailback, false),
     bad: 'auto_failback sometimes',
     badLine: 3,
-    says: /'sometimes' found where on, off or legacy belongs/,
+    says: /must be on, off or legacy, got 'sometimes'/,
   },
   nice_failback: {
     before: 'node a b\nbcast eth0\n',
@@ -208,7 +208,7 @@ const examples: Readonly<Record<string, Example>> = {
     good: 'logfacility security',
     leadsTo: ({ logging }) => assert.deepEqual({ ...logging }, { ...silent, facility: 'auth' }),
     bad: 'logfacility local8',
-    says: /'local8' found where one of auth, .*local7, security, none belongs/,
+    says: /must be one of auth, .*local7, security, none, got 'local8'/,
   },
   debug: {
     good: 'debug 255',
@@ -237,7 +237,7 @@ const examples: Readonly<Record<string, Example>> = {
   apiauth: {
     good: 'apiauth ipfail gid=haclient uid=hacluster,root',
     bad: 'apiauth ipfail hacluster',
-    says: /'hacluster' found where 'uid=LIST' or 'gid=LIST' belongs/,
+    says: /must be followed by 'uid=LIST' or 'gid=LIST', got 'hacluster'/,
   },
   env: {
     good: 'env logpriority=debug, OTHER=x=y\nrespawn root /bin/thing',
@@ -246,15 +246,15 @@ const examples: Readonly<Record<string, Example>> = {
       assert.deepEqual([found.env, found.respawn[0]!.env], [env, env])
     },
     bad: 'env logpriority',
-    says: /'logpriority' found where 'NAME=VALUE' belongs/,
+    says: /must be 'NAME=VALUE', got 'logpriority'/,
   },
   realtime: ignoredBool('realtime'),
   rtprio: { good: 'rtprio 5', bad: 'rtprio 100', says: /'100' is not a whole number from 1 to 99/ },
   memreserve: { good: 'memreserve 6500', bad: 'memreserve 0', says: /'0' is not a whole number from 1/ },
   coredumps: ignoredBool('coredumps'),
   coreroot: { good: 'coreroot /var/cores', bad: 'coreroot cores', says: /'cores' is not a full path/ },
-  msgfmt: { good: 'msgfmt netstring', bad: 'msgfmt xml', says: /one of classic, netstring belongs/ },
-  compression: { good: 'compression bz2', bad: 'compression lz4', says: /one of zlib, bz2 belongs/ },
+  msgfmt: { good: 'msgfmt netstring', bad: 'msgfmt xml', says: /must be one of classic, netstring, got '/ },
+  compression: { good: 'compression bz2', bad: 'compression lz4', says: /must be one of zlib, bz2, got '/ },
   compression_threshold: {
     good: 'compression_threshold 2',
     bad: 'compression_threshold 0',
@@ -266,13 +266,13 @@ const examples: Readonly<Record<string, Example>> = {
     good: 'hbgenmethod time',
     leadsTo: (found) => assert.equal(found.generationFrom, 'time'),
     bad: 'hbgenmethod clock',
-    says: /one of file, time belongs/,
+    says: /must be one of file, time, got '/,
   },
   uuidfrom: {
     good: 'uuidfrom nodename',
     leadsTo: (found) => assert.equal(found.uuidFrom, 'nodename'),
     bad: 'uuidfrom dns',
-    says: /one of file, nodename belongs/,
+    says: /must be one of file, nodename, got '/,
   },
   hopfudge: { good: 'hopfudge 1', bad: 'hopfudge -1', says: /'-1' is not a whole number/ },
   normalpoll: ignoredBool('normalpoll'),
@@ -355,7 +355,7 @@ describe('ha.cf as a whole', () => {
       'ha.cf:1: keepalive: ',
       'ha.cf:2: unknown directive ',
       'ha.cf:3: stonith is refused: ',
-      "ha.cf:4: ucast: 'eth1' found where 2 values belong; right is 'ucast DEVICE ADDRESS'",
+      "ha.cf:4: ucast: must have 2 values, got 'eth1'; right is 'ucast DEVICE ADDRESS'",
       'ha.cf: no node is named; ',
     ].entries()) {
       assert.equal(found[index]?.slice(0, head.length), head)
@@ -370,6 +370,9 @@ describe('ha.cf as a whole', () => {
       /ha\.cf:1: only node a is named; a pair has two/,
     )
     assert.match(messages('node a b\nauto_failback on', 'error').join('\n'), /ha\.cf: no link to the peer is named/)
+    // Together with whatever else is wrong; a medium whose line is wrong has its own error.
+    assert.match(messages('node a\nkeepalive fast', 'error').join('\n'), /ha\.cf: no link to the peer is named/)
+    assert.doesNotMatch(messages('node a b\nucast eth0', 'error').join('\n'), /no link to the peer is named/)
   })
 
   it('takes a missing auto_failback for legacy and says what that means', () => {
@@ -385,7 +388,7 @@ describe('ha.cf as a whole', () => {
     const text = `${base}deadtime 20\ndeadtime 40`
     assert.equal(parse(text).times.deadtimeMs, 40_000)
     assert.deepEqual(messages(text, 'warning'), [
-      'ha.cf:5: deadtime stands in line 4 already; as in Heartbeat the last one counts',
+      'ha.cf:5: deadtime is already in line 4; as in Heartbeat the last one counts',
     ])
   })
 

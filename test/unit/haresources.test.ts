@@ -235,7 +235,7 @@ describe('haresources', () => {
     [
       'a resource in two groups',
       'master 10.0.0.1 nginx\nslave 10.0.0.2 nginx',
-      /^haresources:2: 'nginx' stands in line 1 already/,
+      /^haresources:2: 'nginx' is already in line 1/,
     ],
     ['a bad address', 'master 10.0.0.1/33/eth0', /^haresources:1: .*33/],
     ['a netmask with holes', 'master 10.0.0.1/255.0.255.0/eth0', /^haresources:1: .*no usable prefix length/],
@@ -261,7 +261,7 @@ describe('haresources', () => {
     [
       'two configurations',
       'master nginx::/a::/b',
-      /^haresources:1: '\/a' '\/b' found where 'nginx\[::CONF\]\[::hot\]' belongs/,
+      /^haresources:1: must be 'nginx\[::CONF\]\[::hot\]', got the configurations '\/a' and '\/b'/,
     ],
     [
       'a comment behind the backslash',

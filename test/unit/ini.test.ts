@@ -237,9 +237,9 @@ describe('hot-standby.ini', () => {
       '[group.g]',
       '[transport.eth1]\n[group.g]',
       9,
-      /section \[transport\.eth1\] stands in line 6 already/,
+      /section \[transport\.eth1\] is already in line 6/,
     ],
-    ['a key twice', 'preferred = a', 'preferred = a\npreferred = b', 11, /preferred stands in line 10 already/],
+    ['a key twice', 'preferred = a', 'preferred = a\npreferred = b', 11, /preferred is already in line 10/],
     ['a line that is neither', 'preferred = a', 'preferred = a\npreferred', 11, /'preferred' is neither 'key = value'/],
     ['a key without value', 'preferred = a', 'preferred =', 10, /preferred has no value/],
     ['a value cut by a comment sign', '/k', '/k#1', 5, /keyFile holds ';' or '#'/],
@@ -268,7 +268,7 @@ describe('hot-standby.ini', () => {
       'nodes = a b',
       'nodes = a b\nonIsolated = wait',
       3,
-      /onIsolated: 'wait' found where one of stop, continue belongs/,
+      /onIsolated: must be one of stop, continue, got 'wait'/,
     ],
     ['a list for one value', 'nodes = a b', 'nodes = a b\nholdDown[] = 2s', 3, /holdDown: takes one value/],
     [
@@ -313,7 +313,7 @@ describe('hot-standby.ini', () => {
     ['no transport', /\[transport[^[]*/, '', null, /no link to the peer is named/],
     ['no group', /\[group[\s\S]*/, '', null, /no group is declared/],
     ['no authenticator', /\[auth[^[]*/, '', null, /section \[authenticator\] is missing/],
-    ['a wrong method', 'md5', 'rot13', 4, /method: 'rot13' found where one of crc, md5, sha1, sha256, sealed belongs/],
+    ['a wrong method', 'md5', 'rot13', 4, /method: must be one of crc, md5, sha1, sha256, sealed, got 'rot13'/],
     ['a key for crc', 'md5', 'crc', 5, /keyFile: crc uses no key/],
     ['a key and its file', 'keyFile = /k', 'keyFile = /k\nkey = x', null, /key/],
     ['a wrong key id', 'keyFile = /k', 'keyFile = /k\nid = 16', 6, /16 is no id of a key/],
@@ -355,7 +355,7 @@ describe('hot-standby.ini', () => {
       /unknown key 'parameters'; write 'parameters\.NAME = …'/,
     ],
     ['a relative command', '[group.g]', '[respawn.x]\ncommand = thing\n[group.g]', 10, /'thing' is not a full path/],
-    ['a wrong facility', '[group.g]', '[logging]\nfacility = local9\n[group.g]', 10, /'local9' found where one of/],
+    ['a wrong facility', '[group.g]', '[logging]\nfacility = local9\n[group.g]', 10, /must be one of .*, got 'local9'/],
   ]
   for (const [what, replace, by, line, says] of bad) {
     it(`refuses ${what}, with its line`, () => {

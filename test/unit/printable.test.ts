@@ -53,7 +53,7 @@ describe('text from outside', () => {
       groups: [{ name: 'g', servedBy: null, state: 'failed', epoch: 1, preferred: 'n', reason: evil }],
       links: [],
       targets: [],
-      failures: [{ group: 'g', resource: 'db', reason: evil, time: '', nextTry: null }],
+      failures: [{ group: 'g', resource: evil, time: evil, nextTry: null, reason: evil }],
       quality: { ...quality, peer: { ...quality.peer, ...longest } },
     } as unknown as Parameters<typeof statusText>[0])
     assert.equal(status.replaceAll('\n', '').match(/[\p{C}\p{Zl}\p{Zp}]/u), null)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { chmodSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { overlapMs } from '../../src/config/overlap.ts'
@@ -144,7 +144,7 @@ describe('a configuration directory', () => {
         assert.equal('code' in error && error.code, 'HS_CONFIG')
         for (const part of [
           'ha.cf:1: keepalive',
-          'authkeys: bad permissions 0644',
+          'authkeys: has mode 0644, so that others can read the keys',
           "haresources:1: 'third'",
           "no resource 'nothing'",
         ]) {
@@ -248,10 +248,20 @@ describe('a configuration directory', () => {
     )
   })
 
+  it('may be named by a relative path: scripts are run by their whole one', (t) => {
+    const dir = tutorial(t)
+    mkdirSync(join(dir, 'resource.d'))
+    writeScript(join(dir, 'resource.d'), 'own', 'exit 0')
+    writeFileSync(join(dir, 'haresources'), 'master own\n')
+    const found = inspectHaDir(relative(process.cwd(), dir), apart(dir))
+    assert.deepEqual(problems(found), [])
+    assert.match(found.words[0]?.became ?? '', new RegExp(`^script ${dir}/resource\\.d/own `))
+  })
+
   it('that holds a directory in place of a file is an error, not a crash', (t) => {
     const dir = tutorial(t)
     rmSync(join(dir, 'ha.cf'))
     mkdirSync(join(dir, 'ha.cf'))
-    assert.match(problems(inspectHaDir(dir, apart(dir))).join('\n'), /^ha\.cf: it is not a regular file/m)
+    assert.match(problems(inspectHaDir(dir, apart(dir))).join('\n'), /^ha\.cf: it is not a regular file$/m)
   })
 })

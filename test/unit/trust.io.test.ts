@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { inspectHaDir } from '../../src/config/read-ha-dir.ts'
 import { lockDevice } from '../../src/platform/device-lock.ts'
-import { readPlainFile } from '../../src/platform/durable-file.ts'
+import { appendPlain, readPlainFile, writePlain } from '../../src/platform/durable-file.ts'
 import { Pinger, pingProgram } from '../../src/platform/icmp.ts'
 import { pollUntil } from '../../src/platform/poll.ts'
 import { runProgram } from '../../src/platform/process.ts'
@@ -87,6 +87,68 @@ test('a program of a user may be run as that user, and as nobody else', { skip }
   const kept = await respawn([{ command: file, args: [] }], { onEvent: (event) => events.push(JSON.stringify(event)) })
   await kept.stop()
   assert.match(events.join(), /given-up.*belongs to user 4711/)
+})
+
+test('an interpreter that another user could change is refused like the script, and what it stands on too', {
+  skip,
+}, async (t) => {
+  const directory = temporaryDirectory(t)
+  chmodSync(directory, 0o755)
+  const place = (name: string, text: string): string => {
+    writeFileSync(join(directory, name), text, { mode: 0o755 })
+    return join(directory, name)
+  }
+  const shell = place('shell', '#! /bin/sh -e\n')
+  const wrapped = place('wrapped', `#!${shell}\n`)
+  const agent = place('agent', `#!${wrapped} -x\nexit 0\n`)
+  checkProgram('script', agent)
+  assert.equal((await runProgram({ file: agent })).exitCode, 0)
+  chownSync(shell, carol, carol)
+  for (const attempt of [async () => checkProgram('script', agent), () => runProgram({ file: agent })])
+    await assert.rejects(attempt, {
+      code: 'HS_HOST',
+      message: new RegExp(`${agent}: its interpreter ${shell}: belongs to user 4712.*chown root ${shell}$`),
+    })
+  // As carol it may be run: she could run her shell without us.
+  assert.equal((await runProgram({ file: agent, user: { uid: carol, gid: carol } })).exitCode, 0)
+  const missing = place('missing', '#!/no/such/interpreter\n')
+  checkProgram('script', missing)
+})
+
+test('what is written follows no link of another user, and goes into no file that he has laid ready', {
+  skip,
+}, async (t) => {
+  const shared = temporaryDirectory(t)
+  chmodSync(shared, 0o1777)
+  const mine = join(shared, 'mine')
+  writeFileSync(mine, 'old\n')
+  const his = join(shared, 'his')
+  symlinkSync(mine, his)
+  execFileSync('chown', ['-h', String(bob), his])
+  writeFileSync(join(shared, 'ready'), '', { mode: 0o666 })
+  chownSync(join(shared, 'ready'), bob, bob)
+  for (const write of [appendPlain, writePlain]) {
+    await assert.rejects(write(his, 'new\n', 0o600), /his is a link of user 4711; links of others are not followed/)
+    await assert.rejects(
+      write(join(shared, 'ready'), 'new\n', 0o600),
+      /ready belongs to user 4711, in a directory of every/,
+    )
+  }
+  assert.equal(readFileSync(mine, 'utf8'), 'old\n')
+  assert.equal(readFileSync(join(shared, 'ready'), 'utf8'), '')
+  // A link of root, to a file or to a directory, is what root wants.
+  symlinkSync('mine', join(shared, 'link'))
+  await appendPlain(join(shared, 'link'), 'new\n', 0o600)
+  assert.equal(readFileSync(mine, 'utf8'), 'old\nnew\n')
+  await writePlain(join(shared, 'link'), 'last\n', 0o600)
+  assert.equal(readFileSync(mine, 'utf8'), 'last\n')
+  // In a directory of his own, which he may let us write to, his files are files of his.
+  mkdirSync(join(shared, 'home'))
+  chownSync(join(shared, 'home'), bob, bob)
+  await appendPlain(join(shared, 'home/log'), 'line\n', 0o600)
+  symlinkSync(mine, join(shared, 'home/way'))
+  execFileSync('chown', ['-h', String(bob), join(shared, 'home/way')])
+  await assert.rejects(appendPlain(join(shared, 'home/way'), 'line\n', 0o600), /way is a link of user 4711/)
 })
 
 test('configuration and keys of another user are not believed', { skip }, (t) => {

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { run } from '../janitor.ts'
 import { waitFor } from '../wait-for.ts'
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url))
@@ -87,8 +88,7 @@ export class SystemdHost {
   static async boot(): Promise<SystemdHost> {
     const begun = performance.now()
     const place = mkdtempSync(join(tmpdir(), 'hot-standby-systemd-'))
-    removeStale(controlGroups())
-    const group = join(controlGroups(), `hot-standby-${process.pid}-${++booted}`)
+    const group = join(controlGroups(), `${run}-${++booted}`)
     mkdirSync(group, { recursive: true })
     const namespaces = ['--mount', '--pid', '--net', '--uts', '--ipc', '--cgroup', '--fork', '--kill-child']
     // With the death signal, nothing stays when this process is killed.
@@ -183,19 +183,6 @@ export class SystemdHost {
       },
       { what: `${this.#group} is removed` },
     )
-  }
-}
-
-/** Removes what a killed run of the tests has left: empty groups. */
-function removeStale(groups: string): void {
-  for (const name of readdirSync(groups)) {
-    const pid = /^hot-standby-(\d+)-\d+$/.exec(name)?.[1]
-    if (pid === undefined || existsSync(`/proc/${pid}`)) continue
-    try {
-      removeGroup(join(groups, name))
-    } catch {
-      // Something in it is still ending.
-    }
   }
 }
 
