@@ -38,7 +38,7 @@ export interface TransportContext {
   restarted?(): void
   /** Bytes were turned away before anybody looked at them; they are counted. */
   dropped?(reason: TransportDrop, from: string): void
-  /** Addresses that come and go with a group: no link may send from one. @defaultValue none */
+  /** Addresses that come and go with a group: no link may send from one. A reload may change them. @defaultValue none */
   readonly floating?: readonly string[] | undefined
   /** The addresses of this host changed, and the link now goes this way, as `describe()` shows it. */
   moved?(path: string, before: string): void
