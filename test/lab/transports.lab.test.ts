@@ -193,7 +193,9 @@ for (const { type, address, options } of [
   { type: 'broadcast', address: '10.99.1.255', options: { device: 'eth1' } },
   { type: 'multicast', address: '239.0.0.43', options: { group: '239.0.0.43', device: 'eth1' } },
 ]) {
-  test(`${type}: a flood that fills the queue of a process that does not read does not cost a beat`, { skip }, async () => {
+  test(`${type}: a flood that fills the queue of a process that does not read does not cost a beat`, {
+    skip,
+  }, async () => {
     using hosts = new TwoHosts()
     hosts.ip('switch', 'addr', 'add', '10.99.1.254/24', 'brd', '+', 'dev', 'br1')
     await using a = new End(hosts, 'a', type, options)
@@ -234,5 +236,8 @@ test('broadcast: a peer that starts anew, and sends from another port, is heard 
 })
 
 function numbersOf(end: End): readonly number[] {
-  return end.texts('received').flatMap((text) => /beat of b (\d+)/.exec(text)?.[1] ?? []).map(Number)
+  return end
+    .texts('received')
+    .flatMap((text) => /beat of b (\d+)/.exec(text)?.[1] ?? [])
+    .map(Number)
 }
