@@ -58,6 +58,11 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
     'warn',
     ({ peer, durationMs, ...stalls }) => `${peer} lives, and was called dead for ${ms(durationMs)}${fault(stalls)}`,
   ],
+  'node:twice': [
+    'error',
+    ({ node }) =>
+      `two hosts answer as ${node} on this network, with the same keys: stop one of them, or give one pair other keys and another port`,
+  ],
   'peer:left': ['info', ({ peer }) => `${peer} has left`],
   'peer:stall': ['warn', ({ peer, stallMs }) => `${peer} says that its process stood still for ${ms(stallMs)}`],
   'config:differs': [

@@ -25,7 +25,7 @@ import { abortable } from './abortable.ts'
 import { Agents } from './agents.ts'
 import { Chronicle } from './chronicle.ts'
 import { type FlightRecorder, openRecorder } from './flight-recorder.ts'
-import { groupConfig } from './group-config.ts'
+import { floatingAddresses, groupConfig } from './group-config.ts'
 import { RealHost } from './host.ts'
 import { Loop } from './loop.ts'
 import { loopLinks, type OpenLink } from './open-link.ts'
@@ -61,6 +61,7 @@ export class Engine {
   readonly #links = new Map<string, OpenLink>()
   readonly #agents: Agents
   #ring: KeyRing
+  #floating: readonly string[]
   #state!: StateDirectory
   #core!: Core
   #recorder: FlightRecorder | undefined
@@ -80,6 +81,7 @@ export class Engine {
     this.#options = options
     this.#listeners = listeners
     this.#ring = openKeys(options)
+    this.#floating = floatingAddresses(options.groups)
     this.#agents = new Agents((group, name) => this.#contextOf(group, name), options.logger)
     this.#chronicle = new Chronicle(options.node, options.peer)
   }
@@ -140,7 +142,7 @@ export class Engine {
     this.#loop.start()
     for (const { where, message } of this.#stateProblems.splice(0)) this.#tellStateProblem(where, message)
     this.#tellForgotten()
-    const caution = this.#floating().length > 0 ? guardianCaution() : undefined
+    const caution = this.#floating.length > 0 ? guardianCaution() : undefined
     if (caution !== undefined) logger.warn({ pid: process.pid }, caution)
   }
 
@@ -204,14 +206,10 @@ export class Engine {
     return usable
   }
 
-  /** Addresses that come and go with a group. */
-  #floating(): readonly string[] {
-    return this.#options.groups.flatMap(({ resources }) => resources.flatMap(({ addresses = [] }) => addresses))
-  }
-
   async #openLink(plugin: TransportPlugin, signal?: AbortSignal): Promise<void> {
     const { node: self, peer, logger } = this.#options
     const { link } = plugin
+    const floating = () => this.#floating
     const transport = plugin.create({
       self,
       peer,
@@ -219,7 +217,9 @@ export class Engine {
       receive: (bytes, from) => this.#loop?.receive(link, bytes, from),
       peerIsOurs: this.#ring.protects === 'sealing',
       restarted: () => this.#links.get(link)?.cutter?.restart(),
-      floating: this.#floating(),
+      get floating() {
+        return floating()
+      },
       moved: (path, before) => this.#loop?.tell('link:moved', { link, path, before }),
       dropped: (reason, from) => this.#loop?.dropped(link, reason, from),
       problem: (error) => {
@@ -370,6 +370,7 @@ export class Engine {
     await this.#agents.reload(options.groups, signal)
     signal.throwIfAborted()
     this.#ring = ring
+    this.#floating = floatingAddresses(options.groups)
     this.#loop.setLinks(loopLinks(this.#links, { ring, session: this.#session }, options))
     return this.#reconfiguration(options, onIsolated)
   }

@@ -32,3 +32,8 @@ export function groupConfig(
     })),
   }
 }
+
+/** The addresses that come and go with the groups, whichever resource brings them. */
+export function floatingAddresses(groups: Resolved['groups']): readonly string[] {
+  return groups.flatMap(({ resources }) => resources.flatMap(({ addresses = [] }) => addresses))
+}

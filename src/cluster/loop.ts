@@ -99,7 +99,7 @@ export class Loop {
   }
 
   #open(entry: LoopLink, frame: Uint8Array, from: string): void {
-    const { link, codec } = entry
+    const { link, codec, transport } = entry
     const { monoMs } = this.#options.host.now()
     if (!this.#ingress.admits(link, from, monoMs)) return this.#ingress.dropped(link, 'flood', from, none, monoMs)
     if (this.#ingress.isRepeated(link, frame)) return this.#ingress.dropped(link, 'replayed', from, none, monoMs)
@@ -114,8 +114,9 @@ export class Loop {
     const { core } = this.#options
     const before = core.news()
     this.input({ type: 'message', link, message, keyId, ...(mark && { mark }) })
-    if (core.news() > before) this.#ingress.news(link, from, frame, monoMs)
-    else this.#ingress.stale(link, from, monoMs)
+    if (core.news() === before) return this.#ingress.stale(link, from, monoMs)
+    this.#ingress.news(link, from, frame, monoMs)
+    transport.heardPeer?.(from)
   }
 
   /** Both nodes must come to the same of what a slow line can carry. */

@@ -171,8 +171,7 @@ export const guards: Readonly<
   halfStopped: { says: 'a resource of it would not stop here', holds: (question) => question.halfStopped },
   lastResort: {
     says: 'no other group is held here, and this node is stopping, or something that did not stop is of kind data and the peer is alive',
-    holds: ({ holdsOthers, leaving, holdsData, peerAlive }) =>
-      !holdsOthers && (leaving || (holdsData && peerAlive)),
+    holds: ({ holdsOthers, leaving, holdsData, peerAlive }) => !holdsOthers && (leaving || (holdsData && peerAlive)),
   },
   nobodyElse: {
     says: 'the peer is not alive, and may take',

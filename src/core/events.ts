@@ -68,6 +68,11 @@ export interface EventPayloads {
   }
   /** The peer was called dead and lives, in the same run: it was not heard, or its process or this one did not run. */
   'peer:mistake': { readonly peer: string; readonly durationMs: number; readonly peerStallMs?: number | undefined }
+  /**
+   * Two hosts answer to this name at once, with our keys: a copied host, or two pairs with the same node names and keys on one
+   * network. Of the peer the newest run is believed. Told once while it lasts.
+   */
+  'node:twice': { readonly node: string }
   /** The peer said good-bye with everything released: its silence is no suspicion. */
   'peer:left': { readonly peer: string }
   /**

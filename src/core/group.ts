@@ -202,8 +202,7 @@ export class Group {
     // Without its address a service reaches nobody; data stays in use, also below what would not stop.
     const open = touched.find(
       (resource) =>
-        !isCuttable(resource) &&
-        (cutters.length === 0 || (this.#stuck !== undefined && resource.exclusive === 'data')),
+        !isCuttable(resource) && (cutters.length === 0 || (this.#stuck !== undefined && resource.exclusive === 'data')),
     )
     let failure = open === undefined ? null : `${open.name}: it has nothing that could be cut off`
     let left = cutters.length

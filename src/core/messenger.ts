@@ -37,7 +37,7 @@ export interface MessengerPort {
   peerKind(): PeerView['kind']
   /** The peer says in this run of its that it has heard this node. */
   peerEchoes(): boolean
-  dropped(reason: MessageDropReason, src: string): void
+  dropped(reason: MessageDropReason, src: string, incoming: Message): void
   lost(from: number, to: number): void
   /** A run that has proven itself counts no higher than the one that was `known`. */
   stateLost(generation: number, known: number): void
@@ -159,13 +159,13 @@ export class Messenger {
   receive(incoming: Message): Received {
     const src = text(incoming, 't') === undefined ? undefined : text(incoming, 'src')?.toLowerCase()
     const type = text(incoming, 't') ?? ''
-    if (src === undefined) return this.#drop('incomplete', '?')
+    if (src === undefined) return this.#drop('incomplete', '?', incoming)
     if (src === this.#port.self.toLowerCase()) return this.#own(incoming)
-    if (src !== this.#port.peer.toLowerCase()) return this.#drop('foreign-node', src)
+    if (src !== this.#port.peer.toLowerCase()) return this.#drop('foreign-node', src, incoming)
 
     const generation = hexOf(incoming, 'hg')
-    if (generation === undefined) return this.#drop('incomplete', src)
-    if (generation < this.#peerGeneration && !this.#expectsRun) return this.#drop('old-generation', src)
+    if (generation === undefined) return this.#drop('incomplete', src, incoming)
+    if (generation < this.#peerGeneration && !this.#expectsRun) return this.#drop('old-generation', src, incoming)
     if (type.startsWith('NS_')) {
       // Outside the sequence nothing but the generation tells old from new: before this run of the peer is known, nothing is believed.
       const isLive = this.#peerGenerationIsLive && !this.#expectsRun
@@ -174,7 +174,7 @@ export class Messenger {
       return { kind: 'duplicate' }
     }
     const seq = hexOf(incoming, 'seq')
-    if (seq === undefined || seq < 1) return this.#drop('incomplete', src)
+    if (seq === undefined || seq < 1) return this.#drop('incomplete', src, incoming)
 
     const restarted = this.#peerGenerationIsLive && (this.#expectsRun || generation > this.#peerGeneration)
     if (restarted || !this.#peerGenerationIsLive) {
@@ -201,12 +201,13 @@ export class Messenger {
     // A broadcast comes back to its sender. Another node that calls itself by our name has another uuid or run.
     const uuid = bytes(incoming, 'srcuuid')
     const sameUuid = uuid === undefined || uuid.every((byte, index) => byte === this.#port.uuid[index])
-    if (!sameUuid || hexOf(incoming, 'hg') !== this.#port.generation) this.#port.dropped('own-name', this.#port.self)
+    if (!sameUuid || hexOf(incoming, 'hg') !== this.#port.generation)
+      this.#port.dropped('own-name', this.#port.self, incoming)
     return { kind: 'dropped' }
   }
 
-  #drop(reason: MessageDropReason, src: string): Received {
-    this.#port.dropped(reason, src)
+  #drop(reason: MessageDropReason, src: string, incoming: Message): Received {
+    this.#port.dropped(reason, src, incoming)
     return { kind: 'dropped' }
   }
 

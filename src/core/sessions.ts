@@ -70,6 +70,10 @@ export interface SessionsPort {
   monoMs(): number
   /** A run of the peer is unproven for longer than a proof can take. */
   suspect(): void
+  /** Whether the run that is believed is still heard. */
+  currentLives(): boolean
+  /** A run that another has superseded proved that it runs still, while that one is heard: no process comes back, so there are two. */
+  twice(): void
 }
 
 /**
@@ -81,6 +85,8 @@ export class Sessions {
   readonly #port: SessionsPort
   #current: { readonly session: string; readonly window: Window } | undefined
   readonly #candidates = new Map<string, Candidate>()
+  /** Runs that were believed before the present one. */
+  readonly #superseded = new Set<string>()
   /** The outstanding challenge: used for one proof, then drawn anew. */
   #challenge: Uint8Array | undefined
   #sequence = 0
@@ -133,6 +139,12 @@ export class Sessions {
     if (!candidate.window.add(mark.sequence)) return 'replayed'
     const answer = isHandshake ? nonceOf(incoming, 'answer') : undefined
     if (answer && this.#challenge && same(answer, this.#challenge)) {
+      if (this.#superseded.has(mark.session) && this.#port.currentLives()) {
+        this.#draw()
+        this.#port.twice()
+        return 'unproven'
+      }
+      this.#supersede(mark.session)
       this.#current = { session: mark.session, window: candidate.window }
       this.#candidates.clear()
       this.#draw()
@@ -141,6 +153,13 @@ export class Sessions {
     }
     this.#ask(candidate, asked, keyId)
     return 'unproven'
+  }
+
+  #supersede(by: string): void {
+    this.#superseded.delete(by)
+    if (this.#current) this.#superseded.add(this.#current.session)
+    const [oldest] = this.#superseded
+    if (this.#superseded.size > candidatesMax && oldest !== undefined) this.#superseded.delete(oldest)
   }
 
   #candidate(session: string): Candidate {

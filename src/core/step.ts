@@ -16,6 +16,7 @@ import { Keys } from './keys.ts'
 import { Maintenance } from './maintenance.ts'
 import { Membership } from './membership.ts'
 import { Messenger } from './messenger.ts'
+import { Namesakes } from './namesakes.ts'
 import { News } from './news.ts'
 import { Ownership } from './ownership.ts'
 import { QualityCounters } from './quality.ts'
@@ -82,7 +83,15 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
 
   const keys: Keys = new Keys({ event, config: getConfig, peerKind: () => membership.peer.kind })
 
-  const sessions = new Sessions({ effect, monoMs, suspect: () => drops.add('unproven', config.peer, at.monoMs) })
+  const namesakes = new Namesakes(event, () => config.times.deadtimeMs)
+
+  const sessions = new Sessions({
+    effect,
+    monoMs,
+    suspect: () => drops.add('unproven', config.peer, at.monoMs),
+    currentLives: () => membership.peerAlive,
+    twice: () => namesakes.proven(config.peer, at.monoMs),
+  })
 
   const messenger: Messenger = new Messenger(
     {
@@ -97,9 +106,11 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       peerBootId: () => membership.peer.bootId,
       peerKind: () => membership.peer.kind,
       peerEchoes: () => membership.echoedAtMs !== undefined,
-      dropped(reason, src) {
+      dropped(reason, src, incoming) {
         quality.drop(reason)
         drops.add(reason, src, at.monoMs)
+        if (reason === 'own-name') namesakes.heard(config.self, incoming, at.monoMs)
+        if (reason === 'old-generation') namesakes.heard(config.peer, incoming, at.monoMs)
       },
       arrivedAtMs: () => awareness.arrivedAtMs(at.monoMs),
       lost(from, to) {

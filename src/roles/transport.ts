@@ -38,7 +38,7 @@ export interface TransportContext {
   restarted?(): void
   /** Bytes were turned away before anybody looked at them; they are counted. */
   dropped?(reason: TransportDrop, from: string): void
-  /** Addresses that come and go with a group: no link may send from one. @defaultValue none */
+  /** Addresses that come and go with a group: no link may send from one. A reload may change them. @defaultValue none */
   readonly floating?: readonly string[] | undefined
   /** The addresses of this host changed, and the link now goes this way, as `describe()` shows it. */
   moved?(path: string, before: string): void
@@ -57,6 +57,8 @@ export interface Transport {
   open(): Promise<void>
   /** Sends one frame. Never throws and never blocks; errors go to `problem`. */
   send(frame: Uint8Array, hint?: FrameHint | undefined): void
+  /** What was received from there, as `receive` was told, was believed and is new: the peer sends from there now. */
+  heardPeer?(from: string): void
   /** Closes the link; idempotent. Nothing is received afterwards. */
   close(): Promise<void>
   /** For people: local and remote end, as in `192.168.2.105:694 -> 192.168.2.106:694`. */

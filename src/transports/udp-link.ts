@@ -4,7 +4,8 @@ import { ipFamily } from '../platform/ip.ts'
 import { type LimitedReport, onceASecond } from '../platform/once-a-second.ts'
 import { HotStandbyError } from '../roles/error.ts'
 import type { Transport, TransportCapabilities, TransportContext } from '../roles/transport.ts'
-import { type Endpoint, endpointText } from './endpoint.ts'
+import { type Endpoint, endpointText, parseEndpoint } from './endpoint.ts'
+import { PeerEars } from './peer-ears.ts'
 import { bindError, deviceError, sendError } from './udp-errors.ts'
 
 /** One socket to be bound. */
@@ -66,6 +67,7 @@ export class UdpLink implements Transport {
   #plan: UdpPlan | undefined
   #sending: Socket | undefined
   #sockets: readonly Socket[] = []
+  readonly #ears = new PeerEars((socket) => this.#drop(socket))
   #stale = false
   #refusalTold = false
   #triedMs = 0
@@ -218,7 +220,31 @@ export class UdpLink implements Transport {
     }
   }
 
+  /**
+   * Whoever sends to everybody, or to a group, fills the queue of every socket that waits there. One that is connected to the
+   * peer's end takes nothing else. The open one stays: a peer that starts anew, and a daemon above all, sends from another port.
+   */
+  heardPeer(from: string): void {
+    const receiving = this.#plan?.receiving
+    const peer = parseEndpoint(from, 0)
+    if (!receiving || !peer || !this.#sending || this.#ears.knows(from)) return
+    let socket: Socket | undefined
+    try {
+      socket = this.#socket(receiving, (bytes, sender) => this.#receive(bytes, sender))
+      if (!connect(socket, peer)) socket = this.#drop(socket)
+    } catch {
+      // The open socket hears the peer as well, only not as surely.
+    }
+    this.#ears.add(from, socket)
+  }
+
+  #drop(socket: Socket): undefined {
+    this.#sockets = this.#sockets.filter((other) => other !== socket)
+    socket.close()
+  }
+
   #unbind(): void {
+    this.#ears.clear()
     for (const socket of this.#sockets) socket.close()
     this.#sockets = []
     this.#sending = undefined
@@ -264,8 +290,10 @@ export class UdpLink implements Transport {
     if (!plan) return
     if (plan.receiving && this.#isEcho(from)) return
     if (plan.accepts(from.address)) {
+      const sender = endpointText(from)
+      if (this.#ears.isCopy(sender, bytes)) return
       this.#refusalTold = false
-      return this.#context.receive(bytes, endpointText(from))
+      return this.#context.receive(bytes, sender)
     }
     if (plan.elsewhere?.(from.address)) return
     plan.refused?.(from.address)

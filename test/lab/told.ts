@@ -28,6 +28,11 @@ export class Teller implements AsyncDisposable {
     return this.#told.some((entry) => entry.event === event && text.test(entry.text))
   }
 
+  /** What was told of this event. */
+  texts(event: string): readonly string[] {
+    return this.#told.flatMap((entry) => (entry.event === event ? [entry.text] : []))
+  }
+
   forget(): void {
     this.#told = []
   }

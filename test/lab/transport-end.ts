@@ -1,6 +1,6 @@
 /**
  * One end of a link as a process of its own, so that it can stand in a network namespace. Argument: type, options, own name.
- * Sends a beat every 50 ms as the engine does; prints a JSON line for everything that happens; ends with its input.
+ * Sends a numbered beat every 50 ms as the engine does; prints a JSON line for everything that happens; ends with its input.
  */
 import { silentLogger } from '../../src/roles/logger.ts'
 import { udpBroadcast } from '../../src/transports/udp-broadcast.ts'
@@ -20,7 +20,13 @@ const transport = plugin.create({
   self,
   peer: self === 'a' ? 'b' : 'a',
   logger: silentLogger,
-  receive: (bytes) => tell('received', Buffer.from(bytes).toString()),
+  receive(bytes, from) {
+    const text = Buffer.from(bytes).toString()
+    // A flood is not told of: its length is none of this process's business.
+    if (!text.startsWith('beat')) return
+    tell('received', text)
+    if (!text.startsWith(`beat of ${self}`)) transport.heardPeer?.(from)
+  },
   problem: (error) => tell('problem', error.message),
   floating,
   moved: (path) => tell('moved', path),
@@ -31,7 +37,8 @@ process.stdin.on('end', () => process.exit())
 try {
   await transport.open()
   tell('opened', transport.describe())
-  setInterval(() => transport.send(Buffer.from(`beat of ${self}`)), 50)
+  let count = 0
+  setInterval(() => transport.send(Buffer.from(`beat of ${self} ${++count}`)), 50)
 } catch (error) {
   tell('refused', error instanceof Error ? error.message : String(error))
 }

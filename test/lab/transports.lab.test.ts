@@ -188,3 +188,56 @@ test('multicast: the ends are numbered in different networks', { skip }, async (
   await Promise.all([a.tells('opened'), b.tells('opened')])
   await heardBothWays(a, b)
 })
+
+for (const { type, address, options } of [
+  { type: 'broadcast', address: '10.99.1.255', options: { device: 'eth1' } },
+  { type: 'multicast', address: '239.0.0.43', options: { group: '239.0.0.43', device: 'eth1' } },
+]) {
+  test(`${type}: a flood that fills the queue of a process that does not read does not cost a beat`, {
+    skip,
+  }, async () => {
+    using hosts = new TwoHosts()
+    hosts.ip('switch', 'addr', 'add', '10.99.1.254/24', 'brd', '+', 'dev', 'br1')
+    await using a = new End(hosts, 'a', type, options)
+    await using b = new End(hosts, 'b', type, options)
+    await Promise.all([a.tells('opened'), b.tells('opened')])
+    await heardBothWays(a, b)
+    // The queue holds some 2,800 small datagrams where the kernel grants what is asked for, and some 270 where it does not.
+    process.kill(a.pid, 'SIGSTOP')
+    try {
+      b.forget()
+      await using flooder = new Teller(hosts, 'switch', './flooder.ts', address, String(port), '12000', '10.99.1.254')
+      await flooder.tells('sent')
+    } finally {
+      process.kill(a.pid, 'SIGCONT')
+    }
+    const last = numbersOf(a).at(-1) ?? 0
+    await waitFor(() => (numbersOf(a).at(-1) ?? 0) > last + 20, { what: 'beats after the flood', withinMs: 15_000 })
+    const heard = new Set(numbersOf(a))
+    const [first = 0, newest = 0] = [Math.min(...heard), Math.max(...heard)]
+    const missing = Array.from({ length: newest - first }, (_, index) => first + index).filter((n) => !heard.has(n))
+    assert.deepEqual(missing, [], `of the beats ${first} to ${newest}; ${hosts.run('a', 'cat', '/proc/net/udp')}`)
+    assert.ok(newest - first > 20, 'the flood was over before a few beats were sent')
+  })
+}
+
+test('broadcast: a peer that starts anew, and sends from another port, is heard at once', { skip }, async () => {
+  using hosts = new TwoHosts()
+  await using a = new End(hosts, 'a', 'broadcast', { device: 'eth1' })
+  await a.tells('opened')
+  for (let run = 0; run < 4; run++) {
+    await using b = new End(hosts, 'b', 'broadcast', { device: 'eth1' })
+    await b.tells('opened')
+    a.forget()
+    await a.tells('received', /beat of b/)
+    const numbers = numbersOf(a)
+    assert.equal(new Set(numbers).size, numbers.length, 'a beat was handed on twice')
+  }
+})
+
+function numbersOf(end: End): readonly number[] {
+  return end
+    .texts('received')
+    .flatMap((text) => /beat of b (\d+)/.exec(text)?.[1] ?? [])
+    .map(Number)
+}

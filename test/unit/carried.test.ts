@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { floatingAddresses } from '../../src/cluster/group-config.ts'
 import type { NetworkDevice } from '../../src/platform/address.ts'
 import { addressOfAgent, addressOfScript, type CarriedHost, createCarriedAgent } from '../../src/resources/carried.ts'
 import { ocf } from '../../src/resources/ocf.ts'
 import { script } from '../../src/resources/script.ts'
+import { vip } from '../../src/resources/vip.ts'
 import { HotStandbyError } from '../../src/roles/error.ts'
 import { silentLogger } from '../../src/roles/logger.ts'
 import type { ResourceAgent } from '../../src/roles/resource-agent.ts'
@@ -29,6 +31,23 @@ describe('a floating address in the words of a script', () => {
     assert.deepEqual(of('IPaddr2', { nic: 'eth4' }), [])
     assert.deepEqual(of('IPaddr2', { ip: '10.3.0.9' }, 'mine'), [])
     assert.deepEqual(of('Dummy', { ip: '10.3.0.9' }), [])
+  })
+
+  it('is among those that no link may send from, as are those of the built-in vip', () => {
+    const groups = [
+      { name: 'web', preferred: 'a', resources: [vip(['10.3.0.20/24', 'FD03::20/64'], { device: 'eth4' })] },
+      {
+        name: 'mail',
+        preferred: 'b',
+        resources: [
+          script('/etc/ha.d/resource.d/IPaddr', { args: ['10.3.0.21/24/eth4'] }),
+          script('/etc/ha.d/resource.d/IPaddr2', { args: ['10.3.0.22'] }),
+          ocf('ocf:heartbeat:IPaddr2', { parameters: { ip: '10.3.0.23', nic: 'eth4' } }),
+          script('/etc/init.d/postfix'),
+        ],
+      },
+    ]
+    assert.deepEqual(floatingAddresses(groups), ['10.3.0.20', 'fd03::20', '10.3.0.21', '10.3.0.22', '10.3.0.23'])
   })
 
   it('makes the resource one that is announced and cut off', () => {

@@ -105,7 +105,10 @@ describe('a bad option is told with its path, what was found, and what would be 
     ],
     [{ authenticator: undefined }, /^authenticator: missing; sealed/],
     [{ authenticator: 'secret' }, /^authenticator: an authenticator is made by sealed.*; found 'secret'$/],
-    [{ liveness: { deadtime: '1s' } }, /^liveness: a liveness is made by deadtime\(\) or phiAccrual\(\); found undefined$/],
+    [
+      { liveness: { deadtime: '1s' } },
+      /^liveness: a liveness is made by deadtime\(\) or phiAccrual\(\); found undefined$/,
+    ],
     [{ liveness: deadtime({ keepalive: '2s', deadtime: '1s' }) }, /^liveness\.deadtime: 1000 ms/],
     [{ arbiters: icmpPing('192.0.2.1') }, /^arbiters: an object is no list$/],
     [{ arbiters: ['192.0.2.1'] }, /^arbiters\[0\]: an arbiter is made by icmpPing.*; found '192\.0\.2\.1'$/],
