@@ -29,6 +29,7 @@ const helpers: Readonly<Record<string, string>> = {
   'src/transports/endpoint.ts': 'what the options of the UDP transports share',
   'src/transports/line-queue.ts': 'what waits for a slow line',
   'src/transports/link-diagnosis.ts': 'why nothing is heard on a link',
+  'src/transports/one-line.ts': 'says that all links would break together',
   'src/transports/own-address.ts': "chooses a device's address to bind to",
   'src/transports/peer-ears.ts': 'the sockets that hear the peer alone',
   'src/transports/udp-errors.ts': 'errors of sockets, in words',
