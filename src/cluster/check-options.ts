@@ -62,7 +62,7 @@ export function checkOptions(options: unknown, issue: Report): options is Cluste
     issue(where, message, severity)
   }
   if (!isObject(options)) {
-    report('options', `${shownValue(options)} is no object of options`)
+    report('options', `must be an object of options, got ${shownValue(options)}`)
     return false
   }
   checkNames(options, knownOptions, '', report)
@@ -282,7 +282,7 @@ const recorderNumbers = { memoryBytes: 65_536, keepChanges: 0, maxBytes: 65_536,
 
 function checkRecorder({ recorder }: Record<string, unknown>, report: Report): void {
   if (recorder === undefined) return
-  if (!isObject(recorder)) return report('recorder', `${shownValue(recorder)} is no object of options`)
+  if (!isObject(recorder)) return report('recorder', `must be an object of options, got ${shownValue(recorder)}`)
   checkNames(recorder, { ...recorderNumbers, file: true }, 'recorder.', report)
   for (const [name, least] of Object.entries(recorderNumbers)) {
     const value = recorder[name]

@@ -152,7 +152,7 @@ describe('a bad option is told with its path, what was found, and what would be 
     [{ autofailback: true }, /^autofailback: unknown option '(?:auto_f|autof)ailback'; did you mean 'autoFailback'\?$/],
     [{ keepalive: '2s' }, /^keepalive: unknown option 'keepalive'; known options: name, /],
     [{ onIsolated: 'die' }, /^onIsolated: 'die' is neither 'stop' nor 'continue'$/],
-    [{ recorder: 'on' }, /^recorder: 'on' is no object of options$/],
+    [{ recorder: 'on' }, /^recorder: must be an object of options, got 'on'$/],
     [{ recorder: { memoryBytes: 5 } }, /^recorder.memoryBytes: must be an integer >= 65536, got number 5$/],
     [{ recorder: { file: 'here' } }, /^recorder.file: 'here' is no absolute path$/],
     [{ recorder: { File: '/x' } }, /^recorder.File: unknown option 'File'; did you mean 'file'\?$/],
@@ -191,10 +191,10 @@ describe('bad options', () => {
 
   it('that are no object are refused', () => {
     for (const [options, problem] of [
-      [undefined, 'options: undefined is no object of options'],
-      [null, 'options: null is no object of options'],
-      ['pair', "options: 'pair' is no object of options"],
-      [5, 'options: number 5 is no object of options'],
+      [undefined, 'options: must be an object of options, got undefined'],
+      [null, 'options: must be an object of options, got null'],
+      ['pair', "options: must be an object of options, got 'pair'"],
+      [5, 'options: must be an object of options, got number 5'],
     ])
       assert.deepEqual(problems(options), [problem])
   })
