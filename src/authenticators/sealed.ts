@@ -105,24 +105,27 @@ function codeOf(key: KeyObject, nonce: Uint8Array, box: Uint8Array): Uint8Array 
 function create(id: number, key: Uint8Array, { cluster, self, peer }: KeyScope): Sealer {
   const box = secretbox()
   const [own, other] = [self.toLowerCase(), peer.toLowerCase()]
-  const towards = (from: string, to: string) => derive(key, box.keyLength, 'frame', cluster, from, to, String(id))
-  const sending = towards(own, other)
-  const receiving = towards(other, own)
-  const codeKey = (from: string, to: string) => createSecretKey(derive(key, 32, 'code', cluster, from, to, String(id)))
-  const sendingCode = codeKey(own, other)
-  const receivingCode = codeKey(other, own)
+  const keysOf = (from: string, to: string) => {
+    const scope = [cluster, from, to, String(id)]
+    return {
+      frame: derive(key, box.keyLength, 'frame', ...scope),
+      code: createSecretKey(derive(key, 32, 'code', ...scope)),
+    }
+  }
+  const sending = keysOf(own, other)
+  const receiving = keysOf(other, own)
   return {
     method: 'sealed',
     tag: derive(key, 8, 'tag', cluster, ...[own, other].sort(), String(id)),
     seal(bytes, nonce) {
-      const sealed = box(bytes, nonce, sending)
-      return Buffer.concat([codeOf(sendingCode, nonce, sealed), sealed])
+      const sealed = box(bytes, nonce, sending.frame)
+      return Buffer.concat([codeOf(sending.code, nonce, sealed), sealed])
     },
     open(coded, nonce) {
       if (coded.length < codeBytes + box.overheadLength) return undefined
       const sealed = coded.subarray(codeBytes)
-      if (!timingSafeEqual(coded.subarray(0, codeBytes), codeOf(receivingCode, nonce, sealed))) return undefined
-      return box.open(sealed, nonce, receiving) ?? undefined
+      if (!timingSafeEqual(coded.subarray(0, codeBytes), codeOf(receiving.code, nonce, sealed))) return undefined
+      return box.open(sealed, nonce, receiving.frame) ?? undefined
     },
   }
 }

@@ -300,14 +300,14 @@ export const mutants = [
     'old-runs-believed',
     'packets of an earlier run are believed',
     messenger,
-    "if (generation < this.#peerGeneration && !this.#expectsRun) return this.#drop('old-generation', src)",
+    "if (generation < this.#peerGeneration && !this.#expectsRun) return this.#drop('old-generation', src, incoming)",
     '',
   ),
   bug(
     'strangers-believed',
     'packets of a foreign node are believed',
     messenger,
-    "if (src !== this.#port.peer.toLowerCase()) return this.#drop('foreign-node', src)",
+    "if (src !== this.#port.peer.toLowerCase()) return this.#drop('foreign-node', src, incoming)",
     '',
   ),
   bug(

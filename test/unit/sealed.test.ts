@@ -346,6 +346,7 @@ describe('two nodes that seal', () => {
     assert.equal(told(pair, 'peer:alive').length, heard)
     assert.deepEqual([liveness(pair, 'master'), liveness(pair, 'slave')], ['alive', 'alive'])
     assert.equal(told(pair, 'peer:dead').length, 1, 'of its crash, and not again')
+    assert.equal(told(pair, 'node:twice').length, 0, 'the earlier run does not run beside the new one')
   })
 
   for (const [what, generations, expected] of [
