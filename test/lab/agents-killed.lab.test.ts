@@ -38,7 +38,7 @@ const afterwardsMs = 3500
 
 describe('kill -9 of the process in the midst of a start and a stop', {
   skip: reason ?? false,
-  timeout: 400_000,
+  timeout: 900_000,
 }, () => {
   let hosts: TwoHosts
   let scratch = ''

@@ -42,7 +42,7 @@ const containers = {
 } as const
 type Container = keyof typeof containers
 
-describe('members in containers', { skip: reason ?? false, timeout: 240_000 }, () => {
+describe('members in containers', { skip: reason ?? false, timeout: 900_000 }, () => {
   let hosts: TwoHosts
   let folder: string
   const running = new Set<ChildProcess>()

@@ -33,7 +33,7 @@ function noLoop(): string | undefined {
 const reason = lacking('losetup', 'mke2fs', 'unshare', 'nsenter') ?? noLoop()
 if (reason) console.log(`skipped: ${reason}`)
 
-describe('fs(), with loop devices in a mount namespace', { skip: reason ?? false, timeout: 120_000 }, () => {
+describe('fs(), with loop devices in a mount namespace', { skip: reason ?? false, timeout: 900_000 }, () => {
   let scratch = ''
   let device = ''
   let data = ''

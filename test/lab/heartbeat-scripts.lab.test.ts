@@ -24,7 +24,7 @@ if (reason) console.log(`skipped: ${reason}`)
 
 const run = (file: string, ...args: readonly string[]): string => execFileSync(file, args, { encoding: 'utf8' }).trim()
 
-describe("heartbeat's own resource scripts", { skip: reason ?? false, timeout: 300_000 }, () => {
+describe("heartbeat's own resource scripts", { skip: reason ?? false, timeout: 900_000 }, () => {
   let hosts: TwoHosts
   let agents: AgentHost
   let scratch = ''

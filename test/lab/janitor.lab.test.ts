@@ -77,7 +77,7 @@ function belongings({ child, folder, loop, pids }: Run): string[] {
   ]
 }
 
-describe('a run of the laboratory that is cut short', { skip: reason ?? false, timeout: 60_000 }, () => {
+describe('a run of the laboratory that is cut short', { skip: reason ?? false, timeout: 900_000 }, () => {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const)
     it(`leaves nothing after ${signal} to its process group`, async () => {
       const run = await begin()

@@ -17,7 +17,7 @@ const page = 'http://127.0.0.1/'
 
 describe("nginx() as Debian's unit, inside a host with a real systemd", {
   skip: reason ?? false,
-  timeout: 180_000,
+  timeout: 900_000,
 }, () => {
   let host: SystemdHost
   let agents: AgentHost

@@ -14,7 +14,7 @@ const installed = existsSync('/usr/lib/ocf/resource.d/heartbeat/Dummy')
 const reason = lacking() ?? (installed ? undefined : 'the Debian package resource-agents is missing')
 if (reason) console.log(`skipped: ${reason}`)
 
-describe("ocf(), with Debian's agents", { skip: reason ?? false, timeout: 120_000 }, () => {
+describe("ocf(), with Debian's agents", { skip: reason ?? false, timeout: 900_000 }, () => {
   let hosts: TwoHosts
   let agents: AgentHost
 

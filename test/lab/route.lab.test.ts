@@ -15,7 +15,7 @@ if (reason) console.log(`skipped: ${reason}`)
 const far = '203.0.113.1'
 const gateway = '10.99.1.2'
 
-describe('route(), between two hosts', { skip: reason ?? false, timeout: 120_000 }, () => {
+describe('route(), between two hosts', { skip: reason ?? false, timeout: 900_000 }, () => {
   let hosts: TwoHosts
   let agents: AgentHost
   const opened: ResourceAgent[] = []

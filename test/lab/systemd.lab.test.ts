@@ -52,7 +52,7 @@ interface Trial {
   readonly changes: readonly number[]
 }
 
-describe('systemd(), inside a host with a real systemd', { skip: reason ?? false, timeout: 180_000 }, () => {
+describe('systemd(), inside a host with a real systemd', { skip: reason ?? false, timeout: 900_000 }, () => {
   let host: SystemdHost
   let agents: AgentHost
   const opened: { readonly unit: string; readonly agent: ResourceAgent }[] = []

@@ -51,7 +51,7 @@ async function takesForm(agent: Agent, form: string): Promise<void> {
 const reason = whyNot()
 if (reason) console.log(`skipped: ${reason}`)
 
-describe('the form of a floating address', { skip: reason, timeout: 120_000 }, () => {
+describe('the form of a floating address', { skip: reason, timeout: 900_000 }, () => {
   before(() => {
     removeNetwork()
     buildNetwork()

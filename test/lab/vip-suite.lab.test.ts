@@ -10,7 +10,7 @@ const address = '10.77.0.100'
 const reason = lacking('ip', 'unshare', 'nsenter')
 if (reason) console.log(`skipped: ${reason}`)
 
-describe('vip(), in a network namespace of its own', { skip: reason ?? false, timeout: 120_000 }, () => {
+describe('vip(), in a network namespace of its own', { skip: reason ?? false, timeout: 900_000 }, () => {
   let agents: AgentHost
 
   /** Runs `ip` where the agents are. */

@@ -31,7 +31,7 @@ const noArping = 'mount --bind /bin/false "$(command -v arping)"'
 const reason = whyNot()
 if (reason) console.log(`skipped: ${reason}`)
 
-describe('vip on real devices', { skip: reason, timeout: 120_000 }, () => {
+describe('vip on real devices', { skip: reason, timeout: 900_000 }, () => {
   before(() => {
     removeNetwork()
     buildNetwork()
