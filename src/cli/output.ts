@@ -90,8 +90,9 @@ export function statusText(found: Snapshot): string {
 
 /** The peer's state of a group; what a dead or departed peer said is called its last word, with its age. */
 function atThePeer({ groups, lastWordAgeMs }: Snapshot['peer'], group: string): string {
-  const state = groups[group]?.state
-  if (state === undefined) return '-'
+  const claim = groups[group]
+  if (claim === undefined) return '-'
+  const state = claim.state ?? claim.claim
   return lastWordAgeMs === null ? state : `last word '${state}', ${(lastWordAgeMs / 1000).toFixed(1)} s ago`
 }
 

@@ -6,7 +6,7 @@ import type { HotStandbyError, Issue } from '../roles/error.ts'
 import type { LivenessPlugin } from '../roles/liveness-detector.ts'
 import { type OptionTable, optionIssues, shownValue, unknownOption } from '../roles/option-table.ts'
 import { oneLineWarning } from '../transports/one-line.ts'
-import { budgetIssue, lineBudget } from './line-budget.ts'
+import { budgetIssue, lineBudget, sizeIssue } from './line-budget.ts'
 import type { ClusterOptions, GroupOptions, HeartbeatOptions, RespawnOptions } from './options.ts'
 
 /** Takes one problem; `where` is the option's path. */
@@ -80,16 +80,19 @@ export function checkOptions(options: unknown, issue: Report): options is Cluste
   checkHeartbeat(options['heartbeat'], report)
   checkRecorder(options, report)
   checkDeadping(options, report)
-  // What a slow line must carry is known only of options that are otherwise right.
-  if (well) checkSlowLines(options as unknown as ClusterOptions, report)
+  // What the lines must carry is known only of options that are otherwise right.
+  if (well) checkBeats(options as unknown as ClusterOptions, report)
   return well
 }
 
-function checkSlowLines(options: ClusterOptions, report: Report): void {
+function checkBeats(options: ClusterOptions, report: Report): void {
   const { nodes, groups, authenticator, liveness = deadtime(), transports } = options
+  const facts = { nodes, groups, authenticator, times: liveness.times }
+  const size = sizeIssue(facts)
+  if (size) report('groups', size.message, size.severity)
   for (const [index, { bitsPerSecond }] of transports.entries()) {
     if (bitsPerSecond === undefined) continue
-    const issue = budgetIssue(lineBudget({ nodes, groups, authenticator, times: liveness.times }, bitsPerSecond))
+    const issue = budgetIssue(lineBudget(facts, bitsPerSecond))
     if (issue) report(`transports[${index}]`, issue.message, issue.severity)
   }
 }

@@ -149,6 +149,18 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
   ],
   'message:dropped': ['warn', ({ reason, src, count }) => `${count} message(s) of '${src}' dropped: ${reason}`],
   'messages:lost': ['warn', ({ peer, from, to }) => `messages ${from} to ${to} of ${peer} are lost for good`],
+  'peer:newer': [
+    'warn',
+    ({ peer, version, ours }) =>
+      `${peer} speaks version ${version} of the pair's fields and this node ${ours}: they use what both know; upgrade this node too`,
+  ],
+  'claim:unreadable': [
+    'warn',
+    ({ peer, field, group, text }) =>
+      field === 'hsgrp'
+        ? `${peer} claims ${group} in a way that this version cannot read ('${text}'): nobody takes it, and nobody gives it up for that`
+        : `${peer} says something of the maintenance of ${group} that this version cannot read ('${text}'): it is ignored`,
+  ],
   'peer:state-lost': [
     'warn',
     ({ peer, generation, known }) =>

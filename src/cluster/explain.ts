@@ -108,13 +108,15 @@ function nowSentence(
   { node, peer, after, timeline, lastMonoMs, toWallMs }: Account,
   group: Account['after']['groups'][number],
 ): string {
-  const theirs = after.peer.groups[group.name]?.state
+  const theirs = after.peer.groups[group.name]
   // As it was told; counted back from now it would be another millisecond with every question.
   const came = timeline.findLast(({ subject, monoMs }) => subject === group.name && monoMs === group.sinceMs)
   const sinceWall = new Date(came?.wallMs ?? toWallMs - (lastMonoMs - group.sinceMs)).toISOString()
   const alive = after.peer.liveness === 'alive' || after.peer.liveness === 'late'
   const other =
-    alive && theirs !== undefined ? `${peer} says that it is ${theirs} there` : `${peer} is ${after.peer.liveness}`
+    alive && theirs !== undefined
+      ? `${peer} says that it is ${theirs.state ?? theirs.claim} there`
+      : `${peer} is ${after.peer.liveness}`
   return `${group.name} is ${group.state} on ${node} since ${sinceWall} (epoch ${group.epoch}); ${other}.`
 }
 

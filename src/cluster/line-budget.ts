@@ -53,8 +53,10 @@ function longestBeat({ nodes, groups, times, authenticator }: BeatFacts) {
   }
   const extra = {
     hs: '1',
+    hsf: 'overlap maintenance',
     hsboot: '0'.repeat(16),
-    hsgrp: groups.map(({ name }) => `${name}:probation:99999`).join(' '),
+    hsgrp: groups.map(({ name }) => `${name}:holds/probation:9999999999`).join(' '),
+    hsall: '1',
     hsecho: 'ffffffff:99999',
     hsstall: '99999',
     hscfg: '0'.repeat(8),
@@ -91,6 +93,39 @@ function sizeOf({ keys }: AuthenticatorPlugin): (fields: Fields) => number {
     return (fields) => toLine(new Uint8Array(sealedOverhead + encodeNetstring(message(fields)).length)).length
   const auth = longestAuth(signing)
   return (fields) => attachClassic(encodeClassic(message(fields)), auth).length
+}
+
+/** Largest frame that any transport carries: the largest payload of a UDP datagram. */
+const largestFrameBytes = 65_507
+/** What one packet of an Ethernet surely carries, tunnels included. What is larger travels in parts, and one lost is all lost. */
+const onePacketBytes = 1400
+
+/** What is wrong with the size of a pair's beats, if anything: reckoned as they are while the pair is apart, which is when they are longest. */
+export function sizeIssue(facts: BeatFacts): Pick<Issue, 'message' | 'severity'> | undefined {
+  const { own, extra } = longestBeat(facts)
+  const hsfor = facts.groups.map(({ name }) => `${name}:${'9'.repeat(12)}`).join(' ')
+  const frameBytes = datagramBytes(facts.authenticator, { ...own, ...extra, hsfor })
+  const count = facts.groups.length
+  const them = `${frameBytes} bytes for ${count} ${count === 1 ? 'group' : 'groups'}`
+  const remedy = 'use fewer groups or shorter names, or split them between several pairs'
+  if (frameBytes > largestFrameBytes) {
+    const message = `a beat would not fit into a datagram: ${them}, and a datagram carries at most ${largestFrameBytes}; ${remedy}`
+    return { message, severity: 'error' }
+  }
+  if (frameBytes <= onePacketBytes) return undefined
+  const message =
+    `a beat can become larger than one packet: ${them}, and one packet carries ${onePacketBytes}; ` +
+    `it then travels in fragments, and is lost when one of them is; ${remedy}`
+  return { message, severity: 'warning' }
+}
+
+function datagramBytes({ keys }: AuthenticatorPlugin, fields: Fields): number {
+  const bytes = encodeNetstring(message(fields)).length
+  const signing = keys.filter((spec) => spec.protects === 'signing')
+  if (signing.length === 0) return sealedOverhead + bytes
+  // The signature stands behind the markers as one more netstring: `34:3 cb71…,`.
+  const auth = longestAuth(signing).length
+  return bytes + String(auth).length + 1 + auth + 1
 }
 
 /** What a line of this speed can carry of this pair's beats. */

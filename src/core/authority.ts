@@ -1,5 +1,5 @@
 import type { GroupState } from './events.ts'
-import type { GroupClaim } from './report.ts'
+import type { PeerClaim } from './peer-claims.ts'
 
 /**
  * Everything that permits or forbids owning one group, looked at in one instant. The guards below are asked *in* the rows of
@@ -10,7 +10,7 @@ export interface Question {
   readonly preferredHere: boolean
   readonly epoch: number
   /** What the peer says of the group, where it has said anything. */
-  readonly peerClaim: GroupClaim | undefined
+  readonly peerClaim: PeerClaim | undefined
   /** For how long the peer has said that it does not hold the group. */
   readonly peerFreeForMs: number
   /** The peer was heard within the last beats. */

@@ -6,7 +6,8 @@ import type { Maintenance } from './maintenance.ts'
 import type { Membership } from './membership.ts'
 import type { Messenger } from './messenger.ts'
 import type { Ownership } from './ownership.ts'
-import { formatGroups } from './report.ts'
+import { formatClaims } from './peer-claims.ts'
+import { speaksUpTo } from './report.ts'
 import type { CoreConfig } from './types.ts'
 
 /** What a beat tells of. */
@@ -22,6 +23,9 @@ export interface BeatParts {
   readonly membership: Membership
 }
 
+/** What this version can do that another may not: make before break, and maintenance. Sent for versions to come; nobody reads it yet. */
+const features = 'overlap maintenance'
+
 /** The fields of one `status` message: Heartbeat's, and ours (architecture.md §7). */
 export function statusFields(parts: BeatParts, nowMs: number): Record<string, string | undefined> {
   const { config, phase, messenger, ownership, agreement, keys, maintenance, awareness, membership } = parts
@@ -31,9 +35,11 @@ export function statusFields(parts: BeatParts, nowMs: number): Record<string, st
     st: phase === 'listening' ? 'up' : 'active',
     dt: Math.round(config.times.deadtimeMs + awareness.pauseAt(nowMs)).toString(16),
     protocol: '1',
-    hs: '1',
+    hs: String(speaksUpTo),
+    hsf: features,
     hsboot: config.bootId,
-    hsgrp: formatGroups(ownership.claims),
+    hsgrp: formatClaims(ownership.claims),
+    hsall: '1',
     hsecho: heard > 0 ? `${heard.toString(16)}:${Math.round(nowMs - messenger.highestHeardAtMs)}` : undefined,
     hsstall: String(Math.round(awareness.takeLongest())),
     hscfg: agreement.digest,

@@ -4,7 +4,8 @@ import type { DialoguePort, Move } from './dialogue-port.ts'
 import type { DialogueEvent } from './dialogue-table.ts'
 import { holdOfMove, reasonOf } from './dialogue-words.ts'
 import type { Reason } from './events.ts'
-import { claims, type GroupClaim, type RscHold } from './report.ts'
+import { isClaimed, type PeerClaim } from './peer-claims.ts'
+import type { RscHold } from './report.ts'
 
 /** It takes 2 s to begin its restart, and longer while a script of it runs; one that did not notice anything never does. */
 export const daemonRestartsMs = 6000
@@ -118,9 +119,9 @@ export class DaemonPeer {
   }
 
   /** What it has taken when it says `done` before it reports so. */
-  taken(named: readonly string[]): ReadonlyMap<string, GroupClaim> {
+  taken(named: readonly string[]): ReadonlyMap<string, PeerClaim> {
     const claim = (group: string) => this.#port.peer().groups?.get(group)
-    const taken = named.filter((group) => !claims(claim(group)?.state ?? 'unknown'))
+    const taken = named.filter((group) => !isClaimed(claim(group)))
     return new Map(taken.map((group) => [group, takenByDaemon(claim(group), this.#port.claim(group))]))
   }
 }

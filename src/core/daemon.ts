@@ -1,5 +1,6 @@
 import { type Message, text } from '../wire/message.ts'
-import { claims, type GroupClaim, holdCovers, type RscHold } from './report.ts'
+import { claimOf, claims, isClaimed, type PeerClaim } from './peer-claims.ts'
+import { type GroupClaim, holdCovers, type RscHold } from './report.ts'
 import type { CoreConfig } from './types.ts'
 
 // A real Heartbeat daemon as peer: what it says of its groups, and what it must be told of ours (linux-ha.md §8). It knows two
@@ -31,16 +32,16 @@ export function daemonWord(before: DaemonWord | undefined, incoming: Message): D
 export function daemonClaims(
   { peer, groups }: Pair,
   incoming: Message,
-  before: ReadonlyMap<string, GroupClaim> | undefined,
+  before: ReadonlyMap<string, PeerClaim> | undefined,
   ours: (group: string) => GroupClaim | undefined,
   everStable = true,
-): Map<string, GroupClaim> {
+): Map<string, PeerClaim> {
   const hold = text(incoming, 'rsc_hold')
   const gives = text(incoming, 'info') === 'standby' || text(incoming, 'info') === 'shutdown'
   return new Map(
-    groups.map(({ name, preferred }): [string, GroupClaim] => {
+    groups.map(({ name, preferred }): [string, PeerClaim] => {
       const was = before?.get(name)
-      const claimed = was !== undefined && claims(was.state)
+      const claimed = isClaimed(was) ? was : undefined
       // What prefers it and is not held here it takes as soon as it comes to rest for the first time, and may be taking already.
       if (
         !everStable &&
@@ -48,17 +49,17 @@ export function daemonClaims(
         !holdCovers(hold, peer, preferred) &&
         !claims(ours(name)?.state ?? 'unknown')
       )
-        return [name, claimed ? was : { ...takenByDaemon(was, ours(name)), state: 'starting' }]
+        return [name, claimed ?? claimOf('starting', takenByDaemon(was, ours(name)).epoch)]
       if (!holdCovers(hold, peer, preferred))
-        return [name, { state: claimed && gives ? 'stopping' : 'standby', epoch: was?.epoch ?? ours(name)?.epoch ?? 0 }]
-      return [name, claimed ? { ...was, state: 'active' } : takenByDaemon(was, ours(name))]
+        return [name, claimOf(claimed && gives ? 'stopping' : 'standby', was?.epoch ?? ours(name)?.epoch ?? 0)]
+      return [name, claimed ? claimOf('active', claimed.epoch) : takenByDaemon(was, ours(name))]
     }),
   )
 }
 
 /** A daemon has taken a group over: it knows no epochs, so we count for it. */
-export function takenByDaemon(was: GroupClaim | undefined, ours: GroupClaim | undefined): GroupClaim {
-  return { state: 'active', epoch: Math.max(was?.epoch ?? 0, ours?.epoch ?? 0) + 1 }
+export function takenByDaemon(was: PeerClaim | undefined, ours: GroupClaim | undefined): PeerClaim {
+  return claimOf('active', Math.max(was?.epoch ?? 0, ours?.epoch ?? 0) + 1)
 }
 
 /**

@@ -3,7 +3,7 @@ import type { DialoguePort, Move } from './dialogue-port.ts'
 import type { DialogueEvent } from './dialogue-table.ts'
 import { claimsAfterDone, overlapping, toldClaims } from './dialogue-words.ts'
 import type { NodePhase, Reason } from './events.ts'
-import { claims, type GroupClaim } from './report.ts'
+import { claims, type PeerClaim } from './peer-claims.ts'
 import type { Refusal } from './types.ts'
 
 // What the dialogue answers when it is asked for a move, and why it does not begin one. Nothing here changes anything.
@@ -35,6 +35,9 @@ export function whyNotAccept(port: DialoguePort, groups: readonly string[]): str
   if (groups.length === 0 && port.peer().kind === 'hot-standby') return 'it names no group that both nodes know'
   const held = groups.filter((group) => port.holds(group))
   if (held.length > 0) return `${held.join(', ')} is claimed here already`
+  const unread = groups.filter((group) => port.peer().groups?.get(group)?.claim === 'unclear')
+  if (unread.length > 0)
+    return `${port.config().self} cannot read what ${port.config().peer} claims of ${unread.join(', ')}`
   const maintained = whyMaintained(port, groups)
   if (maintained !== undefined) return maintained
   const unfit = groups.filter((group) => port.claim(group)?.state === 'failed')
@@ -88,8 +91,8 @@ export function claimsOfDone(
   phase: NodePhase,
   incoming: Message,
   named: readonly string[],
-  daemon: { taken(named: readonly string[]): ReadonlyMap<string, GroupClaim> },
-): Map<string, GroupClaim> {
+  daemon: { taken(named: readonly string[]): ReadonlyMap<string, PeerClaim> },
+): Map<string, PeerClaim> {
   const told = toldClaims(incoming) ?? (phase === 'handed' ? daemon.taken(named) : undefined)
   return claimsAfterDone(port.peer().groups, told, phase === 'accepting' ? named : [])
 }

@@ -1,6 +1,7 @@
 import type { Agenda } from './agenda.ts'
 import type { Reason } from './events.ts'
 import type { PeerView } from './membership.ts'
+import type { PeerClaim } from './peer-claims.ts'
 import type { GroupClaim } from './report.ts'
 import type { Trace } from './table.ts'
 import type { CoreConfig, EmitEvent, Refusal } from './types.ts'
@@ -30,7 +31,7 @@ export interface DialoguePort {
   /** A command clears hold-downs. */
   pardon(groups: readonly string[]): void
   reconcile(): void
-  setClaims(groups: ReadonlyMap<string, GroupClaim>): void
+  setClaims(groups: ReadonlyMap<string, PeerClaim>): void
   /** Tells the network again, and repeatedly, that this node serves them; or no more, while the peer does. */
   announce(groups: readonly string[], goesOn: boolean): void
   onSettled(): void

@@ -1,7 +1,8 @@
 import { type Message, text } from '../wire/message.ts'
 import type { DialogueEvent } from './dialogue-table.ts'
 import type { Reason } from './events.ts'
-import { formatGroups, type GroupClaim, holdCovers, parseGroups, type RscHold } from './report.ts'
+import { claimOf, formatClaims, type PeerClaim, readClaims } from './peer-claims.ts'
+import { type GroupClaim, holdCovers, type RscHold } from './report.ts'
 import type { CoreConfig, GroupConfig, Refusal, Scope } from './types.ts'
 
 // The conversation's words: Heartbeat's `rsc_hold` (local, foreign, all; said from one node's view) and our `hsgrp`, to sets of
@@ -36,8 +37,8 @@ export function dialogueEventOf(type: string, incoming: Message): DialogueEvent 
  * that `other` and `done` repeat the word from our own view; `me` is said from the peer's, as is the wish of `hb_takeover`.
  */
 export function namedGroups(pair: Pair, incoming: Message, event: DialogueEvent, weGive: boolean): string[] {
-  const list = parseGroups(text(incoming, 'hsgrp') ?? '')
-  if (list && list.size > 0) return [...list.keys()].filter((name) => pair.groups.some((group) => group.name === name))
+  const { groups: list } = readClaims(text(incoming, 'hsgrp') ?? '')
+  if (list.size > 0) return [...list.keys()].filter((name) => pair.groups.some((group) => group.name === name))
   const view = event === 'me' || event === 'takeover' || !weGive ? pair.peer : pair.self
   const hold = text(incoming, 'rsc_hold')
   return pair.groups.filter(({ preferred }) => holdCovers(hold, view, preferred)).map(({ name }) => name)
@@ -67,21 +68,18 @@ export function reasonOf(incoming: Message): Reason {
 }
 
 /** The claims that a message states about single groups, where it does. */
-export function toldClaims(incoming: Message): ReadonlyMap<string, GroupClaim> | undefined {
-  const told = parseGroups(text(incoming, 'hsgrp') ?? '')
-  return told && told.size > 0 ? told : undefined
+export function toldClaims(incoming: Message): ReadonlyMap<string, PeerClaim> | undefined {
+  const { groups: told } = readClaims(text(incoming, 'hsgrp') ?? '')
+  return told.size > 0 ? told : undefined
 }
 
 /** What is known of the peer's claims once it has said `done`. A daemon's says only that it no longer holds what it gave. */
 export function claimsAfterDone(
-  known: ReadonlyMap<string, GroupClaim> | undefined,
-  told: ReadonlyMap<string, GroupClaim> | undefined,
+  known: ReadonlyMap<string, PeerClaim> | undefined,
+  told: ReadonlyMap<string, PeerClaim> | undefined,
   given: readonly string[],
-): Map<string, GroupClaim> {
-  const free = given.map((name): [string, GroupClaim] => [
-    name,
-    { state: 'standby', epoch: known?.get(name)?.epoch ?? 0 },
-  ])
+): Map<string, PeerClaim> {
+  const free = given.map((name): [string, PeerClaim] => [name, claimOf('standby', known?.get(name)?.epoch ?? 0)])
   return new Map([...(known ?? []), ...(told ?? free)])
 }
 
@@ -98,7 +96,7 @@ export function reportFields(
     rtype: 'full',
     isstable: info === undefined && steady ? '1' : '0',
     ...(info === undefined ? {} : { info }),
-    hsgrp: formatGroups(claimed),
+    hsgrp: formatClaims(claimed),
   }
 }
 
@@ -122,7 +120,7 @@ export function isRefusal(value: readonly string[] | Refusal): value is Refusal 
 
 /** How the sender stands to these groups, as it is told in a message about them. */
 export function claimsOf(port: { claim(group: string): GroupClaim | undefined }, groups: readonly string[]): string {
-  return formatGroups(groups.map((name) => [name, port.claim(name) ?? { state: 'unknown', epoch: 0 }]))
+  return formatClaims(groups.map((name) => [name, port.claim(name) ?? { state: 'unknown', epoch: 0 }]))
 }
 
 const slackMs = 5000

@@ -30,7 +30,7 @@ import {
 } from './dialogue-words.ts'
 import type { NodePhase, Reason } from './events.ts'
 import { Legacy } from './legacy.ts'
-import { claims, type GroupClaim } from './report.ts'
+import { isClaimed, type PeerClaim } from './peer-claims.ts'
 import { indexTable } from './table.ts'
 import type { CoreConfig, Refusal, Scope } from './types.ts'
 import { Wish } from './wish.ts'
@@ -240,7 +240,7 @@ export class Dialogue {
     return this.#config.peer
   }
 
-  #peerClaim(group: string): GroupClaim | undefined {
+  #peerClaim(group: string): PeerClaim | undefined {
     return this.#port.peer().groups?.get(group)
   }
 
@@ -328,7 +328,7 @@ export class Dialogue {
     offersCrossed: () => this.#daemon.tookOurs(this.#incoming?.hold),
     weGoFirst: () => this.#self < this.#peer && this.#port.peer().kind === 'hot-standby',
     reportedGivenUp: () => this.#port.peer().kind === 'hot-standby' && this.#guards.givenUp(),
-    givenUp: () => this.#move?.groups.every((group) => !claims(this.#peerClaim(group)?.state ?? 'unknown')) ?? false,
+    givenUp: () => this.#move?.groups.every((group) => !isClaimed(this.#peerClaim(group))) ?? false,
     peerServesIt: () => this.#move?.groups.every((group) => this.#peerClaim(group)?.state === 'active') ?? false,
     peerCannot: () => this.#move?.groups.some((group) => this.#peerClaim(group)?.state === 'failed') ?? false,
     runsHere: () => this.#move?.groups.every((group) => this.#port.serves(group)) ?? false,

@@ -80,6 +80,23 @@ export interface EventPayloads {
    * could not write there, and does not know which epochs it has used. Believed all the same, since the proof needs no number; only where frames are sealed.
    */
   'peer:state-lost': { readonly peer: string; readonly generation: number; readonly known: number }
+  /**
+   * The peer speaks a later version of our fields than this node, which understands what both have in common; told once in each run
+   * of the peer. Nothing to do but to upgrade this node as well.
+   */
+  'peer:newer': { readonly peer: string; readonly version: number; readonly ours: number }
+  /**
+   * The peer says something of a group that this version cannot read: a class of claim that it does not know, an epoch or a stamp
+   * beyond 10^14, or bytes that are malformed. Of a claim (`hsgrp`) this much is believed, that the peer may hold the group: nobody
+   * takes it, and nobody gives way. A word of maintenance (`hsmaint`) is ignored. Told once until it can be read again; of maintenance once
+   * in each run of the peer.
+   */
+  'claim:unreadable': {
+    readonly peer: string
+    readonly field: 'hsgrp' | 'hsmaint'
+    readonly group: string
+    readonly text: string
+  }
   /** The two nodes are configured differently (groups, preferred nodes, times): no automatic failback until two of ours agree. */
   'config:differs': { readonly peer: string; readonly ours: string; readonly theirs: string }
   /** They agree again. */

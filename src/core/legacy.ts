@@ -1,7 +1,7 @@
 import { type Message, text } from '../wire/message.ts'
 import { takenByDaemon } from './daemon.ts'
 import type { DialoguePort } from './dialogue-port.ts'
-import type { GroupClaim } from './report.ts'
+import { claimOf, type PeerClaim } from './peer-claims.ts'
 import type { GroupConfig, Refusal } from './types.ts'
 
 /** A daemon answers when its script has run; one that is just starting may not. */
@@ -63,9 +63,9 @@ export class Legacy {
     const known = this.#port.peer().groups
     this.#port.setClaims(
       new Map(
-        groups.map(({ name }): [string, GroupClaim] => {
+        groups.map(({ name }): [string, PeerClaim] => {
           const epoch = known?.get(name)?.epoch ?? this.#port.claim(name)?.epoch ?? 0
-          return [name, { state: this.#port.holds(name) ? 'standby' : 'active', epoch }]
+          return [name, claimOf(this.#port.holds(name) ? 'standby' : 'active', epoch)]
         }),
       ),
     )
@@ -116,7 +116,8 @@ export class Legacy {
     const known = this.#port.peer().groups
     const was = known?.get(name)
     const ours = this.#port.claim(name)
-    const claim = state === 'active' && was?.state !== 'active' ? takenByDaemon(was, ours) : { epoch: 0, ...was, state }
+    const claim =
+      state === 'active' && was?.state !== 'active' ? takenByDaemon(was, ours) : claimOf(state, was?.epoch ?? 0)
     this.#port.setClaims(new Map([...(known ?? []), [name, claim]]))
   }
 

@@ -1,3 +1,4 @@
+import { highestNumber } from '../roles/host.ts'
 import { inScope, isRefusal } from './dialogue-words.ts'
 import type { CoreConfig, EmitEvent, Refusal, Scope } from './types.ts'
 
@@ -5,6 +6,8 @@ import type { CoreConfig, EmitEvent, Refusal, Scope } from './types.ts'
 export interface MaintenancePort {
   readonly event: EmitEvent
   config(): CoreConfig
+  /** An entry of the peer says nothing that this version can read. */
+  unreadable(entry: string): void
   /** Maintenance of these groups began or ended. */
   onChange(groups: readonly string[], on: boolean): void
 }
@@ -41,12 +44,16 @@ export class Maintenance {
     return undefined
   }
 
-  /** The marks as the peer tells them: `NAME:on:3 NAME:off:2`. What is malformed is not believed. */
+  /** The marks as the peer tells them: `NAME:on:3 NAME:off:2`. An entry that cannot be read is told, and says nothing. */
   hear(list: string): void {
     const told = new Map<string, Mark>()
     for (const entry of list.split(' ')) {
-      const match = /^([^: ]{1,64}):(on|off):(\d{1,15})$/.exec(entry)
-      if (!match) return
+      if (entry === '') continue
+      const match = /^([^: ]{1,64}):(on|off):(\d{1,15})(?::.*)?$/.exec(entry)
+      if (!match || Number(match[3]) > highestNumber) {
+        this.#port.unreadable(entry)
+        continue
+      }
       told.set(match[1] as string, { on: match[2] === 'on', stamp: Number(match[3]) })
     }
     const isNewer = (mark: Mark, known: Mark = { on: false, stamp: 0 }) =>

@@ -4,8 +4,9 @@ import { decimalOf, hexOf, type Message, text } from '../wire/message.ts'
 import type { Agenda } from './agenda.ts'
 import { Links, type LinkView } from './links.ts'
 import { type Echo, PastMessages, parseEcho } from './past-messages.ts'
+import { type PeerClaim, type ReadClaims, readClaims } from './peer-claims.ts'
 import type { QualityCounters } from './quality.ts'
-import { type GroupClaim, parseDurations, parseGroups } from './report.ts'
+import { parseDurations, speaksUpTo } from './report.ts'
 import type { CoreConfig, Emit, EmitEvent } from './types.ts'
 
 /**
@@ -30,7 +31,9 @@ export interface PeerView {
   readonly deadtimeMs: number
   readonly digest: string | undefined
   /** What it says of each group; undefined until it has said so in this run. */
-  readonly groups: ReadonlyMap<string, GroupClaim> | undefined
+  readonly groups: ReadonlyMap<string, PeerClaim> | undefined
+  /** It has named all its groups in this run: what it does not name it does not hold. */
+  readonly namesAll: boolean
 }
 
 /** What membership needs and whom it tells. */
@@ -72,6 +75,10 @@ export class Membership {
   /** When a beat of this run of the peer last had our extra fields, in awake time. */
   #extrasAtMs = Number.NEGATIVE_INFINITY
   readonly #past = new PastMessages()
+  /** Groups of which the peer says what cannot be read, as it was told. */
+  readonly #unreadable = new Set<string>()
+  /** The peer's version was told, in this run of it. */
+  #newerTold = false
   /** The longest stall that the peer told of lately, and when. */
   #peerStall = { stallMs: 0, atMs: Number.NEGATIVE_INFINITY }
 
@@ -87,6 +94,7 @@ export class Membership {
       deadtimeMs: port.config().times.deadtimeMs,
       digest: undefined,
       groups: undefined,
+      namesAll: false,
     }
     this.#links = new Links(port.config().links, port.event)
   }
@@ -207,10 +215,19 @@ export class Membership {
     const silentMs = now - this.#lastHeardMs
     if (restarted || generation !== this.#generation) {
       this.#generation = generation
-      this.#peer = { ...this.#peer, bootId: undefined, digest: undefined, groups: undefined, kind: 'unknown' }
+      this.#peer = {
+        ...this.#peer,
+        bootId: undefined,
+        digest: undefined,
+        groups: undefined,
+        namesAll: false,
+        kind: 'unknown',
+      }
       this.#echoedAtMs = undefined
       this.#extrasAtMs = Number.NEGATIVE_INFINITY
       this.#echoedSeq = 0
+      this.#unreadable.clear()
+      this.#newerTold = false
     }
     const kindBefore = this.#peer.kind
     if (isStatus && !stale) this.#status(incoming)
@@ -258,7 +275,8 @@ export class Membership {
     const dt = hexOf(incoming, 'dt')
     const { times, peer } = this.#port.config()
     const now = this.#awake(this.#port.now().monoMs)
-    const carries = text(incoming, 'hs') === '1'
+    const version = this.#version(incoming)
+    const carries = version > 0
     if (carries) this.#extrasAtMs = now
     // A slow line leaves the extra fields out, and a run of a program does not change its kind. But where no line carries them
     // any more, what the peer last said in them is worth nothing, and it must be spoken to as a daemon is: before their echo
@@ -281,6 +299,16 @@ export class Membership {
       this.#peerStall = { stallMs, atMs: this.#port.now().monoMs }
     }
     this.#echo(parseEcho(text(incoming, 'hsecho')), stallMs > 0)
+  }
+
+  /** Up to which version of our fields it speaks, what is later than ours included; 0: none, as a daemon. */
+  #version(incoming: Message): number {
+    const said = text(incoming, 'hs') ?? ''
+    const version = /^[1-9]\d{0,3}$/.test(said) ? Number(said) : 0
+    if (version <= speaksUpTo || this.#newerTold) return version
+    this.#newerTold = true
+    this.#port.event('peer:newer', { peer: this.#port.config().peer, version, ours: speaksUpTo })
+    return version
   }
 
   /** The cap holds against a rise. What is in force the peer counts on: a shorter dead time of ours may not shorten that. */
@@ -323,33 +351,52 @@ export class Membership {
       this.#noteEpochs(incoming)
       return false
     }
-    const groups = parseGroups(list)
-    if (groups === undefined) return false
-    this.#peer = { ...this.#peer, groups }
+    const said = readClaims(list)
+    const isWhole = text(incoming, 'hsall') === '1' && said.named
+    this.#tellUnreadable(said)
+    this.#peer = {
+      ...this.#peer,
+      groups: isWhole ? said.groups : new Map([...(this.#peer.groups ?? []), ...said.groups]),
+      namesAll: this.#peer.namesAll || isWhole,
+    }
     return true
+  }
+
+  #tellUnreadable({ groups, unreadable }: ReadClaims): void {
+    for (const name of groups.keys()) if (!unreadable.has(name)) this.#unreadable.delete(name)
+    for (const [group, entry] of unreadable) this.unreadable('hsgrp', group, entry)
+  }
+
+  /** The peer says something of a group that cannot be read. */
+  unreadable(field: 'hsgrp' | 'hsmaint', group: string, entry: string): void {
+    const { peer, groups } = this.#port.config()
+    const key = field === 'hsgrp' ? group : `${field} ${group}`
+    if (this.#unreadable.has(key) || !groups.some(({ name }) => name === group)) return
+    this.#unreadable.add(key)
+    this.#port.event('claim:unreadable', { peer, field, group, text: entry.slice(0, 200) })
   }
 
   /** Late, or of a few groups only, it tells which numbers the peer has used: an ownership of ours must be above them. */
   #noteEpochs(incoming: Message): void {
-    const said = parseGroups(text(incoming, 'hsgrp') ?? '')
-    const higher = ([name, { state, epoch }]: [string, GroupClaim]): [string, GroupClaim] => [
+    const { groups: said } = readClaims(text(incoming, 'hsgrp') ?? '')
+    const higher = ([name, claim]: [string, PeerClaim]): [string, PeerClaim] => [
       name,
-      { state, epoch: Math.max(epoch, said?.get(name)?.epoch ?? 0) },
+      { ...claim, epoch: Math.max(claim.epoch, said.get(name)?.epoch ?? 0) },
     ]
     const groups = this.#peer.groups && new Map([...this.#peer.groups].map(higher))
     this.#peer = { ...this.#peer, groups }
   }
 
-  /** A daemon's report, already put into groups by the dialogue. */
-  claims(groups: ReadonlyMap<string, GroupClaim>): void {
-    this.#peer = { ...this.#peer, groups }
+  /** A daemon's report, already put into groups by the dialogue; or what the peer says by `done`. */
+  claims(groups: ReadonlyMap<string, PeerClaim>): void {
+    this.#peer = { ...this.#peer, groups, namesAll: this.#peer.namesAll || this.#peer.kind === 'heartbeat' }
   }
 
   /** The peer said good-bye. */
   left(): void {
     // A good-bye may be the first word that is not too old to be believed: nobody had come who could leave.
     if (this.#peer.liveness === 'left' || !this.#peer.heardEver) return
-    this.#peer = { ...this.#peer, liveness: 'left', groups: undefined }
+    this.#peer = { ...this.#peer, liveness: 'left', groups: undefined, namesAll: false }
     this.#port.quality.peer.left(this.#port.now().monoMs)
     this.#links.left(this.#port.now().monoMs)
     this.#port.event('peer:left', { peer: this.#port.config().peer })

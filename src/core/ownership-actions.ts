@@ -5,18 +5,9 @@ import type { Damping } from './damping.ts'
 import type { GroupState, Reason } from './events.ts'
 import type { Group } from './group.ts'
 import type { OwnershipAction, OwnershipEvent } from './ownership-table.ts'
-import type { GroupClaim } from './report.ts'
+import type { PeerSituation } from './situation.ts'
 import type { Trace } from './table.ts'
 import type { CoreConfig, Emit, EmitEvent } from './types.ts'
-
-/** Where the peer stands, as far as it is known: one of the four situation events for each group. */
-export interface PeerSituation {
-  readonly liveness: 'unheard' | 'alive' | 'late' | 'dead' | 'left'
-  /** It was heard since our start. */
-  readonly heardEver: boolean
-  readonly kind: 'unknown' | 'hot-standby' | 'heartbeat'
-  readonly groups: ReadonlyMap<string, GroupClaim> | undefined
-}
 
 /** What ownership needs and whom it tells. */
 export interface OwnershipPort {

@@ -11,7 +11,7 @@ export const ownershipIdle: readonly {
 }[] = [
   {
     from: groupStates,
-    on: ['peer-unknown', 'peer-gone', 'peer-free', 'peer-holds'],
+    on: ['peer-unknown', 'peer-gone', 'peer-free', 'peer-holds', 'peer-unclear'],
     because: 'the situation is told again and again; where no row holds, it changes nothing',
   },
   {

@@ -1,12 +1,13 @@
 import type { Guard } from './authority.ts'
 import type { GroupState } from './events.ts'
 
-/** Everything that can happen to one group. The first four are one fact, the peer's situation, told again whenever something changed. */
+/** Everything that can happen to one group. The first five are one fact, the peer's situation, told again whenever something changed. */
 export const ownershipEvents = [
   'peer-unknown',
   'peer-gone',
   'peer-free',
   'peer-holds',
+  'peer-unclear',
   'grant',
   'pardon',
   'resumed',
@@ -108,6 +109,20 @@ export const ownershipTable: readonly OwnershipRow[] = [
   { from: ['unknown'], on: 'peer-free', to: 'standby', do: ['prepare'], why: 'nobody owns it; the other takes it' },
   { from: ['unknown'], on: 'peer-holds', to: 'standby', do: ['adoptEpoch', 'prepare'], why: 'the peer owns it' },
   { from: ['standby'], on: 'peer-holds', to: 'standby', do: ['adoptEpoch'], why: 'the peer owns it' },
+  {
+    from: ['unknown'],
+    on: 'peer-unclear',
+    to: 'standby',
+    do: ['adoptEpoch', 'prepare'],
+    why: 'it is not known what the peer does with it: leave it to the peer',
+  },
+  {
+    from: ['standby', 'failed'],
+    on: 'peer-unclear',
+    to: 'same',
+    do: ['adoptEpoch'],
+    why: 'it is not known what the peer does with it: leave it to the peer',
+  },
   {
     from: ['unknown', 'standby', 'failed'],
     on: 'grant',

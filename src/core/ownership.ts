@@ -5,7 +5,9 @@ import type { GroupState, Reason } from './events.ts'
 import { Group, type GroupOutcome } from './group.ts'
 import { type Acting, actions, holdDownOf, type Owned, type OwnershipPort } from './ownership-actions.ts'
 import { type OwnershipEvent, ownershipTable } from './ownership-table.ts'
-import { claims, type GroupClaim } from './report.ts'
+import { claims } from './peer-claims.ts'
+import type { GroupClaim } from './report.ts'
+import { type PeerSituation, type Situation, situationOf } from './situation.ts'
 import { indexTable } from './table.ts'
 import type { GroupConfig } from './types.ts'
 
@@ -223,32 +225,22 @@ export class Ownership {
   #situation(name: string): void {
     const owned = this.#owned.get(name)
     if (!owned) return
-    const { liveness, groups, heardEver } = this.#port.peer()
-    const gone = {
-      dead: heardEver ? 'peer-dead' : 'peer-never-came',
-      left: 'peer-left',
-      unheard: undefined,
-      alive: undefined,
-      late: undefined,
-    } as const
-    const goneReason = gone[liveness]
-    const claim = groups?.get(name)
+    const peer = this.#port.peer()
+    const claim = peer.groups?.get(name)
+    const situation = situationOf(peer, name)
     if (claim && claim.epoch > owned.peerEpoch) owned.peerEpoch = claim.epoch
-    const free =
-      (liveness === 'alive' || liveness === 'late') && groups !== undefined && !(claim && claims(claim.state))
-    owned.freeSinceMs = free ? (owned.freeSinceMs ?? this.#port.monoMs()) : undefined
-    if (free || goneReason) this.#contestOver(name, owned)
-    if (goneReason) this.post(name, 'peer-gone', '', goneReason)
-    else if (liveness === 'unheard' || groups === undefined) this.post(name, 'peer-unknown', '')
-    else if (free) {
-      const preferredHere = owned.group.config.preferred === this.#port.config().self
-      this.post(
-        name,
-        'peer-free',
-        '',
-        claim?.state === 'failed' ? 'peer-failed' : preferredHere ? 'preferred' : 'unowned',
-      )
-    } else this.post(name, 'peer-holds', '', owned.state === 'probation' ? 'stalled' : 'contested')
+    owned.freeSinceMs = situation === 'free' ? (owned.freeSinceMs ?? this.#port.monoMs()) : undefined
+    if (situation === 'free' || situation === 'gone') this.#contestOver(name, owned)
+    this.post(name, `peer-${situation}`, '', this.#reasonIn(situation, peer, owned))
+  }
+
+  /** Why the group moves, should it move now. */
+  #reasonIn(situation: Situation, { liveness, heardEver, groups }: PeerSituation, owned: Owned): Reason | undefined {
+    if (situation === 'gone') return liveness === 'left' ? 'peer-left' : heardEver ? 'peer-dead' : 'peer-never-came'
+    if (situation === 'holds') return owned.state === 'probation' ? 'stalled' : 'contested'
+    if (situation !== 'free') return undefined
+    if (groups?.get(owned.group.config.name)?.claim === 'failed') return 'peer-failed'
+    return owned.group.config.preferred === this.#port.config().self ? 'preferred' : 'unowned'
   }
 
   /** Whatever the other has announced meanwhile: from now on only this node is to be found. */

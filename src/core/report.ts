@@ -1,42 +1,13 @@
 import type { GroupState } from './events.ts'
 
-/** What a node says of one group. */
+/** What a node knows of one of its own groups. */
 export interface GroupClaim {
   readonly state: GroupState
   readonly epoch: number
 }
 
-/** States in which a node claims a group: it serves it, may serve it, or cannot prove that it does not. */
-const claiming: Readonly<Record<GroupState, boolean>> = {
-  unknown: false,
-  standby: false,
-  starting: true,
-  active: true,
-  probation: true,
-  stopping: true,
-  failed: false,
-  stuck: true,
-}
-
-export function claims(state: GroupState): boolean {
-  return claiming[state]
-}
-
-/** `NAME:STATE:EPOCH` for each group, a blank between (architecture.md §7). */
-export function formatGroups(groups: Iterable<readonly [string, GroupClaim]>): string {
-  return Array.from(groups, ([name, { state, epoch }]) => `${name}:${state}:${epoch}`).join(' ')
-}
-
-/** The reverse; undefined when any entry is malformed, since half a report is worse than none. */
-export function parseGroups(list: string): Map<string, GroupClaim> | undefined {
-  const groups = new Map<string, GroupClaim>()
-  for (const entry of list.split(' ').filter((part) => part !== '')) {
-    const match = /^([^: ]+):([a-z]+):(\d{1,15})$/.exec(entry)
-    if (!match || !Object.hasOwn(claiming, match[2] as string)) return undefined
-    groups.set(match[1] as string, { state: match[2] as GroupState, epoch: Number(match[3]) })
-  }
-  return groups
-}
+/** The highest version of our fields that this program speaks (docs/wire.md). Two nodes speak the lower of theirs. */
+export const speaksUpTo = 1
 
 /** `NAME:MS` for each group, a blank between; what is malformed is left out, for it only settles a draw. */
 export function parseDurations(list: string): Map<string, number> {

@@ -267,6 +267,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   const maintenance: Maintenance = new Maintenance({
     config: getConfig,
     event,
+    unreadable: (entry) => membership.unreadable('hsmaint', entry.split(':')[0] as string, entry),
     onChange(groups, on) {
       beat()
       if (!on) ownership.resume(groups)

@@ -5,6 +5,7 @@ import type { LinkView } from './links.ts'
 import type { Maintenance } from './maintenance.ts'
 import type { Membership, PeerView } from './membership.ts'
 import type { Ownership } from './ownership.ts'
+import type { PeerClaim } from './peer-claims.ts'
 import type { Quality, QualityCounters } from './quality.ts'
 import type { CoreConfig } from './types.ts'
 
@@ -13,11 +14,12 @@ export interface CoreView {
   readonly phase: NodePhase
   readonly guarantee: GuaranteeClass
   readonly isolated: boolean
-  readonly peer: Omit<PeerView, 'groups'> & {
+  readonly peer: Omit<PeerView, 'groups' | 'namesAll'> & {
     readonly silentMs: number
     /** What the liveness detector has learned: `deadAfterMs`, the silence that it takes for a death now. */
     readonly detector: Readonly<Record<string, number>>
-    readonly groups: Readonly<Record<string, { readonly state: GroupState; readonly epoch: number }>>
+    /** What it says of each group. */
+    readonly groups: Readonly<Record<string, PeerClaim>>
   }
   readonly links: readonly LinkView[]
   /** How well the peer was judged, and how often this process did not run. */
@@ -50,7 +52,7 @@ interface Viewed {
 /** What a node knows at this moment. */
 export function viewOf(viewed: Viewed): CoreView {
   const { config, monoMs, phase, membership, connectivity, ownership, maintenance, quality } = viewed
-  const { groups, ...peer } = membership.peer
+  const { groups, namesAll: _, ...peer } = membership.peer
   return {
     phase,
     guarantee: guaranteeClass(config.targets.length),

@@ -1,7 +1,8 @@
 import type { Agenda } from './agenda.ts'
 import { claimsOf, holdOfMove, limitOfGroups } from './dialogue-words.ts'
 import type { GroupState, Reason } from './events.ts'
-import { claims, type GroupClaim } from './report.ts'
+import { isClaimed, type PeerClaim } from './peer-claims.ts'
+import type { GroupClaim } from './report.ts'
 import type { CoreConfig, EmitEvent, Refusal } from './types.ts'
 
 /** What a wish needs and whom it tells. */
@@ -10,7 +11,7 @@ export interface WishPort {
   readonly event: EmitEvent
   monoMs(): number
   config(): CoreConfig
-  peer(): { readonly groups: ReadonlyMap<string, GroupClaim> | undefined }
+  peer(): { readonly groups: ReadonlyMap<string, PeerClaim> | undefined }
   send(fields: Record<string, string>): void
   claim(group: string): GroupClaim | undefined
   serves(group: string): boolean
@@ -59,7 +60,7 @@ export class Wish {
     const { groups: all } = this.#port.config()
     const limitMs = limitOfGroups(all, groups, 'startMs') + limitOfGroups(all, groups, 'stopMs')
     this.#port.agenda.set('wish', this.#port.monoMs() + limitMs, () => this.fail('it was not done in time'))
-    const held = groups.filter((group) => claims(this.#port.peer().groups?.get(group)?.state ?? 'unknown'))
+    const held = groups.filter((group) => isClaimed(this.#port.peer().groups?.get(group)))
     if (held.length > 0 && peerListens) this.ask(held)
     for (const group of groups) if (!held.includes(group)) this.#port.grant(group, 'command')
   }

@@ -3,7 +3,7 @@ import { accessSync, constants, lstatSync, mkdirSync, readdirSync, rmSync } from
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
-import type { PersistentState } from '../roles/host.ts'
+import { highestNumber, type PersistentState } from '../roles/host.ts'
 import { type Logger, silentLogger } from '../roles/logger.ts'
 import { createDiskWriter, type DiskWriter } from './disk-writer.ts'
 import { readOwnFile, replaceFileSync } from './durable-file.ts'
@@ -324,10 +324,12 @@ function asState(value: unknown): PersistentState {
     if (!Number.isSafeInteger(number) || (number as number) < 0)
       throw new Error(`${JSON.stringify(number)} is no count`)
   }
+  // A number that could not be raised any more would end the group's history; without it the peer's count is gone on from.
+  const believed = Object.entries(ceilings).filter(([, epoch]) => (epoch as number) <= highestNumber)
   return {
     generation: generation as number,
     peerGeneration: peerGeneration as number,
-    epochCeilings: ceilings as Record<string, number>,
+    epochCeilings: Object.fromEntries(believed) as Record<string, number>,
   }
 }
 

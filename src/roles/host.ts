@@ -17,6 +17,12 @@ export type OperationResult =
   /** `notRunnable`: it cannot be executed at all, so nothing was begun. */
   | { readonly ok: false; readonly reason: string; readonly notRunnable?: true }
 
+/**
+ * The highest epoch, and the highest stamp of maintenance, that is believed wherever one is read. Numbers of fifteen digits travel, so
+ * one that was read can always be raised.
+ */
+export const highestNumber = 1e14
+
 /** What a node keeps over restarts. */
 export interface PersistentState {
   /** Heartbeat's `hg`: grows with every start. */

@@ -1,6 +1,6 @@
 import type { CoreEvent, GroupState } from '../core/events.ts'
 import { ownershipTable } from '../core/ownership-table.ts'
-import { parseGroups } from '../core/report.ts'
+import { readClaims } from '../core/peer-claims.ts'
 import type { TableStep } from '../core/table.ts'
 import type { Effect, Input } from '../core/types.ts'
 import type { OperationRequest, OperationResult } from '../roles/host.ts'
@@ -240,7 +240,7 @@ export class Facts {
   #claimed(facts: NodeFacts, message: Message, seq: number): void {
     const list = text(message, 'hsgrp')
     if (list === undefined) return
-    for (const [name, { epoch }] of parseGroups(list) ?? []) {
+    for (const [name, { epoch }] of readClaims(list).groups) {
       const group = facts.groups.get(name)
       if (group && seq >= facts.claimsSeq) group.seenEpoch = Math.max(group.seenEpoch, epoch)
     }

@@ -116,8 +116,8 @@ export const mutantsOfTests = [
     'offer-epoch-ignored',
     'the epoch that an offer names is not noted, so a group may be taken under the same',
     membership,
-    '      this.#noteEpochs(incoming)\n      return false\n    }\n    const groups',
-    '      return false\n    }\n    const groups',
+    '      this.#noteEpochs(incoming)\n      return false\n    }\n    const said',
+    '      return false\n    }\n    const said',
     coreTest('takes a group above the epoch of the offer, where that is the first word of it'),
   ),
   bug(

@@ -10,6 +10,7 @@ import { Simulation } from '../../src/testing/simulation.ts'
 import type { SimulatedGroup, SimulationOptions } from '../../src/testing/simulation-options.ts'
 import { createCodec } from '../../src/wire/codec.ts'
 import { message } from '../../src/wire/message.ts'
+import { hearsLaterVersion } from '../support/later-version.ts'
 
 /** One block of a scenario file: commands, `----`, what is then seen. */
 export interface Stanza {
@@ -112,7 +113,7 @@ export class ScenarioPlayer {
   readonly #commands: Readonly<Record<string, (words: string[], options: Map<string, string>) => void>> = {
     /**
      * Builds the pair: keepalive, deadtime, warntime, initdead, deadping, holdDown, restartWindow, monitor (durations),
-     * autoFailback=on, onIsolated=stop|continue, targets=a,b, links=eth1,eth2, seed; `NODE.KEY=VALUE` for one node only.
+     * `later=NODE`: what it hears of its peer is of a later version; autoFailback=on, onIsolated=stop|continue, targets=a,b, links=eth1,eth2, seed; `NODE.KEY=VALUE` for one node only.
      * Further groups: `group` before it.
      */
     pair: (_, options) => this.#build(options),
@@ -336,6 +337,7 @@ export class ScenarioPlayer {
       restartWindowMs: ms('restartWindow'),
       monitorMs: ms('monitor'),
       copies: true,
+      wrap: (node, core) => (node === options.get('later') ? hearsLaterVersion(core) : core),
       trace: (_, step) => this.steps.push(step),
       override: (node) =>
         options.has(`${node}.autoFailback`) ? { autoFailback: options.get(`${node}.autoFailback`) === 'on' } : {},

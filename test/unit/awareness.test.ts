@@ -74,7 +74,7 @@ class Node {
       ts: '1',
       hs: '1',
       hsboot: 'b2',
-      hsgrp: 'web:standby:0',
+      hsgrp: 'web:free/standby:0',
       ...fields,
     })
     return this.step({ type: 'message', link: 'eth1', message: beat, keyId: 1 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type DaemonWord, daemonClaims, daemonWord, rscHold } from '../../src/core/daemon.ts'
+import { claimOf } from '../../src/core/peer-claims.ts'
 import { type Message, message } from '../../src/wire/message.ts'
 import { Conversation, daemonPair, groupOf } from '../support/conversation.ts'
 
@@ -18,18 +19,18 @@ describe('what a daemon says of its groups', () => {
 
   it('becomes claims, whose epoch grows when it took over', () => {
     const first = daemonClaims(pair, report('local'), undefined, ours)
-    assert.deepEqual(first.get('web'), { state: 'active', epoch: 8 })
-    assert.deepEqual(first.get('mail'), { state: 'standby', epoch: 7 })
+    assert.deepEqual(first.get('web'), claimOf('active', 8))
+    assert.deepEqual(first.get('mail'), claimOf('standby', 7))
     const second = daemonClaims(pair, report('all'), first, ours)
-    assert.deepEqual(second.get('web'), { state: 'active', epoch: 8 }, 'it held it already')
-    assert.deepEqual(second.get('mail'), { state: 'active', epoch: 8 })
+    assert.deepEqual(second.get('web'), claimOf('active', 8), 'it held it already')
+    assert.deepEqual(second.get('mail'), claimOf('active', 8))
   })
 
   it('still claims what it gives up: its scripts run after that report', () => {
     const held = daemonClaims(pair, report('all'), undefined, ours)
     for (const info of ['standby', 'shutdown']) {
       const giving = daemonClaims(pair, report('none', info), held, ours)
-      assert.deepEqual(giving.get('mail'), { state: 'stopping', epoch: 8 }, info)
+      assert.deepEqual(giving.get('mail'), claimOf('stopping', 8), info)
     }
     assert.equal(daemonClaims(pair, report('none'), held, ours).get('mail')?.state, 'standby')
   })

@@ -4,7 +4,7 @@ import { crc } from '../../src/authenticators/crc.ts'
 import { keyring } from '../../src/authenticators/keyring.ts'
 import { sha1 } from '../../src/authenticators/sha1.ts'
 import { sha256 } from '../../src/authenticators/sha256.ts'
-import { budgetIssue, lineBudget, payloadRefusal } from '../../src/cluster/line-budget.ts'
+import { budgetIssue, lineBudget, payloadRefusal, sizeIssue } from '../../src/cluster/line-budget.ts'
 import { resolveOptions } from '../../src/cluster/resolve.ts'
 import { forSlowLine, hintOf, reckonsOtherwise } from '../../src/cluster/slow-line.ts'
 import { deadtime } from '../../src/liveness/deadtime.ts'
@@ -26,6 +26,61 @@ const facts = {
   authenticator: sha1({ key }),
   times: deadtime({ keepalive: '200ms', deadtime: '1s' }).times,
 }
+
+describe('how large a beat becomes', () => {
+  const groups = (count: number, letters = 8) =>
+    Array.from({ length: count }, (_, index) => ({ name: String(index).padEnd(letters, 'x') }))
+  const issueOf = (count: number, letters?: number) => sizeIssue({ ...facts, groups: groups(count, letters) })
+
+  it('is refused above a datagram, and warned about above one packet', () => {
+    assert.equal(issueOf(5), undefined)
+    assert.equal(issueOf(20)?.severity, 'warning')
+    assert.match(
+      issueOf(20)?.message ?? '',
+      /larger than one packet: \d{4} bytes for 20 groups, and one packet carries 1400/,
+    )
+    assert.equal(issueOf(900, 64)?.severity, 'error')
+    assert.match(issueOf(900, 64)?.message ?? '', /would not fit into a datagram: \d{6} bytes for 900 groups/)
+  })
+
+  it('is reckoned as the codec makes it', () => {
+    for (let count = 5; count < 40; count++) {
+      const before = issueOf(count)?.message
+      if (before === undefined) continue
+      const bytes = Number(/(\d+) bytes/.exec(before)?.[1])
+      const grown = Number(/(\d+) bytes/.exec(issueOf(count + 1)?.message ?? '')?.[1]) - bytes
+      // Once in each of hsgrp, hsmaint and hsfor, and the digits of their lengths.
+      const more =
+        ' 99xxxxxx:holds/probation:9999999999'.length +
+        ' 99xxxxxx:off:9999999999999'.length +
+        ' 99xxxxxx:999999999999'.length
+      assert.ok(grown >= more && grown <= more + 3, `${count}: ${grown} of ${more}`)
+    }
+  })
+
+  it('is checked where a pair is made', () => {
+    const many = groups(900, 64).map(({ name }) => ({
+      name,
+      preferred: 'master',
+      resources: [app({ name: `app-${name.slice(0, 20)}`, start() {}, stop() {} })],
+    }))
+    const network = memoryNetwork()
+    assert.throws(
+      () =>
+        resolveOptions({
+          name: 'pair',
+          nodes: ['master', 'slave'],
+          node: 'master',
+          transports: [network.transport()],
+          authenticator: sha1({ key }),
+          groups: many,
+        }),
+      (error) =>
+        isHotStandbyError(error) &&
+        error.issues.some(({ where, message: said }) => where === 'groups' && said.includes('into a datagram')),
+    )
+  })
+})
 
 describe('what a slow line can carry', () => {
   it('reckons at least as much as the core really sends, and little more', () => {
@@ -72,7 +127,7 @@ describe('what a slow line can carry', () => {
     assert.deepEqual(change({ nodes: ['slave', 'much-longer'] }), [5, 5])
     assert.deepEqual(change({ groups: [{ name: 'web' }, { name: 'db' }] }), [
       ' db:off:9999999999999'.length,
-      ' db:probation:99999 db:off:9999999999999'.length,
+      ' db:holds/probation:9999999999 db:off:9999999999999'.length,
     ])
     const ring = keyring({ active: 1, keys: [sha1({ key }), sha256({ key: key.repeat(2), id: 2 })] })
     assert.deepEqual(change({ authenticator: ring }), [24, 24 + 'hskeys=15:01234567 15:01234567\n'.length])
@@ -136,7 +191,7 @@ describe('what a slow line can carry', () => {
 describe('a message on a slow line', () => {
   const slow = lineBudget(facts, 19_200)
   const fast = lineBudget(facts, 115_200)
-  const beat = message({ t: 'status', st: 'active', hs: '1', hsgrp: 'web:active:1', seq: 'a', src: 'master' })
+  const beat = message({ t: 'status', st: 'active', hs: '1', hsgrp: 'web:holds/active:1', seq: 'a', src: 'master' })
   const bare = message({ t: 'status', st: 'active', seq: 'a', src: 'master' })
 
   it('is a beat without the extra fields where they do not fit', () => {
@@ -152,7 +207,7 @@ describe('a message on a slow line', () => {
   })
 
   it('is anything else as it is: what is said of a move must not be guessed', () => {
-    const ask = message({ t: 'ask_resources', rsc_hold: 'all', info: 'me', hsgrp: 'web:active:1', seq: 'b' })
+    const ask = message({ t: 'ask_resources', rsc_hold: 'all', info: 'me', hsgrp: 'web:holds/active:1', seq: 'b' })
     assert.equal(forSlowLine(ask, slow), ask)
   })
 

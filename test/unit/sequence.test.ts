@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { claimOf } from '../../src/core/peer-claims.ts'
 import { createCore } from '../../src/core/step.ts'
 import type { CoreConfig, Effect, Happening } from '../../src/core/types.ts'
 import { deadtime } from '../../src/liveness/deadtime.ts'
@@ -103,10 +104,10 @@ const delivered = (effects: readonly Effect[]) =>
 describe('what was overtaken', () => {
   it('proves life, and undoes nothing: not a beat', () => {
     const node = new Node()
-    node.beats(1, { hsgrp: 'web:standby:1' })
-    node.beats(3, { hsgrp: 'web:active:2', dt: '7d0' })
-    node.beats(2, { hsgrp: 'web:standby:1' })
-    assert.deepEqual(node.peer.groups, { web: { state: 'active', epoch: 2 } })
+    node.beats(1, { hsgrp: 'web:free/standby:1' })
+    node.beats(3, { hsgrp: 'web:holds/active:2', dt: '7d0' })
+    node.beats(2, { hsgrp: 'web:free/standby:1' })
+    assert.deepEqual(node.peer.groups, { web: claimOf('active', 2) })
     assert.equal(node.peer.deadtimeMs, 2000)
   })
 
@@ -124,6 +125,16 @@ describe('what was overtaken', () => {
     node.beats(3)
     assert.deepEqual(told(node.beats(2, { hsmaint: 'web:on:1' })), [])
     assert.deepEqual(told(node.beats(4, { hsmaint: 'web:on:1' })), ['maintenance'])
+  })
+})
+
+describe('the word of maintenance', () => {
+  it('is read entry by entry; one beyond every number that can be raised is told once, and ignored', () => {
+    const node = new Node()
+    node.beats(1)
+    const hsmaint = 'web:on:1234567890123456 web:on:999999999999999 web:off:1'
+    assert.deepEqual(told(node.beats(2, { hsmaint })), ['claim:unreadable'])
+    assert.deepEqual(told(node.beats(3, { hsmaint: `${hsmaint} web:on:2:of-later` })), ['maintenance'])
   })
 })
 
@@ -175,12 +186,12 @@ describe('a peer that was never believed to be there', () => {
 describe('a new run of the peer', () => {
   it('counts anew: its low numbers are news', () => {
     const node = new Node()
-    node.beats(500, { hsgrp: 'web:active:2' })
+    node.beats(500, { hsgrp: 'web:holds/active:2' })
     node.peerRestarts()
-    node.beats(1, { hsgrp: 'web:standby:2' })
-    assert.deepEqual(node.peer.groups, { web: { state: 'standby', epoch: 2 } })
-    node.beats(2, { hsgrp: 'web:active:3' })
-    assert.deepEqual(node.peer.groups, { web: { state: 'active', epoch: 3 } })
+    node.beats(1, { hsgrp: 'web:free/standby:2' })
+    assert.deepEqual(node.peer.groups, { web: claimOf('standby', 2) })
+    node.beats(2, { hsgrp: 'web:holds/active:3' })
+    assert.deepEqual(node.peer.groups, { web: claimOf('active', 3) })
   })
 
   it('is not asked for what the last one owed', () => {

@@ -121,6 +121,16 @@ test('a frozen holder keeps the lock', async (t) => {
   assert.throws(() => openStateDirectory(path), { code: 'HS_STATE_DIRECTORY', message: /in use by process/ })
 })
 
+test('an epoch that could not be raised any more is not believed, and hides nothing else', async (t) => {
+  const path = newPath(t)
+  mkdirSync(path, { recursive: true, mode: 0o700 })
+  const epochCeilings = { web: 1e15, mail: 1e14, news: 7 }
+  writeFileSync(join(path, 'state.json'), JSON.stringify({ generation: 12, peerGeneration: 3, epochCeilings }))
+  const directory = openStateDirectory(path)
+  assert.deepEqual(directory.read(), { generation: 12, peerGeneration: 3, epochCeilings: { mail: 1e14, news: 7 } })
+  await directory.close()
+})
+
 test('damaged files are reported and count as lost', async (t) => {
   const path = newPath(t)
   const damages = [
