@@ -389,6 +389,7 @@ describe('the core', () => {
         'hsecho',
         'hsstall',
         'hscfg',
+        'hscfgs',
         'info',
         'rsc_hold',
         'num_ping',
