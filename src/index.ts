@@ -7,11 +7,12 @@ export { md5 } from './authenticators/md5.ts'
 export { type SealedOptions, sealed } from './authenticators/sealed.ts'
 export { sha1 } from './authenticators/sha1.ts'
 export { sha256 } from './authenticators/sha256.ts'
-export { type CallOptions, Cluster, maxPayloadBytes } from './cluster/cluster.ts'
+export { type CallOptions, Cluster, type MoveOptions, maxPayloadBytes } from './cluster/cluster.ts'
 export { describe } from './cluster/describe.ts'
 export type { ClusterEvents, MessageEvent, NamedEvent } from './cluster/events.ts'
 export { type Explanation, explain, timelineLines } from './cluster/explain.ts'
 export type { Failure } from './cluster/failures.ts'
+export type { HistoryEntry } from './cluster/history.ts'
 export type {
   ClusterOptions,
   FlightRecorderOptions,

@@ -43,6 +43,7 @@ const commands: Readonly<Record<string, { readonly flags: readonly Flag[]; reado
   replay: { flags: ['json', 'all'], operands: true },
   why: { flags: ['dir', 'node', 'control', 'json'], operands: true },
   maintenance: { flags: ['dir', 'node', 'control'], operands: true },
+  history: { flags: ['dir', 'node', 'control', 'json'], operands: true },
   events: { flags: ['dir', 'node', 'control', 'json'], operands: false },
   cleanup: { flags: ['dir', 'node', 'state'], operands: false },
   keygen: { flags: [], operands: true },

@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os'
 import { inspectHaDir } from '../config/read-ha-dir.ts'
 import { defaultControlSockets, runningControlPath } from '../control/running.ts'
 import {
@@ -14,7 +15,7 @@ import { type Arguments, readArguments, UsageError } from './arguments.ts'
 import { check } from './check.ts'
 import { keygen } from './keygen.ts'
 import { eventLine, issueLine, print, say, statusText } from './output.ts'
-import { record, replayFile, why } from './recording.ts'
+import { history, record, replayFile, why } from './recording.ts'
 import { optionsOf, run } from './run.ts'
 import { usage } from './usage.ts'
 
@@ -51,6 +52,13 @@ const scopeOf = (operands: readonly string[]): string | readonly string[] => {
   return more.length === 0 && ['all', 'local', 'foreign'].includes(first) ? first : [first, ...more]
 }
 
+/** Who asks for a move: the user, also behind sudo. */
+function whoAsks(): string {
+  const { username } = userInfo()
+  const { SUDO_USER: behind } = process.env
+  return behind === undefined || behind === username ? username : `${behind} (as ${username})`
+}
+
 const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | number>> = {
   run,
   check,
@@ -60,11 +68,11 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | n
     return 0
   },
   async standby(args) {
-    await ask(args, (client) => client.standby(scopeOf(args.operands)))
+    await ask(args, (client) => client.standby(scopeOf(args.operands), whoAsks()))
     return 0
   },
   async takeover(args) {
-    await ask(args, (client) => client.takeover(scopeOf(args.operands)))
+    await ask(args, (client) => client.takeover(scopeOf(args.operands), whoAsks()))
     return 0
   },
   async maintenance(args) {
@@ -77,6 +85,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | n
   record: (args) => record(args, () => ask(args, (client) => client.recording())),
   replay: replayFile,
   why: (args) => why(args, (group) => ask(args, (client) => client.explain(group))),
+  history: (args) => history(args, () => ask(args, (client) => client.history())),
   async events(args) {
     await ask(args, (client) => {
       process.stdout.once('error', () => client.close())

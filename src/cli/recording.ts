@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { type Explanation, HotStandbyError, type Replay, replay, timelineLines } from '../index.ts'
+import { type Explanation, type HistoryEntry, HotStandbyError, type Replay, replay, timelineLines } from '../index.ts'
 import { writePlain } from '../platform/durable-file.ts'
 import { messageOf } from '../roles/error.ts'
 import { printable, printableJson, printableLines } from '../roles/printable.ts'
@@ -89,5 +89,15 @@ export async function why(args: Arguments, ask: (group: string | undefined) => P
     print(
       `${[...sentences, ...(timeline.length > 0 ? ['', ...timeline] : [])].map((line) => printable(line)).join('\n')}\n`,
     )
+  return 0
+}
+
+/** `hot-standby history [GROUP]`. */
+export async function history(args: Arguments, ask: () => Promise<readonly HistoryEntry[]>): Promise<number> {
+  const group = oneOperand(args, 'GROUP')
+  const entries = await ask()
+  const wanted = entries.filter(({ groups }) => group === undefined || groups.length === 0 || groups.includes(group))
+  if (args.json) for (const entry of wanted) print(`${printableJson(entry)}\n`)
+  else for (const { time, text } of wanted) print(`${printable(`${time}  ${text}`)}\n`)
   return 0
 }

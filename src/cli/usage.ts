@@ -22,6 +22,8 @@ export const usage = `hot-standby: a high-availability pair of two hosts
       the reason of every decision
   hot-standby why [GROUP] [--json]
       explains the last change of role of the running member, however long it is ago
+  hot-standby history [GROUP] [--json]
+      who served what since when, why, and who asked for it, over restarts of the member too
   hot-standby cleanup [--dir DIR] [--node NAME] [--state DIR]
       removes what a killed member has left on this host (for ExecStopPost= of the systemd unit)
   hot-standby keygen [FILE]

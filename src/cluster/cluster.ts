@@ -4,7 +4,8 @@ import type { Command, Scope } from '../core/types.ts'
 import { isoNow } from '../platform/clocks.ts'
 import { refuseOtherRuntimes } from '../platform/runtime.ts'
 import { type Duration, durationMs } from '../roles/duration.ts'
-import { HotStandbyError, type Issue, messageOf } from '../roles/error.ts'
+import { HotStandbyError, type Issue, isHotStandbyError, messageOf } from '../roles/error.ts'
+import { shownValue } from '../roles/option-table.ts'
 import { abortable } from './abortable.ts'
 import { describe, levelOf } from './describe.ts'
 import { GuardedEmitter, stateError } from './emitter.ts'
@@ -13,6 +14,7 @@ import type { ClusterEvents, NamedEvent } from './events.ts'
 import { type Explanation, explain } from './explain.ts'
 import { Failures, Warnings } from './failures.ts'
 import { refuseFixed } from './fixed-options.ts'
+import type { HistoryEntry } from './history.ts'
 import { NewestWins } from './newest-wins.ts'
 import { lineRefusal } from './open-link.ts'
 import type { ClusterOptions, GroupOptions } from './options.ts'
@@ -26,8 +28,17 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Options of a planned move. */
+export interface MoveOptions extends CallOptions {
+  /** Who asks for it, for events and history: a name, at most 200 characters. @defaultValue `'the application'` */
+  readonly by?: string | undefined
+}
+
 /** Largest payload of {@link Cluster.send}: with its header it still fits into one datagram. */
 export const maxPayloadBytes = 60_000
+
+/** Longest name of who asks for a move. */
+const byMaxChars = 200
 
 type Life = 'new' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
 
@@ -242,12 +253,12 @@ export class Cluster implements AsyncDisposable {
    * Gives groups to the peer: all, those that prefer this node (`local`), those that prefer the other (`foreign`), or by name.
    * Resolves when the peer has confirmed that it serves them; rejects with `HS_PEER` or `HS_MOVE` and the reason.
    */
-  standby(scope: Scope = 'all', options: CallOptions = {}): Promise<void> {
+  standby(scope: Scope = 'all', options: MoveOptions = {}): Promise<void> {
     return this.#move('standby', scope, options)
   }
 
   /** Takes groups from the peer; as {@link Cluster.standby}, asked from the other side. Resolves when this node serves them. */
-  takeover(scope: Scope = 'all', options: CallOptions = {}): Promise<void> {
+  takeover(scope: Scope = 'all', options: MoveOptions = {}): Promise<void> {
     return this.#move('takeover', scope, options)
   }
 
@@ -264,8 +275,34 @@ export class Cluster implements AsyncDisposable {
     return this.#scoped({ name: 'maintenance', on, scope }, signal)
   }
 
-  #move(name: 'standby' | 'takeover', scope: Scope, { signal }: CallOptions): Promise<void> {
-    return this.#scoped({ name, scope }, signal)
+  async #move(name: 'standby' | 'takeover', scope: Scope, { signal, by }: MoveOptions): Promise<void> {
+    if (by !== undefined && (typeof by !== 'string' || by.length > byMaxChars)) {
+      const message = `${name}: 'by' must be a text of at most ${byMaxChars} characters, got ${shownValue(by)}`
+      throw new HotStandbyError('HS_MOVE', message)
+    }
+    const groups = this.#groupsOf(scope)
+    const to = name === 'standby' ? this.peer : this.node
+    if (groups.length > 0 && this.#life === 'running' && !signal?.aborted)
+      this.#engine?.loop.tell('move:asked', { groups, to, by: by ?? 'the application' })
+    const beganMs = Date.parse(isoNow())
+    try {
+      await this.#scoped({ name, scope }, signal)
+    } catch (error) {
+      if (!isHotStandbyError(error) || error.code !== 'HS_MOVE') throw error
+      const why = this.#failures.sentence(groups, beganMs)
+      throw why === undefined ? error : new HotStandbyError('HS_MOVE', `${error.message}; ${why}`, { cause: error })
+    }
+  }
+
+  /** The groups that a scope means; none, where it means none: that is refused elsewhere. */
+  #groupsOf(scope: Scope): readonly string[] {
+    const { groups, node } = this.#resolved
+    const wanted = groups.filter(({ name, preferred }) =>
+      typeof scope === 'string'
+        ? scope === 'all' || (preferred === node ? 'local' : 'foreign') === scope
+        : Array.isArray(scope) && scope.includes(name),
+    )
+    return wanted.map(({ name }) => name)
   }
 
   #scoped(command: Extract<Command, { scope: Scope }>, signal: AbortSignal | undefined): Promise<void> {
@@ -361,6 +398,14 @@ export class Cluster implements AsyncDisposable {
   }
 
   /**
+   * Who served what since when, why, who asked for it and what failed, over restarts of this member too: its last 200 entries, the
+   * newest last. Empty before the member has started. It is kept in the state directory, and nothing waits for that.
+   */
+  history(): readonly HistoryEntry[] {
+    return this.#engine?.history?.list() ?? []
+  }
+
+  /**
    * Other groups and resources while everything else stays: {@link Cluster.reload} with these. Call it on both nodes. In a group that
    * runs here, what is new starts in its place, what is gone stops, what has other options starts anew, and what stays is not touched.
    * All other options are those of the newest reload, also of one that is still under way.
@@ -431,6 +476,7 @@ export class Cluster implements AsyncDisposable {
   #tell(event: NamedEvent): void {
     this.#log(levelOf(event), { event: event.name, ...event.payload }, describe(event))
     this.#failures.note(event)
+    this.#engine?.history?.note(event)
     if (this.#options.logger === undefined && !this.#emitter.hears(event.name))
       this.#warnings.tell(event, `${this.name}, ${this.node}: ${describe(event)}`)
     this.#emitter.emit({ cluster: this.name, node: this.node }, event)

@@ -67,8 +67,8 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
   'peer:stall': ['warn', ({ peer, stallMs }) => `${peer} says that its process stood still for ${ms(stallMs)}`],
   'config:differs': [
     'error',
-    ({ peer, ours, theirs }) =>
-      `${peer} is configured differently (groups, preferred nodes or times; digest ${theirs}, here ${ours}): no automatic failback`,
+    ({ peer, fields, ours, theirs }) =>
+      `${peer} is configured differently in ${fields.join(', ') || 'groups, preferred nodes or times'} (there ${theirs}, here ${ours}): no automatic failback`,
   ],
   'config:agrees': ['info', ({ peer }) => `${peer} is configured alike again`],
   'key:waiting': [
@@ -110,6 +110,7 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
       `${resource} ${action === 'look' ? 'cannot be looked at' : 'failed'}: ${reason}; ${{ look: 'it may well run, asking again', restart: 'restarting it here', move: 'the peer is to take its group', retry: 'trying again', none: 'in maintenance, nothing is touched' }[action]}`,
   ],
   'resource:restarted': ['info', ({ resource, tookMs }) => `${resource} runs again (${ms(tookMs)})`],
+  'move:asked': ['info', ({ groups, to, by }) => `${by} asked to move ${groups.join(', ')} to ${to}`],
   'move:offered': ['info', ({ groups, to, reason }) => `offered ${groups.join(', ')} to ${to}: ${reasons[reason]}`],
   'move:done': ['info', ({ groups, to, tookMs }) => `${groups.join(', ')} moved to ${to} (${ms(tookMs)})`],
   'move:failed': ['warn', ({ groups, to, why }) => `${groups.join(', ')} did not move to ${to}: ${why}`],

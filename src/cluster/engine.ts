@@ -3,7 +3,7 @@ import { openKeyRing } from '../authenticators/keyring.ts'
 import type { CoreEvent } from '../core/events.ts'
 import { type Core, createCore } from '../core/step.ts'
 import type { CoreConfig, Reconfiguration, Refusal } from '../core/types.ts'
-import { bootTimeMs, wallClockMs } from '../platform/clocks.ts'
+import { bootTimeMs, isoNow, wallClockMs } from '../platform/clocks.ts'
 import { guardianCaution } from '../platform/container.ts'
 import { type HeartbeatFiles, type Identity, takeIdentity } from '../platform/identity.ts'
 import { addressesOf, deviceState } from '../platform/interfaces.ts'
@@ -26,6 +26,7 @@ import { Agents } from './agents.ts'
 import { Chronicle } from './chronicle.ts'
 import { type FlightRecorder, openRecorder } from './flight-recorder.ts'
 import { floatingAddresses, groupConfig } from './group-config.ts'
+import { History } from './history.ts'
 import { RealHost } from './host.ts'
 import { Loop } from './loop.ts'
 import { loopLinks, type OpenLink } from './open-link.ts'
@@ -66,6 +67,7 @@ export class Engine {
   #core!: Core
   #recorder: FlightRecorder | undefined
   readonly #chronicle: Chronicle
+  #history: History | undefined
   #loop!: Loop
   #respawned = false
   /** Told when there is somebody to tell it to. */
@@ -108,6 +110,11 @@ export class Engine {
     return this.#chronicle.account
   }
 
+  /** What was lived through, also in earlier runs; undefined before the state is read. */
+  get history(): History | undefined {
+    return this.#history
+  }
+
   get agents(): ReadonlyMap<string, ResourceAgent> {
     return this.#agents
   }
@@ -134,6 +141,9 @@ export class Engine {
     for (const group of groups)
       for (const plugin of group.resources) await this.#agents.open(group.name, plugin, signal)
     const identity = await this.#takeIdentity()
+    this.#history = new History(this.#state.history(), (entries) => this.#state.keepHistory(entries))
+    const began = `${this.#options.node} started (run ${this.generation})`
+    this.#history.add({ time: isoNow(), event: 'started', groups: [], text: began })
     for (const plugin of this.#usableTransports()) await this.#openLink(plugin, signal)
     const onIsolated = this.#options.onIsolated ?? (await this.#defaultOnIsolated())
     this.#startLoop(identity, onIsolated)

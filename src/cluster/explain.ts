@@ -159,6 +159,7 @@ function tellsOf(payload: object | undefined, group: string): boolean {
 
 /** What may have led to a change; of what was told at one moment, the likeliest first. */
 const causes: readonly string[] = [
+  'move:asked',
   'command',
   'group:starting',
   'group:stopping',

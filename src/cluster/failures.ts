@@ -38,6 +38,19 @@ export class Failures {
     return [...this.#last.values()]
   }
 
+  /** What failed last of these groups since a moment, or is waited for since before it, in words; undefined: nothing. */
+  sentence(groups: readonly string[], sinceMs: number): string | undefined {
+    const found = this.list().filter(
+      ({ group, time, nextTry }) => groups.includes(group) && (Date.parse(time) >= sinceMs || nextTry !== null),
+    )
+    if (found.length === 0) return undefined
+    const words = found.map(({ group, resource, reason, time, nextTry }) => {
+      const what = resource === undefined ? group : `${resource} of ${group}`
+      return `${what}, at ${time}: ${reason}${nextTry === null ? '' : ` (next try ${nextTry})`}`
+    })
+    return `last failure of ${words.join('; of ')}`
+  }
+
   #put(key: string, failure: Failure): void {
     this.#last.delete(key)
     this.#last.set(key, failure)

@@ -60,6 +60,7 @@ function longestBeat({ nodes, groups, times, authenticator }: BeatFacts) {
     hsecho: 'ffffffff:99999',
     hsstall: '99999',
     hscfg: '0'.repeat(8),
+    hscfgs: '0'.repeat(16),
     hskeys: authenticator.keys.length > 1 ? authenticator.keys.map(() => '15:01234567').join(' ') : undefined,
   }
   return { own, extra }

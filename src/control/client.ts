@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import type { NamedEvent } from '../cluster/events.ts'
 import type { Explanation } from '../cluster/explain.ts'
+import type { HistoryEntry } from '../cluster/history.ts'
 import type { Snapshot } from '../cluster/snapshot.ts'
 import { HotStandbyError } from '../roles/error.ts'
 import { shownValue } from '../roles/option-table.ts'
@@ -17,10 +18,12 @@ const answerMaxChars = 268_435_456
 export interface ControlClient {
   /** What the member knows. */
   status(): Promise<Snapshot>
-  /** As `Cluster.standby`: resolves when the peer serves. */
-  standby(scope: string | readonly string[]): Promise<void>
+  /** As `Cluster.standby`: resolves when the peer serves. `by`: who asks, for events and history. */
+  standby(scope: string | readonly string[], by?: string | undefined): Promise<void>
   /** As `Cluster.takeover`: resolves when the member serves. */
-  takeover(scope: string | readonly string[]): Promise<void>
+  takeover(scope: string | readonly string[], by?: string | undefined): Promise<void>
+  /** As `Cluster.history`. */
+  history(): Promise<readonly HistoryEntry[]>
   /** What its flight recorder holds: text for `replay()`. */
   recording(): Promise<string>
   /** As `Cluster.explain`. */
@@ -90,8 +93,9 @@ export async function connectControl(path: string): Promise<ControlClient> {
     })
   return {
     status: async () => (await ask({ call: 'status' })) as Snapshot,
-    standby: async (scope) => void (await ask({ call: 'standby', scope })),
-    takeover: async (scope) => void (await ask({ call: 'takeover', scope })),
+    standby: async (scope, by) => void (await ask({ call: 'standby', scope, by })),
+    takeover: async (scope, by) => void (await ask({ call: 'takeover', scope, by })),
+    history: async () => (await ask({ call: 'history' })) as readonly HistoryEntry[],
     async recording() {
       const id = nextId
       await ask({ call: 'record' })

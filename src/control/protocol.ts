@@ -1,12 +1,21 @@
 import type { MessageEvent, NamedEvent } from '../cluster/events.ts'
 import type { Explanation } from '../cluster/explain.ts'
+import type { HistoryEntry } from '../cluster/history.ts'
 import type { Snapshot } from '../cluster/snapshot.ts'
 import type { HotStandbyErrorCode } from '../roles/error.ts'
 
 /** What can be asked over the control socket: one JSON object per line. */
 export type Request =
   | { readonly id: number; readonly call: 'status' }
-  | { readonly id: number; readonly call: 'standby' | 'takeover'; readonly scope: string | readonly string[] }
+  | {
+      readonly id: number
+      readonly call: 'standby' | 'takeover'
+      readonly scope: string | readonly string[]
+      /** Who asks. */
+      readonly by?: string | undefined
+    }
+  /** Who served what since when, over restarts too. */
+  | { readonly id: number; readonly call: 'history' }
   /** What the flight recorder holds, in parts: `{ id, part }` in order, then the result. */
   | { readonly id: number; readonly call: 'record' }
   /** Why the role of a group, or of any, has changed last. */
@@ -20,8 +29,8 @@ export type Request =
   /** From now on every event is sent as `{ event }`. */
   | { readonly id: number; readonly call: 'events' }
 
-/** The result of a request: of `status`, of `why`, of any other. */
-export type Result = Snapshot | Explanation | null
+/** The result of a request: of `status`, of `why`, of `history`, of any other. */
+export type Result = Snapshot | Explanation | readonly HistoryEntry[] | null
 
 /** What comes back, one JSON object per line. */
 export type Answer =

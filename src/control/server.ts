@@ -204,6 +204,7 @@ async function perform(client: Client, request: Request): Promise<void> {
   const { id, call } = request
   if (call === 'status') return inTurn(() => answer({ id, result: cluster.snapshot() }))
   if (call === 'why') return inTurn(() => answer({ id, result: cluster.explain(request.group) }))
+  if (call === 'history') return inTurn(() => answer({ id, result: cluster.history() }))
   if (call === 'record') {
     let recording = ''
     await inTurn(() => {
@@ -223,7 +224,7 @@ async function perform(client: Client, request: Request): Promise<void> {
   }
   const scope = request.scope as Parameters<Cluster['standby']>[0]
   if (call === 'maintenance') await cluster.maintenance(request.on, scope)
-  else await cluster[call](scope)
+  else await cluster[call](scope, { by: request.by ?? 'the control socket' })
   answer({ id, result: null })
 }
 
@@ -259,6 +260,7 @@ const calls: readonly string[] = [
   'standby',
   'takeover',
   'maintenance',
+  'history',
   'record',
   'why',
   'events',
@@ -267,13 +269,14 @@ const words: readonly string[] = ['all', 'local', 'foreign']
 
 function parse(line: string): Request | undefined {
   try {
-    const value = JSON.parse(line) as { [Name in 'id' | 'call' | 'scope' | 'on' | 'group']?: unknown } | null
+    const value = JSON.parse(line) as { [Name in 'id' | 'call' | 'scope' | 'on' | 'group' | 'by']?: unknown } | null
     if (typeof value?.id !== 'number' || typeof value.call !== 'string' || !calls.includes(value.call)) return undefined
     const { scope } = value
     const named = Array.isArray(scope) && scope.length > 0 && scope.every((name) => typeof name === 'string')
     const isScoped = value.call === 'standby' || value.call === 'takeover' || value.call === 'maintenance'
     if (value.call === 'maintenance' && typeof value.on !== 'boolean') return undefined
     if (value.call === 'why' && !['string', 'undefined'].includes(typeof value.group)) return undefined
+    if (!['string', 'undefined'].includes(typeof value.by)) return undefined
     if (isScoped && !named && !words.includes(scope as string)) return undefined
     return value as Request
   } catch {

@@ -43,6 +43,7 @@ export function statusFields(parts: BeatParts, nowMs: number): Record<string, st
     hsecho: heard > 0 ? `${heard.toString(16)}:${Math.round(nowMs - messenger.highestHeardAtMs)}` : undefined,
     hsstall: String(Math.round(awareness.takeLongest())),
     hscfg: agreement.digest,
+    hscfgs: agreement.parts,
     hsfor: membership.metLongAgo ? undefined : ownership.activeFor(), // settles a contest of equal epochs
     hskeys: keys.advertisement,
     hsmaint: maintenance.format(),

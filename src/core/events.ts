@@ -97,8 +97,16 @@ export interface EventPayloads {
     readonly group: string
     readonly text: string
   }
-  /** The two nodes are configured differently (groups, preferred nodes, times): no automatic failback until two of ours agree. */
-  'config:differs': { readonly peer: string; readonly ours: string; readonly theirs: string }
+  /**
+   * The two nodes are configured differently (groups, preferred nodes, times): no automatic failback until two of ours agree. `fields`
+   * names what differs; it is empty where the peer does not tell.
+   */
+  'config:differs': {
+    readonly peer: string
+    readonly fields: readonly string[]
+    readonly ours: string
+    readonly theirs: string
+  }
   /** They agree again. */
   'config:agrees': { readonly peer: string }
   /** The peer signs with another key id than this node; nothing is blocked by it. */
@@ -162,6 +170,8 @@ export interface EventPayloads {
   }
   /** A failed resource runs again, in place. */
   'resource:restarted': { readonly group: string; readonly resource: string; readonly tookMs: number }
+  /** A command asks to move groups to `to`; `by` says whose, as far as that is known. */
+  'move:asked': { readonly groups: readonly string[]; readonly to: string; readonly by: string }
   /** A planned move began: the groups were offered to the other node. */
   'move:offered': { readonly groups: readonly string[]; readonly to: string; readonly reason: Reason }
   /** A planned move ended well: the other node has confirmed that it serves. */

@@ -148,7 +148,13 @@ export class Legacy {
     if ((spoken === 'legacy') === this.#configured) return
     const [ours, theirs] = this.#configured ? ['legacy', 'on or off'] : ['on or off', 'legacy']
     const { peer } = this.#port.config()
-    this.#port.event('config:differs', { peer, ours: `auto_failback ${ours}`, theirs: `auto_failback ${theirs}` })
+    const fields = ['autoFailback']
+    this.#port.event('config:differs', {
+      peer,
+      fields,
+      ours: `auto_failback ${ours}`,
+      theirs: `auto_failback ${theirs}`,
+    })
     this.meet()
   }
 }

@@ -5,6 +5,7 @@ import { dirname, isAbsolute, join } from 'node:path'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
 import { highestNumber, type PersistentState } from '../roles/host.ts'
 import { type Logger, silentLogger } from '../roles/logger.ts'
+import { wallClockMs } from './clocks.ts'
 import { createDiskWriter, type DiskWriter } from './disk-writer.ts'
 import { readOwnFile, replaceFileSync } from './durable-file.ts'
 import { lockDirectory } from './lock.ts'
@@ -32,6 +33,10 @@ export interface StateDirectory {
   rememberedResources(): readonly string[]
   /** Writes a record down, or removes it (`null`). Never waits and never fails while it is open; it outlives this process, not a reboot. */
   remember(resource: string, record: ResourceRecord | null): void
+  /** What {@link keepHistory} was given last, also by an earlier run; nothing when it cannot be read any more. */
+  history(): readonly unknown[]
+  /** Writes down what is to outlive restarts for people: never waits, never fails, and nothing depends on it. */
+  keepHistory(entries: readonly object[]): void
   /** This node's 16 bytes, made once; those that a heartbeat daemon has for it are taken over. */
   uuid(known?: Uint8Array | undefined): Uint8Array
   /** A directory for the resource's agent alone, made on demand; in memory where that can be had. */
@@ -221,6 +226,21 @@ class OpenStateDirectory implements StateDirectory {
     const content = Buffer.from(`${JSON.stringify({ resource, boot: bootId(), atMs, record })}\n`)
     // No fsync: a power cut takes what was added with it, and the next boot ignores the record.
     void this.#put(name, content, false, record === null).catch(() => {})
+  }
+
+  history(): readonly unknown[] {
+    const found = this.#load('history.json', (bytes) => {
+      const { atMs, entries } = asObject(JSON.parse(bytes.toString('utf8')))
+      if (typeof atMs !== 'number' || !Array.isArray(entries)) throw new Error('it holds no history')
+      return { atMs, entries: entries as readonly unknown[] }
+    })
+    return found.sort((a, b) => b.atMs - a.atMs)[0]?.entries ?? []
+  }
+
+  keepHistory(entries: readonly object[]): void {
+    if (!this.#open) return
+    const content = `${JSON.stringify({ atMs: wallClockMs(), entries })}\n`
+    void this.#put('history.json', Buffer.from(content), false).catch(() => {})
   }
 
   uuid(known?: Uint8Array | undefined): Uint8Array {

@@ -19,7 +19,7 @@ describe('a command line', () => {
   const wrong: readonly (readonly [args: string[], message: RegExp])[] = [
     [
       [],
-      /no command given; there are: run, check, status, standby, takeover, record, replay, why, maintenance, events, cleanup, keygen/,
+      /no command given; there are: run, check, status, standby, takeover, record, replay, why, maintenance, history, events, cleanup, keygen/,
     ],
     [['start'], /'start' is no command/],
     [['toString'], /'toString' is no command/],
@@ -50,6 +50,7 @@ describe('a command line', () => {
       'standby',
       'takeover',
       'maintenance',
+      'history',
       'events',
       'record',
       'replay',

@@ -359,6 +359,7 @@ describe('the core', () => {
         'hsecho',
         'hsstall',
         'hscfg',
+        'hscfgs',
         'info',
         'rsc_hold',
         'num_ping',
