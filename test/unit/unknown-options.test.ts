@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
 import { describe, it } from 'node:test'
 import * as all from '../../src/index.ts'
 import { isHotStandbyError } from '../../src/roles/error.ts'
@@ -29,6 +30,7 @@ const factories: Readonly<Record<string, Row>> = {
   ocf: [['ocf:heartbeat:Dummy'], {}, { parameters: 'a=b' }, /ocf\.parameters: must be an object, got 'a=b'/],
   route: [['192.0.2.0/24'], { device: 'eth9' }, { metric: '1' }, /metric/],
   script: [['/x'], {}, { args: ['a', 1] }, /script\.args: must be a list of texts, got a list/],
+  server: [[createServer()], { port: 80 }, { port: '80' }, /server\.port: must be a number, got '80'/],
   systemd: [['x'], {}, { reload: 'yes' }, /systemd\.reload: must be true or false, got 'yes'/],
   vip: [['192.0.2.9/24'], {}, { macvlan: 'on' }, /vip\.macvlan: must be true or false, got 'on'/],
   deadtime: [[], {}, [], /deadtime: the options must be an object, got a list/],
