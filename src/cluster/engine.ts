@@ -19,6 +19,7 @@ import type { KeyRing } from '../roles/key-ring.ts'
 import type { ResourceAgent, ResourceContext } from '../roles/resource-agent.ts'
 import type { TransportPlugin } from '../roles/transport.ts'
 import { diagnoseSilence } from '../transports/link-diagnosis.ts'
+import { deviceError } from '../transports/udp-errors.ts'
 import { classicCutter } from '../wire/classic-cutter.ts'
 import { sessionBytes } from '../wire/sealed.ts'
 import { abortable } from './abortable.ts'
@@ -134,7 +135,9 @@ export class Engine {
     for (const group of groups)
       for (const plugin of group.resources) await this.#agents.open(group.name, plugin, signal)
     const identity = await this.#takeIdentity()
-    for (const plugin of this.#usableTransports()) await this.#openLink(plugin, signal)
+    const transports = this.#usableTransports()
+    refuseWithoutDevice(transports)
+    for (const plugin of transports) await this.#openLink(plugin, signal)
     const onIsolated = this.#options.onIsolated ?? (await this.#defaultOnIsolated())
     this.#startLoop(identity, onIsolated)
     for (const plugin of this.#options.arbiters) await this.#openArbiter(plugin, signal)
@@ -403,6 +406,13 @@ export class Engine {
       this.#options.logger.warn({ reason: messageOf(error) }, `closing: ${messageOf(error)}`)
     }
   }
+}
+
+/** One link whose device is missing can wait for it. A node without any would hear nobody, and serve beside its peer. */
+function refuseWithoutDevice(transports: readonly TransportPlugin[]): void {
+  const missing = ({ device }: TransportPlugin) => device !== undefined && deviceState(device) === 'missing'
+  const [first] = transports
+  if (first?.device !== undefined && transports.every(missing)) throw deviceError(first.device)
 }
 
 function openKeys({ authenticator, name: cluster, node: self, peer }: Resolved): KeyRing {
