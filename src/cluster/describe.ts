@@ -81,7 +81,8 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
   'link:down': ['warn', ({ link, silentMs }) => `link ${link} is down: nothing heard for ${ms(silentMs)}`],
   'link:moved': [
     'info',
-    ({ link, path, before }) => `the addresses of this host changed: link ${link} now goes ${path} (before: ${before})`,
+    ({ link, path, before }) =>
+      `the devices or addresses of this host changed: link ${link} now goes ${path} (before: ${before})`,
   ],
   'link:silent': ['warn', ({ link, cause }) => `nothing was heard on link ${link} since the start: ${cause}`],
   'group:starting': ['info', ({ group, reason }) => `taking ${group}: ${reasons[reason]}`],

@@ -19,6 +19,7 @@ import type { KeyRing } from '../roles/key-ring.ts'
 import type { ResourceAgent, ResourceContext } from '../roles/resource-agent.ts'
 import type { TransportPlugin } from '../roles/transport.ts'
 import { diagnoseSilence } from '../transports/link-diagnosis.ts'
+import { deviceError } from '../transports/udp-errors.ts'
 import { classicCutter } from '../wire/classic-cutter.ts'
 import { sessionBytes } from '../wire/sealed.ts'
 import { abortable } from './abortable.ts'
@@ -144,7 +145,9 @@ export class Engine {
     this.#history = new History(this.#state.history(), (entries) => this.#state.keepHistory(entries))
     const began = `${this.#options.node} started (run ${this.generation})`
     this.#history.add({ time: isoNow(), event: 'started', groups: [], text: began })
-    for (const plugin of this.#usableTransports()) await this.#openLink(plugin, signal)
+    const transports = this.#usableTransports()
+    refuseWithoutDevice(transports)
+    for (const plugin of transports) await this.#openLink(plugin, signal)
     const onIsolated = this.#options.onIsolated ?? (await this.#defaultOnIsolated())
     this.#startLoop(identity, onIsolated)
     for (const plugin of this.#options.arbiters) await this.#openArbiter(plugin, signal)
@@ -413,6 +416,13 @@ export class Engine {
       this.#options.logger.warn({ reason: messageOf(error) }, `closing: ${messageOf(error)}`)
     }
   }
+}
+
+/** One link whose device is missing can wait for it. A node without any would hear nobody, and serve beside its peer. */
+function refuseWithoutDevice(transports: readonly TransportPlugin[]): void {
+  const missing = ({ device }: TransportPlugin) => device !== undefined && deviceState(device) === 'missing'
+  const [first] = transports
+  if (first?.device !== undefined && transports.every(missing)) throw deviceError(first.device)
 }
 
 function openKeys({ authenticator, name: cluster, node: self, peer }: Resolved): KeyRing {

@@ -196,7 +196,7 @@ export interface EventPayloads {
   'local:clock-step': { readonly stepMs: number }
   /** The peer's process did not run for a while, as it says itself. */
   'peer:stall': { readonly peer: string; readonly stallMs: number }
-  /** The addresses of this host changed, and the link uses others now: `path`, in place of `before`. */
+  /** The devices or addresses of this host changed: the link uses `path` now, in place of `before` (`not open`: it had none). */
   'link:moved': { readonly link: string; readonly path: string; readonly before: string }
   /** Nothing was heard on this link since the start; `cause` is the likeliest one. */
   'link:silent': { readonly link: string; readonly sinceMs: number; readonly cause: string }

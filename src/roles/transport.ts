@@ -52,7 +52,8 @@ export interface TransportContext {
 export interface Transport {
   readonly capabilities: TransportCapabilities
   /**
-   * Opens the link. Rejects with `HS_TRANSPORT` and the likely cause (port in use, no such device, address not here, privilege).
+   * Opens the link. Rejects with `HS_TRANSPORT` and the likely cause (port in use, address not here, privilege). A device that is
+   * missing, down or without carrier may come later: that is a `problem`, and the link opens when it can.
    */
   open(): Promise<void>
   /** Sends one frame. Never throws and never blocks; errors go to `problem`. */

@@ -87,8 +87,8 @@ export class UdpLink implements Transport {
     try {
       this.#bind()
     } catch (error) {
-      // A cable that is unplugged or a peer on a crossover cable that is off must not keep this node from starting.
-      if (this.#deviceSleeps()) return this.#problem('open', () => error as Error)
+      // An unplugged cable, a peer on a crossover cable that is off, or a broken card must not keep this node from starting.
+      if (this.#deviceMayCome()) return this.#problem('open', () => error as Error)
       await this.close()
       throw error
     }
@@ -132,9 +132,9 @@ export class UdpLink implements Transport {
     return plan ? `${endpointText(plan.sending)} -> ${endpointText(plan.to)}` : 'not open'
   }
 
-  #deviceSleeps(): boolean {
+  #deviceMayCome(): boolean {
     const { device } = this.#options
-    return device !== undefined && ['down', 'no-carrier'].includes(deviceState(device))
+    return device !== undefined && ['missing', 'down', 'no-carrier'].includes(deviceState(device))
   }
 
   /** What the kernel would say, or would not: IPv6 takes a little more than the limit, and a queue has none. */
@@ -180,8 +180,10 @@ export class UdpLink implements Transport {
   }
 
   #reopen(): void {
+    const before = this.describe()
     try {
       this.#bind()
+      if (this.#sending && before !== this.describe()) this.#context.moved?.(this.describe(), before)
     } catch (error) {
       this.#problem('open', () => error as Error)
     }
@@ -200,7 +202,6 @@ export class UdpLink implements Transport {
     }
     const ground = groundOf(device)
     const plan = this.#options.plan(own)
-    const before = this.#plan && this.describe()
     this.#plan = plan
     this.#ground = ground
     const receive = (bytes: Buffer, from: RemoteInfo) => this.#receive(bytes, from)
@@ -213,7 +214,6 @@ export class UdpLink implements Transport {
       }
       if (plan.receiving) this.#socket(plan.receiving, receive)
       this.#sending = sending
-      if (before !== undefined && before !== this.describe()) this.#context.moved?.(this.describe(), before)
     } catch (error) {
       this.#unbind()
       throw error

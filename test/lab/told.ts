@@ -40,7 +40,7 @@ export class Teller implements AsyncDisposable {
   /** Waits until something is told. */
   tells(event: string, text?: RegExp): Promise<unknown> {
     const what = `${event} ${text ?? ''}`
-    return waitFor(() => this.told(event, text), { what, withinMs: 15_000, seen: () => this.#told.slice(-5) })
+    return waitFor(() => this.told(event, text), { what, withinMs: 40_000, seen: () => this.#told.slice(-5) })
   }
 
   /** Ends it as a crash does. */

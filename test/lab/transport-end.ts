@@ -29,7 +29,7 @@ const transport = plugin.create({
   },
   problem: (error) => tell('problem', error.message),
   floating,
-  moved: (path) => tell('moved', path),
+  moved: (path, before) => tell('moved', `${path}, before ${before}`),
   dropped: (reason, from) => tell('dropped', `${reason} ${from}`),
 })
 process.stdin.resume()

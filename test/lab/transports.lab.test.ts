@@ -83,6 +83,35 @@ for (const { name, type, optionsOf } of kinds.filter((kind) => !kind.name.includ
     await heardBothWays(a, b)
   })
 
+  test(`${name}: is told of and goes on when the device's addresses are removed and come back`, { skip }, async () => {
+    using hosts = new TwoHosts()
+    await addressesReady(hosts)
+    const v6 = name.includes('IPv6')
+    const own = v6 ? `${linkLocal(hosts, 'a')}/64` : '10.99.1.1/24'
+    await using a = new End(hosts, 'a', type, optionsOf('a', hosts))
+    await using b = new End(hosts, 'b', type, optionsOf('b', hosts))
+    await Promise.all([a.tells('opened'), b.tells('opened')])
+    await heardBothWays(a, b)
+    hosts.ip('a', 'addr', 'del', own, 'dev', 'eth1')
+    await a.tells('problem')
+    b.forget()
+    hosts.ip('a', 'addr', 'add', own, ...(v6 ? ['scope', 'link', 'nodad'] : []), 'dev', 'eth1')
+    await heardBothWays(a, b)
+  })
+
+  test(`${name}: starts without the device, says so, and works when it appears`, { skip }, async () => {
+    using hosts = new TwoHosts()
+    await addressesReady(hosts)
+    hosts.unplug('a', 1)
+    await using a = new End(hosts, 'a', type, optionsOf('a', hosts))
+    await using b = new End(hosts, 'b', type, optionsOf('b', hosts))
+    await Promise.all([a.tells('opened'), b.tells('opened')])
+    await a.tells('problem', /eth1: there is no such device/)
+    hosts.plug('a', 1)
+    await a.tells('moved', / -> .*, before not open$/)
+    await heardBothWays(a, b)
+  })
+
   test(`${name}: starts without carrier, says so, and works when it comes`, { skip }, async () => {
     using hosts = new TwoHosts()
     await addressesReady(hosts)

@@ -121,19 +121,14 @@ test('udp-unicast: datagrams from another address are ignored and said once', as
   }
 })
 
-test('a port in use, an address or a device that is not here, a wrong device: open says which', async () => {
+test('a port in use, an address that is not here: open says which', async () => {
   const port = await freePort('127.0.0.1')
   const taken = createSocket('udp4')
   await new Promise<void>((resolve) => taken.bind({ address: '127.0.0.1', port }, resolve))
   const cases: readonly [TransportPlugin, RegExp][] = [
     [udpUnicast({ peer: '127.0.0.2', localAddress: '127.0.0.1', port }), /127\.0\.0\.1:\d+.*in use.*heartbeat/],
     [udpUnicast({ peer: '192.0.2.2', localAddress: '192.0.2.177', port }), /192\.0\.2\.177.*no address of this host/],
-    [udpUnicast({ peer: '192.0.2.2', device: 'nosuch0', port }), /nosuch0: there is no such device.*running: .*lo/],
-    [udpUnicast({ peer: '127.0.0.2', device: 'eth77', localAddress: '127.0.0.1', port }), /eth77/],
-    [udpUnicast({ peer: 'fe80::2', device: 'nosuch0', port }), /no such device/],
-    [udpBroadcast({ device: 'nosuch0', port }), /no such device/],
     [udpBroadcast({ localAddress: '192.0.2.177', port }), /192\.0\.2\.177 is no address of this host/],
-    [udpMulticast({ group: '239.0.0.43', device: 'nosuch0', port }), /no such device/],
     [udpMulticast({ group: 'ff02::694', localAddress: 'fd00:77::1', port }), /fd00:77::1 is no address of this host/],
   ]
   try {
@@ -151,6 +146,26 @@ test('a port in use, an address or a device that is not here, a wrong device: op
     }
   } finally {
     taken.close()
+  }
+})
+
+test('a device that is not here yet: the link opens, says so, and waits for it', async () => {
+  const port = await freePort('127.0.0.1')
+  const cases: readonly [TransportPlugin, RegExp][] = [
+    [udpUnicast({ peer: '192.0.2.2', device: 'nosuch0', port }), /nosuch0: there is no such device.*running: .*lo/],
+    [udpUnicast({ peer: '127.0.0.2', device: 'eth77', localAddress: '127.0.0.1', port }), /eth77/],
+    [udpUnicast({ peer: 'fe80::2', device: 'nosuch0', port }), /no such device/],
+    [udpBroadcast({ device: 'nosuch0', port }), /no such device/],
+    [udpMulticast({ group: '239.0.0.43', device: 'nosuch0', port }), /no such device/],
+  ]
+  for (const [plugin, message] of cases) {
+    const { transport, problems } = end(plugin)
+    await transport.open()
+    transport.send(Buffer.from('into the blue'))
+    assert.equal(problems.length, 1)
+    assert.match(String(problems[0]), message)
+    assert.equal(transport.describe(), 'not open')
+    await transport.close()
   }
 })
 

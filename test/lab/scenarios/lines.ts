@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { scenario } from '../scenario.ts'
 import { BOTH_WAYS, LIMITS, type NodeName, Stage, settledMs } from '../stage.ts'
+import { waitFor } from '../wait-for.ts'
 import { TIMES } from '../world/configuration.ts'
+import { plugOf } from '../world/layout.ts'
+import type { World } from '../world.ts'
 
 const { noGap, planned, takeover } = LIMITS
 /** A service that both nodes offer is settled within two keepalives of the merge; the rest is the machine's noise. */
@@ -33,6 +36,74 @@ scenario(
     })
     assert.deepEqual([stage.count('master', 'link:down'), stage.count('slave', 'link:down')], [1, 1])
     await stage.act('eth1 is mended', () => world.mend('master', 'eth1'), { servedBy: ['master'], limitMs: noGap })
+    return stage.end('master')
+  },
+)
+
+const ofSlave = (world: World, ...words: readonly string[]) => world.host('slave').run(['ip', ...words])
+
+/** The slave hears its peer by eth1 again: the line carries the pair once the other one is cut. */
+const carriesAlone = async (stage: Stage): Promise<void> => {
+  await stage.act('the other line is cut', () => stage.world.cut('slave', 'eth0'), {
+    servedBy: ['master'],
+    limitMs: noGap,
+    holdMs: 3 * twoLines.deadtimeMs,
+  })
+  assert.equal(stage.count('slave', 'peer:dead'), 0, 'the slave heard its peer all the time')
+}
+
+/** A busy machine must not look like a dead node. */
+const twoLines = { links: ['eth1', 'eth0'], ping: '192.168.2.1', deadtimeMs: 4000 } as const
+
+scenario(
+  'line-address-removed',
+  { row: "the address of one line's device is removed and another comes: told, the line goes by the new one, no gap" },
+  async (world) => {
+    const stage = await Stage.up(world, { ...twoLines, source: 'ini', broadcast: true })
+    const { address } = plugOf('slave', 'eth1')
+    const other = address.replace(/\d+$/, '88')
+    await stage.act('the address is removed', () => ofSlave(world, 'addr', 'del', `${address}/24`, 'dev', 'eth1'), {
+      servedBy: ['master'],
+      limitMs: noGap,
+      holdMs: 2 * twoLines.deadtimeMs,
+    })
+    await waitFor(() => stage.told('slave', 'link:down'), { what: 'the slave tells that the line is down' })
+    await stage.act(
+      'another address comes',
+      () => ofSlave(world, 'addr', 'add', `${other}/24`, 'broadcast', '+', 'dev', 'eth1'),
+      { servedBy: ['master'], limitMs: noGap, holdMs: twoLines.deadtimeMs },
+    )
+    await waitFor(() => stage.told('slave', 'link:moved') && stage.count('slave', 'link:up') >= 3, {
+      what: 'the slave tells that the line goes by another address, and that it is up again',
+    })
+    return stage.end('master')
+  },
+)
+
+scenario(
+  'line-device-late',
+  { row: "one line's device is missing when the slave starts, and appears later: told, the line is used, no gap" },
+  async (world) => {
+    const stage = await Stage.set(world, { ...twoLines, source: 'ini' })
+    for (const words of ['set eth1 down', 'set eth1 name late']) await ofSlave(world, 'link', ...words.split(' '))
+    await stage.act('both start', () => stage.start('master', 'slave'), {
+      servedBy: ['master'],
+      limitMs: Number.POSITIVE_INFINITY,
+      withinMs: 40_000,
+    })
+    await waitFor(() => stage.told('slave', 'peer:alive'), { what: 'the slave hears the master by the other line' })
+    await waitFor(() => stage.told('slave', 'problem'), { what: 'the slave tells that the device is missing' })
+    await stage.act(
+      'the device appears',
+      async () => {
+        for (const words of ['set late name eth1', 'set eth1 up']) await ofSlave(world, 'link', ...words.split(' '))
+      },
+      { servedBy: ['master'], limitMs: noGap, holdMs: 2000 },
+    )
+    await waitFor(() => stage.told('slave', 'link:moved') && stage.count('slave', 'link:up') >= 2, {
+      what: 'the slave tells that the line is open and up',
+    })
+    await carriesAlone(stage)
     return stage.end('master')
   },
 )
