@@ -13,7 +13,7 @@ const lines = Boolean(process.env.TALLY_LINES)
 const where = ({ file, line }) => (file === undefined ? '' : ` (${relative('.', file)}${line > 1 ? `:${line}` : ''})`)
 
 export default async function* tally(events) {
-  const counts = { passed: 0, failed: 0, skipped: 0, notRun: [] }
+  const counts = { passed: 0, failed: 0, skipped: 0, notRun: [], failedTests: [] }
   for await (const { type, data } of events) {
     if (type === 'test:stdout' || type === 'test:stderr') {
       // A test file says so of what cannot be tried on this machine: it is neither passed nor failed.
@@ -32,6 +32,7 @@ export default async function* tally(events) {
         // The subtest that failed was counted and shown.
       } else if (failed) {
         counts.failed++
+        counts.failedTests.push({ name: data.name, file: data.file && relative('.', data.file), whole: isFile(data) })
         const cause = error?.cause ?? error
         const text = cause instanceof Error ? (cause.stack ?? String(cause)) : inspect(cause, { depth: 6 })
         yield `  FAILED: ${data.name}${where(data)}\n${text.replace(/\n +at .*node:internal.*/g, '').replace(/^/gm, '    ')}\n`

@@ -33,6 +33,7 @@ export type { EventName, EventPayloads, GroupState, MessageDropReason, NodePhase
 export type { LinkQuality, LinkView } from './core/links.ts'
 export type { PeerView } from './core/membership.ts'
 export type { PeerQuality, Quality, StallQuality } from './core/quality.ts'
+export type { ClaimClass, PeerClaim } from './core/peer-claims.ts'
 export type { GroupClaim } from './core/report.ts'
 export type { Scope } from './core/types.ts'
 export type { VerdictQuality } from './core/verdicts.ts'
