@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { childOptions } from './process.ts'
@@ -10,7 +11,10 @@ export interface DiskWriter {
    * on the disk; rejects when that fails or takes longer than the limit. What failed is tried again until it is done or replaced.
    */
   put(name: string, content: Uint8Array | null, options?: { readonly durable?: boolean | undefined }): Promise<void>
-  /** Writes what is left, but waits no longer than two seconds; true when everything was written. Idempotent. */
+  /**
+   * Writes what is left, but waits no longer than two seconds for that, nor for the child's end; true when everything was
+   * written. Idempotent.
+   */
   close(): Promise<boolean>
 }
 
@@ -29,6 +33,16 @@ const limitMs = 2000
 const retryFirstMs = 1000
 const retryLastMs = 30_000
 const closeLimitMs = 2000
+/** Waits for it, but not long; the process is kept alive meanwhile. */
+async function withinLimit(work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, closeLimitMs)
+  })
+  await Promise.race([work, over])
+  clearTimeout(timer)
+}
+
 const hanging = `the disk has not answered for ${limitMs} ms`
 
 /**
@@ -54,10 +68,14 @@ function escaped(content: Uint8Array): string {
   return [...content].map((byte) => (plain(byte) ? String.fromCharCode(byte) : octal(byte))).join('')
 }
 
-/** `onTrouble` hears the first failure after everything went well, and undefined once everything is written again. */
+/**
+ * `onTrouble` hears the first failure after everything went well, and undefined once everything is written again. `keeps`: a
+ * descriptor that the child holds open until everything it was given is written, also when this process is killed.
+ */
 export function createDiskWriter(
   directory: string,
   onTrouble: (error: Error | undefined) => void = () => {},
+  keeps?: number,
 ): DiskWriter {
   /** What is still to be written, the newest of each file, in the order of the calls. */
   const wanted = new Map<string, Entry>()
@@ -79,7 +97,10 @@ export function createDiskWriter(
   }
 
   function start(): ChildProcess {
-    const started = spawn('/bin/sh', ['-c', script], { ...childOptions(), stdio: ['pipe', 'pipe', 'ignore'] })
+    const started = spawn('/bin/sh', ['-c', script], {
+      ...childOptions(),
+      stdio: ['pipe', 'pipe', 'ignore', ...(keeps === undefined ? [] : [keeps])],
+    })
     child = started
     let said = ''
     const ended = (detail: unknown): void => {
@@ -178,19 +199,15 @@ export function createDiskWriter(
         const idle = new Promise<void>((resolve) => {
           whenIdle = resolve
         })
-        let timer: NodeJS.Timeout | undefined
-        const over = new Promise<void>((resolve) => {
-          timer = setTimeout(resolve, closeLimitMs)
-        })
         again()
-        await Promise.race([idle, over])
-        clearTimeout(timer)
+        await withinLimit(idle)
       }
       const last = child
       child = undefined
       last?.stdin?.end()
       if (busy) last?.kill('SIGKILL')
       clearTimeout(limit)
+      if (last && keeps !== undefined) await withinLimit(once(last, 'exit'))
       last?.unref()
       for (const stream of [last?.stdin, last?.stdout]) (stream as Socket | null | undefined)?.unref()
       return wanted.size === 0

@@ -20,16 +20,26 @@ const openExclusively: Partial<Record<NodeJS.Platform, number>> = {
 const lockedErrors: readonly (string | undefined)[] = ['EAGAIN', 'EWOULDBLOCK', 'EBUSY', 'EACCES']
 
 const flockLimitMs = 10_000
+/** How long a helper of a killed predecessor may still be writing; this process waits, so it is short. */
+const predecessorMs = 1000
+
+/** A lock that is held. */
+export interface DirectoryLock {
+  /** The open file that it belongs to: a child that inherits it holds the lock too, until it ends. */
+  readonly descriptor: number
+  /** Gives it back; idempotent. */
+  release(): void
+}
 
 /**
- * Locks a directory for this process and returns the function that gives it back.
+ * Locks a directory for this process. Waits up to a second for what a predecessor's helper is still writing there.
  *
  * The kernel holds the lock (`flock(2)`), and gives it back itself when this process ends in whatever way. No pid is
  * compared: a pid says nothing across containers, and in each of them the application is pid 1. A lock belongs to the open
  * file, so that the program `flock` can take it on the descriptor that it inherits from us; it ends at once.
  * @throws {HotStandbyError} `HS_STATE_DIRECTORY` naming the process that holds it, or why the directory cannot be locked.
  */
-export function lockDirectory(directory: string): () => void {
+export function lockDirectory(directory: string): DirectoryLock {
   const path = join(directory, lockName)
   const refuse = (message: string, cause?: unknown): never => {
     throw new HotStandbyError('HS_STATE_DIRECTORY', `state directory ${directory}: ${message}`, { cause })
@@ -44,7 +54,9 @@ export function lockDirectory(directory: string): () => void {
     return refuse(messageOf(error), error)
   }
   try {
-    if (exclusive === undefined && !takenByFlock(descriptor)) return refuse(inUse(path))
+    if (exclusive === undefined && !takenByFlock(descriptor, isOurs(path) ? 0 : predecessorMs)) {
+      return refuse(inUse(path))
+    }
     noteHolder(descriptor)
   } catch (error) {
     closeSync(descriptor)
@@ -52,9 +64,12 @@ export function lockDirectory(directory: string): () => void {
     return refuse(messageOf(error), error)
   }
   let held = true
-  return () => {
-    if (held) closeSync(descriptor)
-    held = false
+  return {
+    descriptor,
+    release: () => {
+      if (held) closeSync(descriptor)
+      held = false
+    },
   }
 }
 
@@ -63,22 +78,24 @@ const ourselves = randomHex(8)
 
 const openFlags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 
-/** False when another open file holds the lock. */
-function takenByFlock(descriptor: number): boolean {
+/** False when another open file still holds the lock after `waitMs`. */
+function takenByFlock(descriptor: number, waitMs: number): boolean {
   const flock = findProgram('flock')
   if (flock === null)
     throw new Error("cannot be locked: this host lacks the program 'flock'; install util-linux (or BusyBox)")
-  // The short forms of the options: BusyBox knows no others, and no -E.
-  const { status, error, stderr } = spawnSync(flock, ['-n', '3'], {
-    ...childOptions(),
-    stdio: ['ignore', 'ignore', 'pipe', descriptor],
-    timeout: flockLimitMs,
-    encoding: 'utf8',
-  })
+  // The short forms of the options: BusyBox knows no others, neither -E nor -w.
+  const run = (args: readonly string[], timeout: number) =>
+    spawnSync(flock, args, {
+      ...childOptions(),
+      stdio: ['ignore', 'ignore', 'pipe', descriptor],
+      timeout,
+      encoding: 'utf8',
+    })
+  const { status, error, stderr } = run(['-n', '3'], flockLimitMs)
   if (error) throw new Error(`cannot be locked: ${flock}: ${messageOf(error)}`)
   if (status === 0) return true
   const complaint = lastLines(stderr)
-  if (status === 1 && complaint === '') return false
+  if (status === 1 && complaint === '') return waitMs > 0 && run(['3'], waitMs).status === 0
   throw new Error(`cannot be locked: ${flock} ended with ${status}: ${complaint || 'no reason given'}`)
 }
 
@@ -92,14 +109,20 @@ function noteHolder(descriptor: number): void {
   }
 }
 
-function inUse(path: string): string {
-  let noted: RegExpExecArray | null = null
+/** Who was noted to hold it. */
+function notedHolder(path: string): readonly (string | undefined)[] {
   try {
-    noted = /^(\d{1,10}) ([\w.-]{1,255}) (\w+)\n/.exec(readFileSync(path, 'latin1').slice(0, 300))
+    return /^(\d{1,10}) ([\w.-]{1,255}) (\w+)\n/.exec(readFileSync(path, 'latin1').slice(0, 300)) ?? []
   } catch {
     // It is locked, which is all that counts.
+    return []
   }
-  const [, pid, host, process = ''] = noted ?? []
+}
+
+const isOurs = (path: string): boolean => notedHolder(path)[3] === ourselves
+
+function inUse(path: string): string {
+  const [, pid, host] = notedHolder(path)
   const other = pid === undefined ? 'another process' : `process ${pid}${host === hostname() ? '' : ` of ${host}`}`
-  return `is in use by ${process === ourselves ? 'this process itself' : other}; each running node needs its own`
+  return `is in use by ${isOurs(path) ? 'this process itself' : other}; each running node needs its own`
 }

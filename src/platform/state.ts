@@ -8,7 +8,7 @@ import { type Logger, silentLogger } from '../roles/logger.ts'
 import { wallClockMs } from './clocks.ts'
 import { createDiskWriter, type DiskWriter } from './disk-writer.ts'
 import { readOwnFile, replaceFileSync } from './durable-file.ts'
-import { lockDirectory } from './lock.ts'
+import { type DirectoryLock, lockDirectory } from './lock.ts'
 import { bootId } from './process.ts'
 import { runtimeDirectory } from './runtime-directory.ts'
 import { distrust } from './trust.ts'
@@ -74,23 +74,25 @@ export function openStateDirectory(path: string, options: StateDirectoryOptions 
   } catch (error) {
     withoutDisk(error)
   }
-  const unlock: (() => void)[] = []
+  const locks: DirectoryLock[] = []
   try {
     // Both, so that one that finds the disk full still meets one that found it well.
-    if (runtime !== undefined) unlock.push(lockDirectory(runtime))
-    unlock.push(lockDirectory(path))
+    if (runtime !== undefined) locks.push(lockDirectory(runtime))
+    locks.push(lockDirectory(path))
   } catch (error) {
     try {
       withoutDisk(error)
     } catch (refused) {
-      for (const give of unlock) give()
+      for (const lock of locks) lock.release()
       throw inPlaceOf(refused, runtime, path)
     }
   }
-  return new OpenStateDirectory(path, runtime, { logger, problem }, () => {
-    for (const give of unlock.reverse()) {
+  // What is in memory is there at once. Without that, the next run waits until the disk has what this one wrote.
+  const keeps = runtime === undefined ? locks[0]?.descriptor : undefined
+  return new OpenStateDirectory(path, runtime, { logger, problem, keeps }, () => {
+    for (const lock of locks.reverse()) {
       try {
-        give()
+        lock.release()
       } catch (error) {
         // On a disk that takes nothing a lock stays, and its holder is gone: nobody is kept out by it.
         logger.debug({ path, reason: messageOf(error) }, `state directory ${path}: the lock file stays`)
@@ -160,6 +162,12 @@ function whyNotWritable(parent: string): string | undefined {
   }
 }
 
+interface StateSupport {
+  readonly logger: Logger
+  readonly problem: (message: string) => void
+  readonly keeps: number | undefined
+}
+
 class OpenStateDirectory implements StateDirectory {
   readonly path: string
   /** The directory in memory. */
@@ -171,21 +179,17 @@ class OpenStateDirectory implements StateDirectory {
   readonly #written = new Map<string, Buffer>()
   #open = true
 
-  constructor(
-    path: string,
-    runtime: string | undefined,
-    { logger, problem }: { readonly logger: Logger; readonly problem: (message: string) => void },
-    unlock: () => void,
-  ) {
+  constructor(path: string, runtime: string | undefined, { logger, problem, keeps }: StateSupport, unlock: () => void) {
     this.path = path
     this.#runtime = runtime
     this.#logger = logger
     this.#unlock = unlock
     const kept = runtime === undefined ? 'in memory only' : `in ${runtime}, which a reboot empties`
-    this.#disk = createDiskWriter(path, (error) => {
+    const tell = (error: Error | undefined): void => {
       if (error) problem(`cannot be written: ${error.message}; kept ${kept}, and tried again`)
       else logger.info({ path }, `state directory ${path} can be written again`)
-    })
+    }
+    this.#disk = createDiskWriter(path, tell, keeps)
   }
 
   read(): PersistentState | null {
