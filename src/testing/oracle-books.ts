@@ -86,14 +86,18 @@ export const bookkeeping: Books = {
     facts.open.delete(`stopping ${payload.group}`)
   },
   'group:failed': (facts, payload, all) => {
-    const { group } = payload
-    facts.open.delete(`starting ${group}`)
-    facts.group(group).failedAtMs = all.nowMs
-    facts.group(group).broken = true
+    const { group: name } = payload
+    const group = facts.group(name)
+    facts.open.delete(`starting ${name}`)
+    // What would not stop was started over, that failed, and what was begun of it is stopped.
+    if (group.revives) facts.open.delete(`stopping ${name}`)
+    group.failedAtMs = all.nowMs
+    group.broken = true
   },
   'group:stuck': (facts, payload, all) => {
     const { group } = payload
     facts.open.delete(`starting ${group}`)
+    facts.group(group).revives = false
     facts.open.set(`stopping ${group}`, all.nowMs)
   },
   'group:probation': (facts, payload) => {

@@ -149,7 +149,7 @@ describe('what a slow line can carry', () => {
   })
 
   it('leaves the extra fields out where they would take more than half of keepalive, and says so', () => {
-    const [slow, fast] = [lineBudget(facts, 19_200), lineBudget(facts, 38_400)]
+    const [slow, fast] = [lineBudget(facts, 19_200), lineBudget(facts, 57_600)]
     assert.deepEqual([slow.extras, fast.extras], [false, true])
     assert.equal(budgetIssue(slow)?.severity, 'warning')
     assert.match(
