@@ -33,6 +33,8 @@ const limitMs = 2000
 const retryFirstMs = 1000
 const retryLastMs = 30_000
 const closeLimitMs = 2000
+/** What a pipe of Linux takes without a reader, with room to spare. */
+const pipeBytes = 32_768
 /** Waits for it, but not long; the process is kept alive meanwhile. */
 async function withinLimit(work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
@@ -80,8 +82,9 @@ export function createDiskWriter(
   /** What is still to be written, the newest of each file, in the order of the calls. */
   const wanted = new Map<string, Entry>()
   let child: ChildProcess | undefined
-  /** What the child is at. */
-  let busy: Entry | undefined
+  /** What the child was given and has not answered yet; it is at the first. What it was given is written also when we are killed. */
+  const given: Entry[] = []
+  let givenBytes = 0
   let failures = 0
   let retry: NodeJS.Timeout | undefined
   let limit: NodeJS.Timeout | undefined
@@ -106,18 +109,23 @@ export function createDiskWriter(
     const ended = (detail: unknown): void => {
       if (child !== started) return
       child = undefined
-      if (busy) answered(`the helper that writes ended (${detail instanceof Error ? detail.message : detail})`)
+      const reason = `the helper that writes ended (${detail instanceof Error ? detail.message : detail})`
+      for (const entry of given.splice(0)) settled(entry, reason)
+      goOn()
     }
     started.on('error', ended)
     started.on('exit', (code, signal) => ended(signal ?? `status ${code}`))
     started.stdin?.on('error', () => {})
     started.stdout?.setEncoding('utf8').on('data', (text: string) => {
       said += text
-      const end = said.indexOf('\n')
-      if (end < 0) return
-      const line = said.slice(0, end)
-      said = said.slice(end + 1)
-      answered(line === 'ok' ? undefined : line.replace(/^failed /, '').trim() || 'it failed without a word')
+      const lines = said.split('\n')
+      said = lines.pop() ?? ''
+      for (const line of lines) {
+        const entry = given.shift()
+        const failure = line.replace(/^failed /, '').trim() || 'it failed without a word'
+        if (entry) settled(entry, line === 'ok' ? undefined : failure)
+      }
+      goOn()
     })
     return started
   }
@@ -128,28 +136,33 @@ export function createDiskWriter(
     if (failures++ === 0) onTrouble(error)
   }
 
-  function answered(failure: string | undefined): void {
-    const entry = busy
-    busy = undefined
-    hangs = false
-    clearTimeout(limit)
-    hold(false)
-    if (!entry) return
+  function settled(entry: Entry, failure: string | undefined): void {
     if (failure !== undefined) {
       entry.tried = true
       failed(entry, failure)
-    } else {
-      if (wanted.get(entry.name) === entry) wanted.delete(entry.name)
-      entry.resolve()
-      if (wanted.size === 0) {
-        if (failures > 0) onTrouble(undefined)
-        failures = 0
-      }
+      return
     }
-    if (next() || wanted.size === 0 || closed) return closed && !busy ? whenIdle?.() : undefined
-    clearTimeout(retry)
-    const pauseMs = Math.min(retryFirstMs * 2 ** Math.min(failures - 1, 10), retryLastMs)
-    retry = setTimeout(again, pauseMs).unref()
+    if (wanted.get(entry.name) === entry) wanted.delete(entry.name)
+    entry.resolve()
+    if (wanted.size > 0) return
+    if (failures > 0) onTrouble(undefined)
+    failures = 0
+  }
+
+  /** After an answer, or the end of the child. */
+  function goOn(): void {
+    hangs = false
+    clearTimeout(limit)
+    limit = undefined
+    next()
+    if (given.length > 0) return
+    hold(false)
+    if (closed) whenIdle?.()
+    else if (wanted.size > 0) {
+      clearTimeout(retry)
+      const pauseMs = Math.min(retryFirstMs * 2 ** Math.min(failures - 1, 10), retryLastMs)
+      retry = setTimeout(again, pauseMs).unref()
+    }
   }
 
   function again(): void {
@@ -157,22 +170,32 @@ export function createDiskWriter(
     next()
   }
 
-  /** Begins with the next file that was not tried in this round; false when there is none. */
-  function next(): boolean {
-    const entry = busy ? undefined : [...wanted.values()].find(({ tried }) => !tried)
-    if (!entry) return busy !== undefined
-    busy = entry
-    const to = child ?? start()
+  /** Gives the child what was not tried in this round, as much as its pipe takes at once. */
+  function next(): void {
+    if (given.length === 0) givenBytes = 0
+    for (const entry of wanted.values()) {
+      if (entry.tried || given.includes(entry)) continue
+      const how = entry.content === null ? 'remove' : entry.durable ? 'durable' : 'plain'
+      const request = `${join(directory, entry.name)}\n${how}\n${escaped(entry.content ?? new Uint8Array())}\n`
+      if (given.length > 0 && givenBytes + request.length > pipeBytes) break
+      givenBytes += request.length
+      given.push(entry)
+      const to = child ?? start()
+      to.stdin?.write(request)
+    }
+    if (given.length === 0 || hangs) return
     hold(true)
-    limit = setTimeout(() => {
-      hangs = true
-      for (const waiting of wanted.values()) if (waiting !== entry) waiting.reject(new Error(hanging))
-      failed(entry, hanging)
-      hold(false)
-    }, limitMs)
-    const how = entry.content === null ? 'remove' : entry.durable ? 'durable' : 'plain'
-    to.stdin?.write(`${join(directory, entry.name)}\n${how}\n${escaped(entry.content ?? new Uint8Array())}\n`)
-    return true
+    limit ??= setTimeout(gaveUp, limitMs)
+  }
+
+  /** The child does not come back from the first; what waits behind it waits on, and its callers do not. */
+  function gaveUp(): void {
+    hangs = true
+    const [at] = given
+    for (const waiting of new Set([...given, ...wanted.values()]))
+      if (waiting !== at) waiting.reject(new Error(hanging))
+    if (at) failed(at, hanging)
+    hold(false)
   }
 
   // Now, while this process is small.
@@ -185,9 +208,9 @@ export function createDiskWriter(
         wanted.delete(name)
         const entry = { name, content, durable, resolve, reject, tried: false }
         // Who asked for an older content is served with the newer one.
-        if (before && before !== busy) chain(before, entry)
+        if (before && !given.includes(before)) chain(before, entry)
         else wanted.set(name, entry)
-        if (hangs && busy) reject(new Error(hanging))
+        if (hangs) reject(new Error(hanging))
         next()
       })
     },
@@ -205,7 +228,7 @@ export function createDiskWriter(
       const last = child
       child = undefined
       last?.stdin?.end()
-      if (busy) last?.kill('SIGKILL')
+      if (given.length > 0) last?.kill('SIGKILL')
       clearTimeout(limit)
       if (last && keeps !== undefined) await withinLimit(once(last, 'exit'))
       last?.unref()

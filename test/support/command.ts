@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { temporaryDirectory, writeScript } from './agents.ts'
@@ -65,6 +65,13 @@ export class Member {
 
   get serves(): boolean {
     return existsSync(join(this.dir, `../${this.#node}.up`))
+  }
+
+  /** What the script was asked, in order. */
+  get asked(): string {
+    return readFileSync(join(this.dir, `../${this.#node}.log`), 'utf8')
+      .trim()
+      .replaceAll('\n', ' ')
   }
 
   run(env: Readonly<Record<string, string>> = {}): Command {

@@ -378,7 +378,7 @@ describe('two members', { timeout: 200_000 }, () => {
     await first.ended
     const cleaned = await hotStandby('cleanup', '--dir', one.dir, '--node', 'one', '--state', join(one.dir, 'state'))
     assert.deepEqual(cleaned, { code: 0, out: '', err: '' })
-    assert.ok(!one.serves, 'what the killed member had started is stopped')
+    assert.ok(!one.serves, `what the killed member had started is stopped; its script was asked: ${one.asked}`)
     const next = start(one)
     await running(next)
     await until('it serves again', () => one.serves, 30_000)
