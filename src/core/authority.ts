@@ -63,7 +63,7 @@ export interface Question {
   readonly keepaliveMs: number
 }
 
-/** Guarantee classes (safety.md 2.2). Without an arbiter nothing is guaranteed; with ping targets an isolated node notices. */
+/** Guarantee classes (docs/safety.md). Without an arbiter nothing is guaranteed; with ping targets an isolated node notices. */
 export type GuaranteeClass = 'G0' | 'G1'
 
 export function guaranteeClass(targets: number): GuaranteeClass {
@@ -108,7 +108,7 @@ export function rank(question: Question): { readonly goesOn: boolean; readonly r
   if (peerState === 'stopping' || peerState === 'stuck') return { goesOn: true, rule: 'the peer is giving it up' }
   if ((state === 'probation') !== (peerState === 'probation'))
     return { goesOn: state !== 'probation', rule: 'who has stalled and asks gives way' }
-  // Giving way to it would end the service on both (linux-ha.md §9).
+  // Giving way to it would end the service on both (docs/daemon.md).
   if (peerIsDaemon) return { goesOn: true, rule: 'a daemon that meets another active node gives up and restarts' }
   if (!heardByPeer) return { goesOn: false, rule: 'the peer does not hear this node' }
   if (failsBack && !preferredIsPoorer) return { goesOn: preferredHere, rule: 'the preferred node wins' }

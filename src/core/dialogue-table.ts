@@ -135,7 +135,7 @@ export const talking = [
 ] as const
 
 /**
- * The conversation with the peer, in Heartbeat's words (linux-ha.md §7–8): phase × event → row. `me`, `other`, `done` are the
+ * The conversation with the peer, in Heartbeat's words (docs/daemon.md): phase × event → row. `me`, `other`, `done` are the
  * three words of its standby handshake, `starting`, `takeover` (`hb_takeover`), `left` (`shutdone`) its other messages.
  */
 export const dialogueTable: readonly DialogueRow[] = [

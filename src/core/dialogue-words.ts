@@ -6,7 +6,7 @@ import { type GroupClaim, holdCovers, type RscHold } from './report.ts'
 import type { CoreConfig, GroupConfig, Refusal, Scope } from './types.ts'
 
 // The conversation's words: Heartbeat's `rsc_hold` (local, foreign, all; said from one node's view) and our `hsgrp`, to sets of
-// groups and back (linux-ha.md §8.1). Nothing here knows a phase.
+// groups and back (docs/daemon.md). Nothing here knows a phase.
 
 type Pair = Pick<CoreConfig, 'self' | 'peer' | 'groups'>
 
