@@ -8,19 +8,19 @@ type Describe<Name extends keyof ClusterEvents> = readonly [Level, (event: Clust
 const ms = (value: number): string => (value >= 10_000 ? `${(value / 1000).toFixed(1)} s` : `${Math.round(value)} ms`)
 
 const reasons: Readonly<Record<EventPayloads['group:starting']['reason'], string>> = {
-  preferred: 'nobody owns it and it belongs here',
-  unowned: 'nobody owns it',
+  preferred: 'no node owns it, and this node is the preferred one',
+  unowned: 'no node owns it',
   'peer-dead': 'the peer is dead',
   'peer-left': 'the peer has left',
   'peer-never-came': 'the peer never came',
-  'peer-failed': 'it cannot run at the peer',
-  command: 'asked for',
-  failback: 'it goes home',
-  connectivity: 'this side reaches more ping targets',
+  'peer-failed': 'it cannot run on the peer',
+  command: 'an operator asked for it',
+  failback: 'failback to the preferred node',
+  connectivity: 'the node that takes it reaches more ping targets',
   'resource-failed': 'a resource failed',
-  contested: 'both were active',
-  isolated: 'isolated',
-  stalled: 'this process did not run for too long',
+  contested: 'both nodes were active',
+  isolated: 'this node is isolated',
+  stalled: 'this process was paused for too long',
   stop: 'this node is stopping',
   reload: 'no longer configured',
 }
@@ -33,8 +33,8 @@ function fault({
   stallCreditMs?: number | undefined
   peerStallMs?: number | undefined
 }): string {
-  const own = stallCreditMs > 0 ? `, and ${ms(stallCreditMs)} of our own stalls credited` : ''
-  return peerStallMs === undefined ? own : `${own}; its process lately stood still for ${ms(peerStallMs)}`
+  const own = stallCreditMs > 0 ? `, not counting ${ms(stallCreditMs)} in which this process was paused` : ''
+  return peerStallMs === undefined ? own : `${own}; it reported a pause of ${ms(peerStallMs)} of its own process`
 }
 
 /** One line for people about every event, and how loud it is. */
@@ -48,7 +48,7 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
   'peer:late': [
     'warn',
     ({ peer, silentMs, deadtimeMs, ...stalls }) =>
-      `${peer} is late: ${ms(silentMs)} of ${ms(deadtimeMs)}${fault(stalls)}`,
+      `${peer} is late: nothing heard for ${ms(silentMs)} (dead after ${ms(deadtimeMs)})${fault(stalls)}`,
   ],
   'peer:dead': [
     'error',
@@ -56,27 +56,29 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
   ],
   'peer:mistake': [
     'warn',
-    ({ peer, durationMs, ...stalls }) => `${peer} lives, and was called dead for ${ms(durationMs)}${fault(stalls)}`,
+    ({ peer, durationMs, ...stalls }) =>
+      `${peer} is alive; it was wrongly considered dead for ${ms(durationMs)}${fault(stalls)}`,
   ],
   'node:twice': [
     'error',
     ({ node }) =>
-      `two hosts answer as ${node} on this network, with the same keys: stop one of them, or give one pair other keys and another port`,
+      `two hosts on this network use the name ${node} and the same keys: stop one of them, or give one pair different keys and a different port`,
   ],
   'peer:left': ['info', ({ peer }) => `${peer} has left`],
-  'peer:stall': ['warn', ({ peer, stallMs }) => `${peer} says that its process stood still for ${ms(stallMs)}`],
+  'peer:stall': ['warn', ({ peer, stallMs }) => `${peer} reports that its process was paused for ${ms(stallMs)}`],
   'config:differs': [
     'error',
     ({ peer, fields, ours, theirs }) =>
-      `${peer} is configured differently in ${fields.join(', ') || 'groups, preferred nodes or times'} (there ${theirs}, here ${ours}): no automatic failback`,
+      `the configuration of ${peer} differs in ${fields.join(', ') || 'groups, preferred nodes or times'} (there ${theirs}, here ${ours}): automatic failback is suspended`,
   ],
-  'config:agrees': ['info', ({ peer }) => `${peer} is configured alike again`],
+  'config:agrees': ['info', ({ peer }) => `the configuration of ${peer} matches again`],
   'key:waiting': [
     'warn',
-    ({ peer, keyId, using }) => `key ${keyId} is not used yet: ${peer} does not accept it; using key ${using}`,
+    ({ peer, keyId, using }) =>
+      `key ${keyId} is not in use yet, because ${peer} does not accept it; using key ${using}`,
   ],
-  'key:active': ['info', ({ peer, keyId }) => `${peer} accepts key ${keyId}: it is used from now on`],
-  'key:differs': ['warn', ({ peer, keyId }) => `${peer} signs with key ${keyId}; this node with another`],
+  'key:active': ['info', ({ peer, keyId }) => `${peer} accepts key ${keyId}; it is in use from now on`],
+  'key:differs': ['warn', ({ peer, keyId }) => `${peer} signs with key ${keyId}, and this node with a different one`],
   'link:up': ['info', ({ link }) => `link ${link} is up`],
   'link:down': ['warn', ({ link, silentMs }) => `link ${link} is down: nothing heard for ${ms(silentMs)}`],
   'link:moved': [
@@ -84,33 +86,34 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
     ({ link, path, before }) =>
       `the devices or addresses of this host changed: link ${link} now goes ${path} (before: ${before})`,
   ],
-  'link:silent': ['warn', ({ link, cause }) => `nothing was heard on link ${link} since the start: ${cause}`],
+  'link:silent': ['warn', ({ link, cause }) => `nothing has been heard on link ${link} since the start: ${cause}`],
   'group:starting': ['info', ({ group, reason }) => `taking ${group}: ${reasons[reason]}`],
   'group:acquired': ['info', ({ group, epoch, tookMs }) => `${group} is served here (epoch ${epoch}, ${ms(tookMs)})`],
-  'group:stopping': ['info', ({ group, reason }) => `giving ${group} up: ${reasons[reason]}`],
+  'group:stopping': ['info', ({ group, reason }) => `giving up ${group}: ${reasons[reason]}`],
   'group:released': ['info', ({ group, tookMs }) => `${group} is no longer served here (${ms(tookMs)})`],
   'group:failed': [
     'error',
-    ({ group, reason, retryInMs }) => `${group} cannot run here: ${reason}; looked at again in ${ms(retryInMs)}`,
+    ({ group, reason, retryInMs }) => `${group} cannot run on this node: ${reason}; retrying in ${ms(retryInMs)}`,
   ],
-  'group:stuck': ['error', ({ group, resource, reason }) => `${group}: ${resource} would not stop: ${reason}`],
+  'group:stuck': ['error', ({ group, resource, reason }) => `${group}: ${resource} did not stop: ${reason}`],
   'group:probation': [
     'warn',
-    ({ group, stallMs }) => `${group} is cut off until the peer has said who owns it (stood still for ${ms(stallMs)})`,
+    ({ group, stallMs }) =>
+      `${group} is cut off until the peer says who owns it: this process was paused for ${ms(stallMs)}`,
   ],
-  'group:announced': ['debug', ({ group }) => `the addresses of ${group} were announced`],
+  'group:announced': ['debug', ({ group }) => `announced the addresses of ${group}`],
   'group:damped': [
     'warn',
     ({ group, takings, holdDownMs }) =>
       `${group} was taken ${takings} times within ten minutes: it stays where it is for ${Math.round(holdDownMs / 1000)} s, unless it must move`,
   ],
-  contested: ['error', ({ group, winner, rule }) => `both nodes were active for ${group}; ${winner} goes on: ${rule}`],
+  contested: ['error', ({ group, winner, rule }) => `both nodes were serving ${group}; ${winner} keeps it: ${rule}`],
   'resource:failed': [
     'error',
     ({ resource, reason, action }) =>
-      `${resource} ${action === 'look' ? 'cannot be looked at' : 'failed'}: ${reason}; ${{ look: 'it may well run, asking again', restart: 'restarting it here', move: 'the peer is to take its group', retry: 'trying again', none: 'in maintenance, nothing is touched' }[action]}`,
+      `${resource} ${action === 'look' ? 'cannot be checked' : 'failed'}: ${reason}; ${{ look: 'it may still be running, checking again', restart: 'restarting it', move: 'offering its group to the peer', retry: 'retrying', none: 'in maintenance, taking no action' }[action]}`,
   ],
-  'resource:restarted': ['info', ({ resource, tookMs }) => `${resource} runs again (${ms(tookMs)})`],
+  'resource:restarted': ['info', ({ resource, tookMs }) => `${resource} is running again (${ms(tookMs)})`],
   'move:asked': ['info', ({ groups, to, by }) => `${by} asked to move ${groups.join(', ')} to ${to}`],
   'move:offered': ['info', ({ groups, to, reason }) => `offered ${groups.join(', ')} to ${to}: ${reasons[reason]}`],
   'move:done': ['info', ({ groups, to, tookMs }) => `${groups.join(', ')} moved to ${to} (${ms(tookMs)})`],
@@ -119,60 +122,61 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
     'warn',
     ({ groups, on, by }) =>
       on
-        ? `${groups.join(', ')} in maintenance (${by}): watched, and nothing is touched`
+        ? `${groups.join(', ')} in maintenance (${by}): watched only; nothing is started, stopped or moved`
         : `maintenance of ${groups.join(', ')} is over (${by})`,
   ],
   'ping:up': ['info', ({ target }) => `ping target ${target} answers`],
-  'ping:down': ['warn', ({ target, silentMs }) => `ping target ${target} is silent for ${ms(silentMs)}`],
+  'ping:down': ['warn', ({ target, silentMs }) => `ping target ${target} has not answered for ${ms(silentMs)}`],
   connectivity: [
     'warn',
     ({ ours, theirs, giveUpInMs }) =>
       giveUpInMs === null
-        ? `ping targets: ${ours} here, ${theirs} there; nothing is given up`
-        : `ping targets: ${ours} here, ${theirs} there; giving up in ${ms(giveUpInMs)} unless that changes`,
+        ? `reachable ping targets: ${ours} here, ${theirs} on the peer; keeping all groups`
+        : `reachable ping targets: ${ours} here, ${theirs} on the peer; giving up all groups in ${ms(giveUpInMs)} unless that changes`,
   ],
-  isolated: [
-    'error',
-    ({ policy }) => `isolated: neither the peer nor any ping target is heard (onIsolated: ${policy})`,
-  ],
-  connected: ['info', ({ by }) => `no longer isolated: the ${by} is heard`],
+  isolated: ['error', ({ policy }) => `isolated: neither the peer nor any ping target answers (onIsolated: ${policy})`],
+  connected: ['info', ({ by }) => `no longer isolated: the ${by === 'target' ? 'ping target' : by} answers`],
   'local:stall': [
     'warn',
-    ({ stallMs, suspended }) => `${suspended ? 'this host slept' : 'this process stood still'} for ${ms(stallMs)}`,
+    ({ stallMs, suspended }) =>
+      `${suspended ? 'this host was suspended' : 'this process was paused'} for ${ms(stallMs)}`,
   ],
   'local:clock-step': [
     'warn',
-    ({ stepMs }) => `the wall clock went ${stepMs > 0 ? 'forward' : 'back'} by ${ms(Math.abs(stepMs))} at once`,
+    ({ stepMs }) => `the wall clock jumped ${stepMs > 0 ? 'forward' : 'back'} by ${ms(Math.abs(stepMs))}`,
   ],
   'frame:dropped': [
     'warn',
     ({ link, reason, from, count, detail }) =>
-      `${count} frame${count === 1 ? '' : 's'} on ${link} dropped: ${reason} (last from ${from})${detail === null ? '' : `: ${detail}`}`,
+      `dropped ${count} frame${count === 1 ? '' : 's'} on ${link}: ${reason} (last from ${from})${detail === null ? '' : `: ${detail}`}`,
   ],
-  'message:dropped': ['warn', ({ reason, src, count }) => `${count} message(s) of '${src}' dropped: ${reason}`],
-  'messages:lost': ['warn', ({ peer, from, to }) => `messages ${from} to ${to} of ${peer} are lost for good`],
+  'message:dropped': [
+    'warn',
+    ({ reason, src, count }) => `dropped ${count} message${count === 1 ? '' : 's'} from '${src}': ${reason}`,
+  ],
+  'messages:lost': ['warn', ({ peer, from, to }) => `messages ${from} to ${to} from ${peer} are lost`],
   'peer:newer': [
     'warn',
     ({ peer, version, ours }) =>
-      `${peer} speaks version ${version} of the pair's fields and this node ${ours}: they use what both know; upgrade this node too`,
+      `${peer} speaks version ${version} and this node version ${ours}: both use what both know; upgrade this node too`,
   ],
   'claim:unreadable': [
     'warn',
     ({ peer, field, group, text }) =>
       field === 'hsgrp'
-        ? `${peer} claims ${group} in a way that this version cannot read ('${text}'): nobody takes it, and nobody gives it up for that`
-        : `${peer} says something of the maintenance of ${group} that this version cannot read ('${text}'): it is ignored`,
+        ? `${peer} reports a state of ${group} that this version does not understand ('${text}'): no node takes it over, and none gives it up because of it`
+        : `${peer} reports a maintenance state of ${group} that this version does not understand ('${text}'): ignored`,
   ],
   'peer:state-lost': [
     'warn',
     ({ peer, generation, known }) =>
-      `${peer} has lost its state, or could not write it: its run counts ${generation}, and an earlier one counted ${known}`,
+      `${peer} lost its state or could not write it: its run has number ${generation}, an earlier one had ${known}`,
   ],
-  'state:failed': ['error', ({ reason }) => `the state could not be written: ${reason}`],
+  'state:failed': ['error', ({ reason }) => `cannot write the state: ${reason}`],
   problem: ['error', ({ where, code, message }) => `${where}: ${message} (${code})`],
   fatal: [
     'error',
-    ({ group, reason }) => `${group} can neither be stopped nor cut off: ${reason}; this node is silent now`,
+    ({ group, reason }) => `${group} can neither be stopped nor cut off: ${reason}; this node has fallen silent`,
   ],
   stopped: ['info', () => 'stopped'],
   message: ['debug', ({ payload }) => `a message of ${payload.byteLength} bytes`],

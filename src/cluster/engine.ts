@@ -43,7 +43,7 @@ export interface EngineListeners {
   onFatal(group: string, reason: string): void
 }
 
-/** The stall probe never rests longer than this, in milliseconds (safety.md S1). */
+/** The stall probe never rests longer than this, in milliseconds (rule S1 of docs/safety.md). */
 const probeMaxMs = 50
 /** A link on which nothing was heard for so long after the start is told, at the latest. */
 const silentLinkMaxMs = 10_000

@@ -1,4 +1,4 @@
-import type { EventName } from '../core/events.ts'
+import type { EventName, GroupState } from '../core/events.ts'
 import { HotStandbyError } from '../roles/error.ts'
 import { printable } from '../roles/printable.ts'
 import { describe } from './describe.ts'
@@ -99,9 +99,11 @@ export function explain(account: Account, group?: string | undefined): Explanati
   }
 }
 
+const beginnings: readonly string[] = ['starting', 'stopping', 'probation'] satisfies GroupState[]
+
 /** The row of the table with which a change of role began. */
-function begins({ kind, subject, text }: TimelineEntry, group: string): boolean {
-  return kind === 'decision' && subject === group && /-> (starting|stopping|probation):/.test(text)
+function begins({ kind, subject, payload }: TimelineEntry, group: string): boolean {
+  return kind === 'decision' && subject === group && beginnings.includes((payload as { to: string }).to)
 }
 
 function nowSentence(

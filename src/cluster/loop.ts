@@ -186,7 +186,7 @@ export class Loop {
   /** Sorts one input in; those that arise meanwhile wait their turn. */
   input(happening: Happening): void {
     if (!this.#running) return
-    // Before anything else: did we sleep? The first question on waking is whether we may still own (safety.md S6).
+    // Before anything else: did we sleep? The first question on waking is whether we may still own (rule S6 of docs/safety.md).
     const stallMs = this.#options.host.takeStall()
     if (stallMs > 0) this.#waiting.push({ type: 'stall', stallMs })
     this.#waiting.push(happening)

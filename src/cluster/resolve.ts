@@ -26,7 +26,7 @@ export interface Resolved extends Omit<ClusterOptions, 'holdDown' | 'restartWind
   readonly warnings: readonly Issue[]
 }
 
-/** Rate by which two clocks may differ, time to cut a service off, and lateness of a timer (safety.md 2.3). */
+/** Rate by which two clocks may differ, time to cut a service off, and lateness of a timer (docs/safety.md). */
 const drift = 0.01
 const isolationMs = 100
 const marginMs = 50

@@ -58,7 +58,8 @@ export class Teller {
   decided({ table, subject, from, on, row }: TableStep): void {
     const taken = row === null ? undefined : (table === 'ownership' ? ownershipTable : dialogueTable)[row]
     if (!taken || taken.to === 'same' || taken.to === from) return
-    this.#add({ kind: 'decision', subject, name: on, text: `${from} -> ${taken.to}: ${taken.why}`, payload: undefined })
+    const { to, why } = taken
+    this.#add({ kind: 'decision', subject, name: on, text: `${from} -> ${to}: ${why}`, payload: { from, to } })
   }
 
   /** After the step. */
@@ -89,8 +90,8 @@ export class Teller {
 type Rare = { readonly [Type in Input['type']]?: (input: Extract<Input, { type: Type }>) => string | undefined }
 
 const rare: Rare = {
-  start: () => 'the process began',
-  stall: ({ stallMs }) => `this process had not run for ${Math.round(stallMs)} ms`,
+  start: () => 'the process started',
+  stall: ({ stallMs }) => `this process was paused for ${Math.round(stallMs)} ms`,
   changed: ({ resource }) => `${resource} reported a change by itself`,
   operation: ({ opId, result }) => (result.ok ? undefined : `operation ${opId} failed: ${result.reason}`),
   command: ({ command }) => {

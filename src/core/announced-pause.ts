@@ -39,12 +39,12 @@ export class AnnouncedPause {
     const { peer, times } = this.#port.config()
     const { liveness, kind } = this.#port.peer()
     if (liveness !== 'alive' && liveness !== 'late') {
-      const message = `${peer} is ${liveness}: there is nobody to agree with about a pause`
+      const message = `${peer} is ${liveness}: it cannot agree to a pause`
       return this.#port.reply(id, { code: 'HS_PEER', message })
     }
     const maxMs = pauseMaxDeadtimes * times.deadtimeMs
     if (pauseMs > maxMs) {
-      const message = `a pause of ${pauseMs} ms is too long; ${peer} waits at most ${pauseMaxDeadtimes} × deadtime, ${maxMs} ms, longer`
+      const message = `a pause of ${pauseMs} ms is too long; ${peer} waits at most ${maxMs} ms longer (${pauseMaxDeadtimes} × deadtime)`
       return this.#port.reply(id, { code: 'HS_PEER', message })
     }
     this.fail('another pause was announced')
@@ -54,7 +54,8 @@ export class AnnouncedPause {
     // A daemon acknowledges every tenth message only.
     while (kind === 'heartbeat' && seq !== undefined && seq % daemonAckEvery !== 0) seq = this.#port.beat()
     if (seq === undefined) {
-      const message = 'the pause is not agreed: this process has just woken; try again in a moment'
+      const message =
+        'the peer has not agreed to the pause: this process has just resumed after a pause; try again shortly'
       return this.#port.reply(id, { code: 'HS_PEER', message })
     }
     this.#waiting = { id, seq }
@@ -75,7 +76,7 @@ export class AnnouncedPause {
     const waiting = this.#waiting
     if (!waiting) return
     this.#end()
-    this.#port.reply(waiting.id, { code: 'HS_PEER', message: `the pause is not agreed: ${why}` })
+    this.#port.reply(waiting.id, { code: 'HS_PEER', message: `the peer has not agreed to the pause: ${why}` })
   }
 
   #end(): void {

@@ -56,7 +56,10 @@ export class ApplicationMessages {
   /** Queues a payload; the command is answered when the peer has acknowledged it. */
   send(commandId: number, payload: Uint8Array): void {
     if (this.#queue.length >= queueMax)
-      return this.#refuse(commandId, `${queueMax} messages wait already; wait for earlier ones before sending more`)
+      return this.#refuse(
+        commandId,
+        `${queueMax} messages are already waiting; await earlier ones before you send more`,
+      )
     this.#queue.push({ commandId, payload })
     this.flush()
   }

@@ -63,7 +63,7 @@ export interface Question {
   readonly keepaliveMs: number
 }
 
-/** Guarantee classes (safety.md 2.2). Without an arbiter nothing is guaranteed; with ping targets an isolated node notices. */
+/** Guarantee classes (docs/safety.md). Without an arbiter nothing is guaranteed; with ping targets an isolated node notices. */
 export type GuaranteeClass = 'G0' | 'G1'
 
 export function guaranteeClass(targets: number): GuaranteeClass {
@@ -107,15 +107,15 @@ export function rank(question: Question): { readonly goesOn: boolean; readonly r
   const peerState = peerClaim?.state
   if (peerState === 'stopping' || peerState === 'stuck') return { goesOn: true, rule: 'the peer is giving it up' }
   if ((state === 'probation') !== (peerState === 'probation'))
-    return { goesOn: state !== 'probation', rule: 'who has stalled and asks gives way' }
-  // Giving way to it would end the service on both (linux-ha.md §9).
+    return { goesOn: state !== 'probation', rule: 'the node that was paused and asks gives way' }
+  // Giving way to it would end the service on both (docs/daemon.md).
   if (peerIsDaemon) return { goesOn: true, rule: 'a daemon that meets another active node gives up and restarts' }
   if (!heardByPeer) return { goesOn: false, rule: 'the peer does not hear this node' }
   if (failsBack && !preferredIsPoorer) return { goesOn: preferredHere, rule: 'the preferred node wins' }
   const peerEpoch = peerClaim?.epoch ?? 0
   if (peerEpoch !== epoch) return { goesOn: epoch > peerEpoch, rule: 'the higher epoch wins' }
   const longer = longerActive(question)
-  if (longer !== undefined) return { goesOn: longer, rule: 'equal epochs: who has served for longer wins' }
+  if (longer !== undefined) return { goesOn: longer, rule: 'equal epochs: the node that has served longer wins' }
   return { goesOn: preferredHere, rule: 'equal epochs: the preferred node wins' }
 }
 
@@ -134,7 +134,7 @@ export const guards: Readonly<
   Record<Guard, { readonly says: string; readonly holds: (question: Question) => boolean }>
 > = {
   mayTake: {
-    says: 'not in maintenance, not isolated, not leaving, not changing hands by agreement, not just woken from a long stall',
+    says: 'not in maintenance, not isolated, not leaving, not changing hands by agreement, and not just resumed after a long pause',
     holds: mayTake,
   },
   mayTakeNow: {
@@ -159,16 +159,16 @@ export const guards: Readonly<
     holds: (question) => question.isolated && question.onIsolated === 'stop' && !question.maintained,
   },
   peerAnsweredSinceWake: {
-    says: 'the peer has answered since the stall',
+    says: 'the peer has answered since the pause',
     holds: (question) => question.peerHeardUsSinceWake,
   },
   nobodyAnswers: {
-    says: "no ping target has answered since the stall, and onIsolated is 'stop'",
+    says: "no ping target has answered since the pause, and onIsolated is 'stop'",
     holds: (question) => !question.targetAnsweredSinceWake && question.onIsolated === 'stop',
   },
-  newlyContested: { says: 'it was not told yet', holds: (question) => !question.contestKnown },
+  newlyContested: { says: 'it was not reported yet', holds: (question) => !question.contestKnown },
   maintained: { says: 'in maintenance', holds: (question) => question.maintained },
-  halfStopped: { says: 'a resource of it would not stop here', holds: (question) => question.halfStopped },
+  halfStopped: { says: 'one of its resources did not stop here', holds: (question) => question.halfStopped },
   lastResort: {
     says: 'no other group is held here, and this node is stopping, or something that did not stop is of kind data and the peer is alive',
     holds: ({ holdsOthers, leaving, holdsData, peerAlive }) => !holdsOthers && (leaving || (holdsData && peerAlive)),

@@ -26,7 +26,7 @@ export interface BeatParts {
 /** What this version can do that another may not: make before break, and maintenance. Sent for versions to come; nobody reads it yet. */
 const features = 'overlap maintenance'
 
-/** The fields of one `status` message: Heartbeat's, and ours (architecture.md §7). */
+/** The fields of one `status` message: Heartbeat's, and ours (docs/wire.md). */
 export function statusFields(parts: BeatParts, nowMs: number): Record<string, string | undefined> {
   const { config, phase, messenger, ownership, agreement, keys, maintenance, awareness, membership } = parts
   const heard = messenger.highestHeard

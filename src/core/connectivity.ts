@@ -41,9 +41,9 @@ interface Target {
 }
 
 /**
- * Heartbeat's ping nodes with ipfail's meaning (linux-ha.md §10): the nodes compare how many targets each still reaches, the
+ * Heartbeat's ping nodes with ipfail's meaning (docs/arbiters/icmp-ping.md): the nodes compare how many targets each still reaches, the
  * poorer gives its groups up after 2 × keepalive (2 s at least beside a daemon), equality cancels, and when all targets are silent for both nothing changes.
- * Beyond ipfail: a node that hears neither its peer nor any target is isolated (safety.md §0).
+ * Beyond ipfail: a node that hears neither its peer nor any target is isolated (docs/safety.md).
  */
 export class Connectivity {
   readonly #port: ConnectivityPort

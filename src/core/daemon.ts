@@ -3,7 +3,7 @@ import { claimOf, claims, isClaimed, type PeerClaim } from './peer-claims.ts'
 import { type GroupClaim, holdCovers, type RscHold } from './report.ts'
 import type { CoreConfig } from './types.ts'
 
-// A real Heartbeat daemon as peer: what it says of its groups, and what it must be told of ours (linux-ha.md §8). It knows two
+// A real Heartbeat daemon as peer: what it says of its groups, and what it must be told of ours (docs/daemon.md). It knows two
 // sets, one for each node's haresources lines, where ours know groups; and a set that is empty is held by somebody too.
 
 type Pair = Pick<CoreConfig, 'self' | 'peer' | 'groups'>

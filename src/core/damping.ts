@@ -10,7 +10,7 @@ const borne = 2
 const holdDownMaxMs = 600_000
 
 /**
- * Flap damping of one group (safety.md 2.5): from the third automatic taking within ten minutes on, moves that could as well
+ * Flap damping of one group (docs/groups.md): from the third automatic taking within ten minutes on, moves that could as well
  * wait (a failback, giving up for the richer node) wait for the hold-down, which doubles with every further one, up to ten
  * minutes. Taking over from a dead peer never waits. A command ends it.
  */

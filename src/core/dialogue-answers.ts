@@ -66,11 +66,11 @@ export function obstacle(
   if (!port.peerAlive())
     return { code: 'HS_PEER', message: `${peer} is ${liveness === 'unheard' ? 'not heard yet' : liveness}` }
   if (phase === 'settled' && !peerListens)
-    return { code: 'HS_MOVE', message: `${peer} has not come to rest yet; try again when it has` }
+    return { code: 'HS_MOVE', message: `${peer} is still settling; try again shortly` }
   if (phase !== 'settled' || isWished)
     return {
       code: 'HS_MOVE',
-      message: `another move is under way (${isWished ? 'a takeover' : phase}); try again when it has ended`,
+      message: `another move is in progress (${isWished ? 'a takeover' : phase}); try again when it is over`,
     }
   return undefined
 }

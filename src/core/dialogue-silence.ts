@@ -17,17 +17,17 @@ export const dialogueIdle: readonly {
   {
     from: [...talking, 'leaving'],
     on: ['peer-stops'],
-    because: 'its groups come free one by one; its good-bye follows',
+    because: 'its groups become free one by one; its good-bye follows',
   },
   {
     from: ['listening', 'alone'],
     on: ['starting', 'me', 'other', 'done', 'refuse', 'takeover', 'peer-stops'],
-    because: 'it is from before the peer’s death or good-bye, and late',
+    because: 'it is late, from before the peer’s death or good-bye',
   },
   {
     from: ['lending', 'lingering', 'joining', 'joined'],
     on: ['done'],
-    because: 'what counts here is the report of the groups, which came before it or follows',
+    because: 'what counts is the report of the groups, which came before it or follows',
   },
   {
     from: ['greeting', 'settled', 'offering', 'handing', 'accepting', 'taking', 'leaving'],
@@ -37,12 +37,12 @@ export const dialogueIdle: readonly {
   {
     from: ['leaving'],
     on: ['heard', 'restarted', 'left', 'dead', 'initdead', 'refuse'],
-    because: 'first everything stops here; whatever the peer does, it takes what is free',
+    because: 'everything stops here first; the peer takes what becomes free',
   },
   {
     from: ['listening', 'greeting', 'settled', 'handing', 'handed', 'taking', 'alone', 'leaving', 'left'],
     on: ['stalled'],
-    because: 'each group looks after itself; nothing that was agreed is open here',
+    because: 'each group decides for itself; no agreed move is open here',
   },
   {
     from: ['left'],

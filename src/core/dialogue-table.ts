@@ -63,21 +63,21 @@ export type DialogueGuard =
 
 /** The guards in words, for the diagrams. */
 export const dialogueGuards: Readonly<Record<DialogueGuard, string>> = {
-  canJoin: 'both nodes have them as make-before-break, we hold none of them, and none has failed here',
-  canAccept: 'we hold none of the groups, and none has failed here',
-  canGive: 'we serve at least one of the groups',
-  peerJoins: 'the answer names the groups that we offered, and the peer serves them before we stop',
-  namesOurMove: 'the answer names the groups that we offered',
-  peerGoesFirst: 'we could accept, and the peer is a daemon or comes first in the order of the nodes’ names',
-  offersCrossed: 'the daemon answers the offer that we have dropped for its own',
-  weGoFirst: 'the peer is of our kind, and we come first in the order of the nodes’ names',
-  givenUp: 'the peer claims none of the groups any more',
+  canJoin: 'both nodes have them as make-before-break, this node holds none of them, and none has failed here',
+  canAccept: 'this node holds none of the groups, and none has failed here',
+  canGive: 'this node serves at least one of the groups',
+  peerJoins: 'the answer names the groups that this node offered, and the peer serves them before this node stops',
+  namesOurMove: 'the answer names the groups that this node offered',
+  peerGoesFirst: 'this node could accept, and the peer is a daemon or its name comes first',
+  offersCrossed: 'the daemon answers the offer that this node dropped in favour of the daemon’s',
+  weGoFirst: 'the peer is not a daemon, and the name of this node comes first',
+  givenUp: 'the peer no longer claims any of the groups',
   reportedGivenUp:
     'the peer is of our kind, and claims none of the groups any more (a daemon reports so before it stops them)',
   peerServesIt: 'the peer reports that it serves all of the groups',
   peerCannot: 'the peer reports that one of the groups cannot run there',
   runsHere: 'all of the groups run here',
-  refusesOurAnswer: 'it is our answer to the offer that is refused',
+  refusesOurAnswer: 'what is refused is this node’s answer to the offer',
 }
 
 export type DialogueAction =
@@ -135,7 +135,7 @@ export const talking = [
 ] as const
 
 /**
- * The conversation with the peer, in Heartbeat's words (linux-ha.md §7–8): phase × event → row. `me`, `other`, `done` are the
+ * The conversation with the peer, in Heartbeat's words (docs/daemon.md): phase × event → row. `me`, `other`, `done` are the
  * three words of its standby handshake, `starting`, `takeover` (`hb_takeover`), `left` (`shutdone`) its other messages.
  */
 export const dialogueTable: readonly DialogueRow[] = [
@@ -149,8 +149,14 @@ export const dialogueTable: readonly DialogueRow[] = [
     do: ['moveFailed', 'wishFailed', 'greet'],
     why: 'the peer began a new run',
   },
-  { from: ['greeting'], on: 'report', to: 'settled', do: ['settle'], why: 'each knows what the other holds' },
-  { from: [...talking, 'leaving'], on: 'starting', to: 'same', do: ['answer'], why: 'the peer asks what we hold' },
+  { from: ['greeting'], on: 'report', to: 'settled', do: ['settle'], why: 'each node knows what the other holds' },
+  {
+    from: [...talking, 'leaving'],
+    on: 'starting',
+    to: 'same',
+    do: ['answer'],
+    why: 'the peer asks what this node holds',
+  },
 
   // Giving.
   { from: ['settled'], on: 'give', to: 'offering', do: ['offer'], why: 'ask the peer to take groups' },
@@ -160,14 +166,14 @@ export const dialogueTable: readonly DialogueRow[] = [
     when: 'canGive',
     to: 'offering',
     do: ['offerWanted'],
-    why: 'the peer wants groups that we hold',
+    why: 'the peer wants groups that this node holds',
   },
   {
     from: [...talking, 'leaving'],
     on: 'takeover',
     to: 'same',
     do: ['refuse'],
-    why: 'we hold none of them, or something else is under way',
+    why: 'this node holds none of them, or another move is in progress',
   },
   {
     from: ['offering'],
@@ -175,7 +181,7 @@ export const dialogueTable: readonly DialogueRow[] = [
     when: 'peerJoins',
     to: 'lending',
     do: ['hush', 'lend'],
-    why: 'the peer starts them beside us: go on serving until it does',
+    why: 'the peer starts them while they run here: keep serving until it has',
   },
   {
     from: ['offering'],
@@ -191,14 +197,14 @@ export const dialogueTable: readonly DialogueRow[] = [
     when: 'offersCrossed',
     to: 'handing',
     do: ['resumeOffer', 'yieldGroups'],
-    why: 'the daemon had taken our offer first, and ignores its own: it must not wait for ours in vain',
+    why: 'the daemon accepted the offer of this node first and ignores its own: do not let it wait in vain',
   },
   {
     from: [...talking, 'leaving'],
     on: 'other',
     to: 'same',
     do: ['refuse'],
-    why: 'no offer of ours waits for this answer (it came late): the peer must not wait either',
+    why: 'no offer of this node waits for this answer (it came late): do not let the peer wait either',
   },
   { from: ['offering'], on: 'refuse', to: 'settled', do: ['moveFailed'], why: 'the peer refused' },
   { from: ['offering'], on: 'expired', to: 'settled', do: ['moveFailed'], why: 'the peer did not answer' },
@@ -208,7 +214,7 @@ export const dialogueTable: readonly DialogueRow[] = [
     when: 'peerServesIt',
     to: 'lingering',
     do: ['linger'],
-    why: 'the peer serves them and announces them: answer on until its announcement has arrived everywhere',
+    why: 'the peer serves and announces them: keep answering until its announcement has arrived everywhere',
   },
   {
     from: ['lending', 'lingering'],
@@ -216,14 +222,14 @@ export const dialogueTable: readonly DialogueRow[] = [
     when: 'peerCannot',
     to: 'settled',
     do: ['moveFailed'],
-    why: 'the peer could not start them, or lost them again: go on here',
+    why: 'the peer could not start them, or lost them again: keep serving here',
   },
   {
     from: ['lingering'],
     on: 'expired',
     to: 'handing',
     do: ['yieldGroups'],
-    why: 'every neighbour knows: now stop here',
+    why: 'every neighbour knows by now: stop here',
   },
   { from: ['lending'], on: 'expired', to: 'settled', do: ['moveFailed'], why: 'the peer did not start them in time' },
   {
@@ -231,9 +237,9 @@ export const dialogueTable: readonly DialogueRow[] = [
     on: 'released',
     to: 'handed',
     do: ['sayDone'],
-    why: 'they stopped here for another reason: the peer goes on alone',
+    why: 'they stopped here for another reason: the peer continues alone',
   },
-  { from: ['handing'], on: 'released', to: 'handed', do: ['sayDone'], why: 'everything is verifiably stopped here' },
+  { from: ['handing'], on: 'released', to: 'handed', do: ['sayDone'], why: 'everything is stopped here, and verified' },
   {
     from: ['handed'],
     on: 'done',
@@ -273,7 +279,7 @@ export const dialogueTable: readonly DialogueRow[] = [
     when: 'canJoin',
     to: 'joining',
     do: ['join'],
-    why: 'the peer wants to give groups that may run on both for a moment: start them beside it',
+    why: 'the peer offers groups that may run on both nodes for a moment: start them while they run there',
   },
   {
     from: ['settled'],
@@ -281,7 +287,7 @@ export const dialogueTable: readonly DialogueRow[] = [
     when: 'canAccept',
     to: 'accepting',
     do: ['accept'],
-    why: 'the peer wants to give groups that could start here',
+    why: 'the peer offers groups that could start here',
   },
   {
     from: ['offering'],
@@ -289,7 +295,7 @@ export const dialogueTable: readonly DialogueRow[] = [
     when: 'peerGoesFirst',
     to: 'accepting',
     do: ['moveFailed', 'accept'],
-    why: 'both offer at once: a daemon, or the one that comes first by name, goes on',
+    why: 'both nodes offer at once: the offer of the daemon, or of the node whose name comes first, counts',
   },
   {
     from: ['offering'],
@@ -297,14 +303,14 @@ export const dialogueTable: readonly DialogueRow[] = [
     when: 'weGoFirst',
     to: 'same',
     do: [],
-    why: 'both offer at once: the peer drops its offer for ours',
+    why: 'both nodes offer at once: the peer drops its offer',
   },
   {
     from: [...talking, 'leaving'],
     on: 'me',
     to: 'same',
     do: ['refuse'],
-    why: 'they cannot start here, or something else is under way',
+    why: 'they cannot start here, or another move is in progress',
   },
   {
     from: ['accepting'],
@@ -320,7 +326,7 @@ export const dialogueTable: readonly DialogueRow[] = [
     when: 'reportedGivenUp',
     to: 'taking',
     do: ['grantGroups'],
-    why: 'the peer’s report shows that it has stopped them: its word is on the way',
+    why: 'the peer’s report shows that it has stopped them: its message is on the way',
   },
   {
     from: ['accepting'],
@@ -341,7 +347,7 @@ export const dialogueTable: readonly DialogueRow[] = [
     on: 'taken',
     to: 'settled',
     do: ['sayDone', 'wishEnded', 'forgetMove'],
-    why: 'they run here, or have failed here and are verifiably gone',
+    why: 'they run here, or have failed here and are verified to be stopped',
   },
   {
     from: ['joining'],
@@ -349,14 +355,14 @@ export const dialogueTable: readonly DialogueRow[] = [
     when: 'runsHere',
     to: 'joined',
     do: ['awaitRelease'],
-    why: 'they run here, beside the peer’s: it may stop now',
+    why: 'they run here as well: the peer may stop now',
   },
   {
     from: ['joining'],
     on: 'taken',
     to: 'settled',
     do: ['sayDone', 'wishEnded', 'forgetMove'],
-    why: 'they could not start here: the peer goes on serving',
+    why: 'they could not start here: the peer keeps serving',
   },
   {
     from: ['joining'],
@@ -364,7 +370,7 @@ export const dialogueTable: readonly DialogueRow[] = [
     when: 'reportedGivenUp',
     to: 'taking',
     do: [],
-    why: 'the peer had to stop them before they ran here: go on alone',
+    why: 'the peer had to stop them before they ran here: continue alone',
   },
   {
     from: ['joined'],
@@ -372,7 +378,7 @@ export const dialogueTable: readonly DialogueRow[] = [
     when: 'reportedGivenUp',
     to: 'settled',
     do: ['sayDone', 'announce', 'forgetMove'],
-    why: 'the peer has stopped them: say once more who serves, and that it is done',
+    why: 'the peer has stopped them: announce again who serves, and confirm',
   },
   {
     from: ['joining', 'joined'],
@@ -387,14 +393,14 @@ export const dialogueTable: readonly DialogueRow[] = [
     when: 'refusesOurAnswer',
     to: 'settled',
     do: ['forgetMove', 'wishFailed'],
-    why: 'the offer had ended before our answer came: the rules for two active nodes decide',
+    why: 'the offer had ended before the answer arrived: the rules for two active nodes decide',
   },
   {
     from: ['greeting', 'settled', 'lending', 'lingering', 'handing', 'handed', 'taking', 'joining', 'joined'],
     on: 'refuse',
     to: 'same',
     do: ['wishFailed'],
-    why: 'the peer does not give what we asked for; a move that is decided goes on',
+    why: 'the peer does not give what was asked for; a move that is decided continues',
   },
 
   {
@@ -402,14 +408,14 @@ export const dialogueTable: readonly DialogueRow[] = [
     on: 'stalled',
     to: 'settled',
     do: ['moveFailed'],
-    why: 'this process did not run for long: the peer may have thought it dead, and its answer means nothing any more',
+    why: 'this process was paused for long: the peer may have considered it dead, and its answer no longer counts',
   },
   {
     from: ['accepting', 'joining', 'joined'],
     on: 'stalled',
     to: 'settled',
     do: ['forgetMove', 'wishFailed'],
-    why: 'this process did not run for long: the peer may have thought it dead and kept the groups',
+    why: 'this process was paused for long: the peer may have considered it dead and kept the groups',
   },
 
   // Losing the peer.
@@ -428,7 +434,7 @@ export const dialogueTable: readonly DialogueRow[] = [
     on: 'leave',
     to: 'leaving',
     do: ['moveFailed', 'wishFailed', 'leaveGroups'],
-    why: 'this node is to stop',
+    why: 'this node is stopping',
   },
   { from: ['leaving'], on: 'stopped', to: 'left', do: ['sayGoodbye'], why: 'everything is stopped' },
   {
@@ -436,8 +442,8 @@ export const dialogueTable: readonly DialogueRow[] = [
     on: 'confirmed',
     to: 'left',
     do: ['halt'],
-    why: 'the peer serves what we gave up, or was given long enough',
+    why: 'the peer serves what this node gave up, or has had long enough',
   },
-  { from: ['left'], on: 'dead', to: 'left', do: ['halt'], why: 'nobody is there to wait for' },
+  { from: ['left'], on: 'dead', to: 'left', do: ['halt'], why: 'there is no peer to wait for' },
   { from: ['left'], on: 'left', to: 'left', do: ['halt'], why: 'the peer leaves as well' },
 ]

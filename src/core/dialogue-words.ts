@@ -6,7 +6,7 @@ import { type GroupClaim, holdCovers, type RscHold } from './report.ts'
 import type { CoreConfig, GroupConfig, Refusal, Scope } from './types.ts'
 
 // The conversation's words: Heartbeat's `rsc_hold` (local, foreign, all; said from one node's view) and our `hsgrp`, to sets of
-// groups and back (linux-ha.md §8.1). Nothing here knows a phase.
+// groups and back (docs/daemon.md). Nothing here knows a phase.
 
 type Pair = Pick<CoreConfig, 'self' | 'peer' | 'groups'>
 
@@ -107,11 +107,11 @@ export function inScope({ self, groups }: Pair, scope: Scope): readonly string[]
     if (unknown.length === 0 && scope.length > 0) return [...new Set(scope)]
     const known = groups.map((group) => group.name).join(', ')
     const message = unknown.length > 0 ? `no group is named ${unknown.join(', ')}` : 'no group was named'
-    return { code: 'HS_MOVE', message: `${message}; there are: ${known}` }
+    return { code: 'HS_MOVE', message: `${message}; known groups: ${known}` }
   }
   const wanted = groups.filter(({ preferred }) => scope === 'all' || (preferred === self) === (scope === 'local'))
   if (wanted.length > 0) return wanted.map((group) => group.name)
-  return { code: 'HS_MOVE', message: `no group is ${scope} to ${self}` }
+  return { code: 'HS_MOVE', message: `no group is '${scope}' on ${self}` }
 }
 
 export function isRefusal(value: readonly string[] | Refusal): value is Refusal {

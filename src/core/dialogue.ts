@@ -444,7 +444,7 @@ export class Dialogue {
       const refusal: Refusal | undefined =
         stuck.length === 0
           ? undefined
-          : { code: 'HS_STOP_FAILED', message: `would not stop, and was cut off: ${stuck.join('; ')}` }
+          : { code: 'HS_STOP_FAILED', message: `did not stop, and was cut off: ${stuck.join('; ')}` }
       for (const id of this.#stopCommands) this.#port.reply(id, refusal)
       this.#stopCommands = []
       this.#port.halt()

@@ -503,6 +503,6 @@ function lookOf(result: Answer): Look | null {
   if (!result.ok) return { evidence: result.late ? 'unknown' : 'failed', reason: result.reason }
   const { status = { state: 'running' } } = result
   if (status.state === 'running') return null
-  if (status.state === 'stopped') return { evidence: 'failed', reason: 'it does not run' }
+  if (status.state === 'stopped') return { evidence: 'failed', reason: 'it is not running' }
   return { evidence: status.state, reason: status.reason }
 }

@@ -14,7 +14,7 @@ interface LegacyPort extends DialoguePort {
 }
 
 /**
- * `auto_failback legacy`: Heartbeat before its reports and handshakes (linux-ha.md §8.4). Each node that lives serves the
+ * `auto_failback legacy`: Heartbeat before its reports and handshakes (docs/ha-cf.md). Each node that lives serves the
  * groups that prefer it: a node that comes asks for each of them by `ip-request`, and takes it at the `ip-request-resp`.
  * Nothing else is said of groups, and nothing moves by hand.
  */

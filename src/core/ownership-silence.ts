@@ -12,12 +12,12 @@ export const ownershipIdle: readonly {
   {
     from: groupStates,
     on: ['peer-unknown', 'peer-gone', 'peer-free', 'peer-holds', 'peer-unclear'],
-    because: 'the situation is told again and again; where no row holds, it changes nothing',
+    because: 'the situation is reported again and again; where no row holds, it changes nothing',
   },
   {
     from: ['starting', 'active', 'probation', 'stopping', 'stuck'],
     on: ['grant'],
-    because: 'we have it, are just taking it, or are still giving it up',
+    because: 'this node has it, is just taking it, or is still giving it up',
   },
   {
     from: ['unknown', 'standby', 'starting', 'probation', 'stopping', 'stuck'],
@@ -27,25 +27,25 @@ export const ownershipIdle: readonly {
   {
     from: ['unknown', 'standby', 'failed', 'stopping'],
     on: ['yield', 'leave'],
-    because: 'we do not have it, or are giving it up already',
+    because: 'this node does not have it, or is already giving it up',
   },
   { from: ['stuck'], on: ['yield'], because: 'it is given up as soon as it stops' },
   {
     from: ['unknown', 'standby', 'failed', 'stopping', 'stuck'],
     on: ['isolated', 'stalled'],
-    because: 'it does not run here, or is being stopped already',
+    because: 'it does not run here, or is already being stopped',
   },
   {
     from: ['starting', 'active', 'probation'],
     on: ['isolated'],
-    because: 'the policy is to go on, or maintenance lets nothing be touched',
+    because: 'the policy is to continue, or the group is in maintenance',
   },
   {
     from: groupStates.filter((state) => state !== 'active'),
     on: ['resumed'],
-    because: 'nothing runs that would have to be mended; the peer’s situation is told besides',
+    because: 'nothing runs that would need repair; the situation of the peer is reported separately',
   },
-  { from: ['probation'], on: ['retry', 'cut-off'], because: 'first the peer must answer' },
+  { from: ['probation'], on: ['retry', 'cut-off'], because: 'the peer must answer first' },
 ]
 
 /**

@@ -104,9 +104,9 @@ export const ownershipTable: readonly OwnershipRow[] = [
     when: 'mayTakeNow',
     to: 'starting',
     do: take,
-    why: 'nobody owns it and it is ours to take',
+    why: 'no node owns it, and it is this node’s turn to take it',
   },
-  { from: ['unknown'], on: 'peer-free', to: 'standby', do: ['prepare'], why: 'nobody owns it; the other takes it' },
+  { from: ['unknown'], on: 'peer-free', to: 'standby', do: ['prepare'], why: 'no node owns it; the peer takes it' },
   { from: ['unknown'], on: 'peer-holds', to: 'standby', do: ['adoptEpoch', 'prepare'], why: 'the peer owns it' },
   { from: ['standby'], on: 'peer-holds', to: 'standby', do: ['adoptEpoch'], why: 'the peer owns it' },
   {
@@ -114,21 +114,21 @@ export const ownershipTable: readonly OwnershipRow[] = [
     on: 'peer-unclear',
     to: 'standby',
     do: ['adoptEpoch', 'prepare'],
-    why: 'it is not known what the peer does with it: leave it to the peer',
+    why: 'the state on the peer is unclear: leave the group to the peer',
   },
   {
     from: ['standby', 'failed'],
     on: 'peer-unclear',
     to: 'same',
     do: ['adoptEpoch'],
-    why: 'it is not known what the peer does with it: leave it to the peer',
+    why: 'the state on the peer is unclear: leave the group to the peer',
   },
   {
     from: ['unknown', 'standby', 'failed'],
     on: 'grant',
     to: 'starting',
     do: ['forgive', ...take],
-    why: 'the peer has given it up for us',
+    why: 'the peer has given it up for this node',
   },
   { from: ['standby'], on: 'prepared', to: 'standby', do: [], why: 'it could start here' },
   {
@@ -138,16 +138,16 @@ export const ownershipTable: readonly OwnershipRow[] = [
     do: ['noteUnready', 'planRetry'],
     why: 'it could not start here',
   },
-  { from: ['standby'], on: 'retry', to: 'standby', do: ['prepare'], why: 'look again whether it could start here' },
+  { from: ['standby'], on: 'retry', to: 'standby', do: ['prepare'], why: 'check again whether it could start here' },
 
   // Taking it.
-  { from: ['starting'], on: 'started', to: 'active', do: ['acquired'], why: 'everything runs' },
+  { from: ['starting'], on: 'started', to: 'active', do: ['acquired'], why: 'everything is running' },
   {
     from: ['starting'],
     on: 'start-failed',
     to: 'failed',
     do: ['noteFailure', 'planRetry'],
-    why: 'a resource would not start; what had started was stopped again',
+    why: 'a resource did not start; what had started was stopped again',
   },
   {
     from: ['starting', 'active'],
@@ -155,7 +155,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     when: 'handingOver',
     to: 'same',
     do: [],
-    why: 'make before break: both have it for a moment, as agreed',
+    why: 'make before break: both nodes have it for a moment, as agreed',
   },
   {
     from: ['starting'],
@@ -163,7 +163,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     when: 'outranked',
     to: 'stopping',
     do: ['contest', 'cutAndStop'],
-    why: 'both take it, and the peer ranks higher',
+    why: 'both nodes are taking it, and the peer ranks higher',
   },
   {
     from: ['starting'],
@@ -171,7 +171,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     when: 'newlyContested',
     to: 'starting',
     do: ['contest'],
-    why: 'both take it, and we rank higher',
+    why: 'both nodes are taking it, and this node ranks higher',
   },
 
   // Serving it.
@@ -181,7 +181,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     when: 'outranked',
     to: 'stopping',
     do: ['contest', 'cutAndStop'],
-    why: 'both are active, and the peer ranks higher',
+    why: 'both nodes are active, and the peer ranks higher',
   },
   {
     from: ['active'],
@@ -189,7 +189,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     when: 'newlyContested',
     to: 'active',
     do: ['contest', 'reacquire'],
-    why: 'both are active, and we rank higher: say again who serves',
+    why: 'both nodes are active, and this node ranks higher: announce again who serves',
   },
   { from: ['active'], on: 'broken', to: 'active', do: ['offerAway'], why: 'a resource failed again: let the peer try' },
   { from: ['active'], on: 'retry', when: 'maintained', to: 'same', do: [], why: 'maintenance: nothing is touched' },
@@ -198,7 +198,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     on: 'resumed',
     to: 'same',
     do: ['resume'],
-    why: 'maintenance is over: look, and mend what failed',
+    why: 'maintenance is over: check, and repair what failed',
   },
   { from: ['active'], on: 'retry', to: 'active', do: ['retryHere'], why: 'the peer cannot take it: try again here' },
   {
@@ -208,7 +208,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     do: ['retryNow'],
     why: 'an operator wants it here: do not wait for the next try',
   },
-  { from: ['active'], on: 'restored', to: 'active', do: ['forgive', 'reacquire'], why: 'it serves again' },
+  { from: ['active'], on: 'restored', to: 'active', do: ['forgive', 'reacquire'], why: 'it is serving again' },
   {
     from: ['active'],
     on: 'stalled',
@@ -222,7 +222,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     on: 'stalled',
     to: 'probation',
     do: ['cut', 'askPeer'],
-    why: 'this process did not run for so long that the peer may have taken over: cut off first, then ask',
+    why: 'this process was paused for so long that the peer may have taken over: cut off first, then ask',
   },
 
   // Not sure whether it is still ours.
@@ -232,7 +232,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     when: 'outranked',
     to: 'stopping',
     do: ['stop'],
-    why: 'the peer took it while we did not run',
+    why: 'the peer took it while this process was paused',
   },
   {
     from: ['probation'],
@@ -240,7 +240,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     when: 'peerAnsweredSinceWake',
     to: 'active',
     do: ['restore'],
-    why: 'both have stalled and ask, and we rank higher',
+    why: 'both nodes were paused and ask, and this node ranks higher',
   },
   {
     from: ['probation'],
@@ -263,16 +263,16 @@ export const ownershipTable: readonly OwnershipRow[] = [
     on: 'silence',
     to: 'active',
     do: ['restore'],
-    why: 'the peer does not answer; the network does, or the policy is to go on',
+    why: 'the peer does not answer, but the network does, or the policy is to continue',
   },
   {
     from: ['probation'],
     on: 'cut-failed',
     to: 'stopping',
     do: ['stop'],
-    why: 'it cannot be cut off while we ask: stop it',
+    why: 'it cannot be cut off while the peer is asked: stop it',
   },
-  { from: ['probation'], on: 'stalled', to: 'probation', do: ['askPeer'], why: 'stalled again: ask again' },
+  { from: ['probation'], on: 'stalled', to: 'probation', do: ['askPeer'], why: 'paused again: ask again' },
 
   // Giving it up.
   {
@@ -295,9 +295,9 @@ export const ownershipTable: readonly OwnershipRow[] = [
     when: 'policyStops',
     to: 'stopping',
     do: ['cutAndStop'],
-    why: 'neither the peer nor any ping target is heard, and the policy is to stop',
+    why: 'neither the peer nor any ping target answers, and the policy is to stop',
   },
-  { from: ['starting'], on: 'stalled', to: 'stopping', do: ['cutAndStop'], why: 'stalled while taking it: begin anew' },
+  { from: ['starting'], on: 'stalled', to: 'stopping', do: ['cutAndStop'], why: 'paused while taking it: start over' },
   {
     from: ['stopping'],
     on: 'stopped',
@@ -306,7 +306,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     do: ['released', 'planRetry'],
     why: 'stopped after it failed here',
   },
-  { from: ['stopping'], on: 'stopped', to: 'standby', do: ['released', 'prepare'], why: 'verifiably stopped' },
+  { from: ['stopping'], on: 'stopped', to: 'standby', do: ['released', 'prepare'], why: 'stopped, and verified' },
 
   // It would not stop.
   {
@@ -314,14 +314,14 @@ export const ownershipTable: readonly OwnershipRow[] = [
     on: 'stop-failed',
     to: 'stuck',
     do: ['noteFailure', 'cut'],
-    why: 'a resource would not stop: go on claiming the group until it is cut off',
+    why: 'a resource did not stop: keep claiming the group until it is cut off',
   },
   {
     from: ['stuck'],
     on: 'cut-off',
     to: 'failed',
     do: ['released', 'planRetry'],
-    why: 'cut off: nobody can reach it here any more',
+    why: 'cut off: it is no longer reachable on this node',
   },
   {
     from: ['stuck'],
@@ -329,14 +329,14 @@ export const ownershipTable: readonly OwnershipRow[] = [
     when: 'lastResort',
     to: 'stuck',
     do: ['goSilent'],
-    why: 'it can neither be stopped nor cut off, and the peer cannot have it otherwise',
+    why: 'it can neither be stopped nor cut off, and the peer cannot get it in any other way',
   },
   {
     from: ['stuck'],
     on: 'cut-failed',
     to: 'stuck',
     do: ['planStop'],
-    why: 'it can neither be stopped nor cut off: go on claiming it, and try again',
+    why: 'it can neither be stopped nor cut off: keep claiming it, and try again',
   },
   {
     from: ['stuck'],
@@ -344,9 +344,9 @@ export const ownershipTable: readonly OwnershipRow[] = [
     when: 'nobodyElse',
     to: 'starting',
     do: ['raiseEpoch', 'revive'],
-    why: 'nobody else is there: serve again with what would not stop',
+    why: 'the peer is not there: serve again, with what did not stop',
   },
-  { from: ['stuck'], on: 'retry', to: 'stopping', do: ['stop'], why: 'try once more to stop it' },
+  { from: ['stuck'], on: 'retry', to: 'stopping', do: ['stop'], why: 'try again to stop it' },
   {
     from: ['stuck'],
     on: 'leave',
@@ -362,7 +362,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     when: 'halfStopped',
     to: 'stopping',
     do: ['stop'],
-    why: 'this node is stopping: try once more to stop what is only cut off',
+    why: 'this node is stopping: try again to stop what is only cut off',
   },
   { from: ['failed'], on: 'pardon', to: 'standby', do: ['forgive'], why: 'an operator wants it here: no hold-down' },
   {
@@ -371,7 +371,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     when: 'mayRetry',
     to: 'starting',
     do: ['raiseEpoch', 'revive'],
-    why: 'nobody else is there: try again here, also with what would not stop and was cut off',
+    why: 'the peer is not there: try again here, including what did not stop and was cut off',
   },
   {
     from: ['failed'],
@@ -382,7 +382,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     why: 'the peer does not take it either: try again here',
   },
   { from: ['failed'], on: 'peer-holds', to: 'failed', do: ['adoptEpoch'], why: 'the peer owns it' },
-  { from: ['failed'], on: 'retry', to: 'failed', do: ['prepare'], why: 'look whether it could start here again' },
+  { from: ['failed'], on: 'retry', to: 'failed', do: ['prepare'], why: 'check whether it could start here again' },
   { from: ['failed'], on: 'prepared', to: 'standby', do: ['forgive'], why: 'it could start here again' },
   { from: ['failed'], on: 'unprepared', to: 'failed', do: ['planRetry'], why: 'it still could not start here' },
 ]

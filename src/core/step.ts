@@ -205,7 +205,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       if (ownership.needsReserve) keeper.save()
     },
     onStuck(group, reason) {
-      const message = `${group} could neither be stopped nor cut off (${reason}); ${config.self} tries again`
+      const message = `${group} could neither be stopped nor cut off (${reason}); ${config.self} keeps trying`
       dialogue.answerMove(group, { code: 'HS_STOP_FAILED', message })
     },
     onSilent(group, reason) {

@@ -43,10 +43,10 @@ export class Wish {
   obstacle(groups: readonly string[]): Refusal | undefined {
     const maintained = groups.filter((group) => this.#port.isMaintained(group))
     if (maintained.length > 0)
-      return { code: 'HS_MOVE', message: `${maintained.join(', ')} is in maintenance; end that first` }
+      return { code: 'HS_MOVE', message: `${maintained.join(', ')} is in maintenance; end the maintenance first` }
     const leaving = groups.filter((group) => isGoing(this.#port.claim(group)?.state))
     if (leaving.length === 0) return undefined
-    const message = `${leaving.join(', ')} is just being given up, or asked about, here; try again when that has ended`
+    const message = `${leaving.join(', ')} is being given up or checked on this node; try again when that is over`
     return { code: 'HS_MOVE', message }
   }
 

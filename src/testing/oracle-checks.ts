@@ -37,7 +37,7 @@ export type Verdict = string | true | undefined
 
 /** One rule that the oracle checks. Each can be switched off. */
 export interface Check {
-  /** The invariant of the design it belongs to, and a word. */
+  /** The invariant it belongs to (docs/safety.md), and a word. */
   readonly id: string
   /** The rule in a sentence. */
   readonly says: string
@@ -61,7 +61,7 @@ function rule<Name extends Moment['at']>(
 const changing = ['start', 'stop', 'restore']
 const settledStates = ['active', 'standby']
 
-/** The rules, for classes G0 and G1 (safety figures I1, I8 and I9 begin with a lease). */
+/** The rules, for classes G0 and G1 (I1, I8 and I9 are rules of a lease, which does not exist yet; docs/safety.md). */
 export const oracleChecks: readonly Check[] = [
   rule('I2.one', 'two that hear each other do not serve a group both for more than three beats', 'beat', both),
   rule(

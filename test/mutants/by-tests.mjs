@@ -535,8 +535,8 @@ export const mutantsOfTests = [
     'cut-off-waits-alone',
     'a group that was cut off waits for a stop that may never come, though nobody else can serve it',
     table,
-    "do: ['raiseEpoch', 'revive'],\n    why: 'nobody else is there: try again here, also",
-    "do: take,\n    why: 'nobody else is there: try again here, also",
+    "do: ['raiseEpoch', 'revive'],\n    why: 'the peer is not there: try again here, including",
+    "do: take,\n    why: 'the peer is not there: try again here, including",
     scenario('stuck-cut-alone'),
   ),
   bug(

@@ -151,8 +151,8 @@ export const mutants = [
     'no-cut-on-waking',
     'who was stopped for long goes on serving while it asks',
     table,
-    "do: ['cut', 'askPeer'],\n    why: 'this process did not run",
-    "do: ['askPeer'],\n    why: 'this process did not run",
+    "do: ['cut', 'askPeer'],\n    why: 'this process was paused",
+    "do: ['askPeer'],\n    why: 'this process was paused",
   ),
   bug(
     'word-before-cut',

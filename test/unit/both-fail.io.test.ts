@@ -28,7 +28,7 @@ test('a service that starts on neither node: both say so, to the process as well
       sentences,
       /^The last failure of jobs, at 2.*Z: app: start\(\) of app failed: the licence has run out\./m,
     )
-    const told = warned.filter((text) => text.startsWith(`pair, ${member.node}: jobs cannot run here: `))
+    const told = warned.filter((text) => text.startsWith(`pair, ${member.node}: jobs cannot run on this node: `))
     assert.equal(told.length, 1, `once, though it failed again: ${warned}`)
   }
 })

@@ -198,7 +198,7 @@ describe('two members', { timeout: 200_000 }, () => {
       /^At [\d:.]+Z: jobs standby -> starting: the peer is dead, has left or never came: take the group over\.$/m,
     )
     assert.match(why.out, /^At that moment: one is dead: nothing heard for \d+ ms.*\.$/m)
-    assert.match(why.out, /^\d\d:\d\d:\d\d\.\d\d\dZ {2}decision {2}jobs: starting -> active: everything runs$/m)
+    assert.match(why.out, /^\d\d:\d\d:\d\d\.\d\d\dZ {2}decision {2}jobs: starting -> active: everything is running$/m)
     assert.match((await two.ask('why', 'nothing')).err, /there is no group 'nothing'; there are: jobs/)
 
     const file = join(one.dir, 'recording')
@@ -289,7 +289,7 @@ describe('two members', { timeout: 200_000 }, () => {
     assert.equal((await one.ask('maintenance', 'perhaps')).code, 2)
     const refused = await one.ask('standby', 'nobody')
     assert.equal(refused.code, 1)
-    assert.match(refused.err, /^hot-standby: no group is named nobody; there are: jobs\n$/)
+    assert.match(refused.err, /^hot-standby: no group is named nobody; known groups: jobs\n$/)
 
     const again = await one.run().ended
     assert.equal(again.code, 1)
@@ -305,7 +305,7 @@ describe('two members', { timeout: 200_000 }, () => {
     assert.ok(two.serves && !one.serves, 'the peer serves before the member ends')
     assert.ok(!existsSync(one.control))
     assert.equal((await lines.ended).code, 0)
-    assert.match(lines.out, /^\d\d:\d\d:\d\d\.\d\d\d {2}group:stopping +giving jobs up: this node is stopping$/m)
+    assert.match(lines.out, /^\d\d:\d\d:\d\d\.\d\d\d {2}group:stopping +giving up jobs: this node is stopping$/m)
 
     second.child.kill('SIGINT')
     assert.equal((await second.ended).code, 0, 'without a peer it stops anyway')

@@ -180,7 +180,7 @@ describe('calls in the wrong state', () => {
     const { one, two } = pairOf(t)
     await startPair(one, two)
     await assert.rejects(one.standby('jobs' as never), failure('HS_MOVE', /'jobs' is neither/))
-    await assert.rejects(one.standby(['nobody']), failure('HS_MOVE', /nobody.*there are: jobs/))
+    await assert.rejects(one.standby(['nobody']), failure('HS_MOVE', /nobody.*known groups: jobs/))
     await assert.rejects(one.standby([]), failure('HS_MOVE'))
     await assert.rejects(one.takeover(null as never), failure('HS_MOVE', /'null' is neither/))
     await assert.rejects(one.send(5 as never), failure('HS_MESSAGE', /not number/))

@@ -183,7 +183,7 @@ describe('the words of the conversation', () => {
     assert.deepEqual(inScope(config, ['web', 'web']), ['web'])
     assert.match(
       (inScope(config, ['news']) as { message: string }).message,
-      /no group is named news; there are: mail, web/,
+      /no group is named news; known groups: mail, web/,
     )
     assert.match((inScope(config, []) as { message: string }).message, /no group was named/)
     assert.match(

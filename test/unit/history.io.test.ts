@@ -72,7 +72,7 @@ describe('the history', () => {
     client.close()
     assert.match(texts[0] ?? '', /^one started \(run \d+\)$/)
     const at = texts.indexOf('ada asked to move jobs to two')
-    assert.ok(at > 0 && texts.indexOf('giving jobs up: asked for') > at, texts.join('\n'))
+    assert.ok(at > 0 && texts.indexOf('giving up jobs: an operator asked for it') > at, texts.join('\n'))
     assert.match(one.explain().sentences.join('\n'), /the application asked to move jobs to one/)
     await one.stop()
     assert.match(readFileSync(join(options.one.stateDirectory ?? '', 'history.json'), 'utf8'), /ada asked/)

@@ -56,7 +56,7 @@ async function settled(move: () => Promise<void>): Promise<void> {
     try {
       return await move()
     } catch (error) {
-      if (!(isHotStandbyError(error) && /not come to rest/.test(error.message)) || tries > 100) throw error
+      if (!(isHotStandbyError(error) && /still settling/.test(error.message)) || tries > 100) throw error
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import ts from 'typescript'
-import { type Import, importsOf, parse, position, readSources, type Sources, walk } from '../support/sources.ts'
+import { type Import, importsOf, parse, position, readSources, root, type Sources, walk } from '../support/sources.ts'
 
 /** What one room of `src` may use. */
 interface Room {
@@ -243,5 +245,34 @@ describe('the check of the walls sees', () => {
       'src/index.ts': "export { Cluster } from './cluster/cluster.ts'",
     }
     assert.deepEqual(offences(new Map(Object.entries(fine))), [])
+  })
+})
+
+describe('ARCHITECTURE.md', () => {
+  const page = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8')
+  const folders = readdirSync(join(root, 'src'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+
+  it('has a row for each room, with its walls', () => {
+    const rows = new Map<string, string>()
+    for (const [, room = '', walls = ''] of page.matchAll(/^\| `(\w+)` \|[^|]*\|(.*)\|$/gm))
+      rows.set(room, walls.trim())
+    const wanted = Object.entries(rooms).map(([name, { imports, pure }]) => [
+      name,
+      `${imports.join(', ')} | ${pure ? 'yes' : ''}`.trim(),
+    ])
+    assert.deepEqual(Object.fromEntries(rows), Object.fromEntries(wanted))
+    assert.deepEqual([...rows.keys()].sort(), folders.sort())
+  })
+
+  it('names no file that is not there', () => {
+    const places = ['', 'src/core/', 'src/cluster/']
+    const names = [...page.matchAll(/`([\w./-]+\.(?:ts|mjs|md))`|\]\(([\w./-]+)\)/g)].map(
+      ([, code, link]) => code ?? link,
+    )
+    assert.ok(names.length > 60, `only ${names.length} names were found`)
+    const missing = names.filter((name) => !places.some((place) => existsSync(join(root, place, name as string))))
+    assert.deepEqual(missing, [])
   })
 })

@@ -4,7 +4,7 @@ const DEAD = 'WARN: node NODE: is dead'
 /** What it held is taken over though nothing proves that it is off. */
 const UNFENCED = ['WARN: No STONITH device configured.', 'WARN: Shared disks are not protected.']
 
-/** A daemon's own messages leave out of order when one is its reaction to another (linux-ha.md §1.5). */
+/** A daemon's own messages leave out of order when one is its reaction to another (docs/daemon.md). */
 const LOST = 'WARN: N lost packet(s) for [NODE] [N:N]'
 
 /** A signal came while it read its serial line. */

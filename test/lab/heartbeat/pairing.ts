@@ -303,7 +303,7 @@ export class Pairing implements AsyncDisposable {
     await waitFor(agreed, { what, withinMs, everyMs: 200, seen: () => seen })
   }
 
-  /** The daemon is asked for its own word, which it says of groups it has none of too (linux-ha.md §8.1). */
+  /** The daemon is asked for its own word, which it says of groups it has none of too (docs/daemon.md). */
   #rightWords(node: NodeName, holders: Holders): readonly string[] {
     if (this.settings.autoFailback === 'legacy') return ['none']
     if (holders.slave) {

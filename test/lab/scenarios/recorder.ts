@@ -27,15 +27,15 @@ const RETURN: Readonly<Record<NodeName, Account>> = {
   slave: [
     /^\S+ is standby on slave since .+ \(epoch \d+\); master says that it is active there\.$/,
     /^At [\d:.]+Z: \S+ active -> stopping: agreed with the peer, which takes it next\.$/,
-    /^At that moment: giving \S+ up: it goes home\.$/,
+    /^At that moment: giving up \S+: failback to the preferred node\.$/,
     /^Before that, at [\d:.]+Z: taking \S+: the peer is dead\.$/,
     /^Before that, at [\d:.]+Z: master is dead: nothing heard for \d+ ms/,
   ],
   master: [
     /^\S+ is active on master since .+ \(epoch \d+\); slave says that it is standby there\.$/,
     /^At [\d:.]+Z: \S+ standby -> starting: the peer has given it up for us\.$/,
-    /^At that moment: taking \S+: it goes home\.$/,
-    /^Before that, at [\d:.]+Z: \S+ is cut off until the peer has said who owns it \(stood still for \d+ ms\)\.$/,
+    /^At that moment: taking \S+: failback to the preferred node\.$/,
+    /^Before that, at [\d:.]+Z: \S+ is cut off until the peer says who owns it: this process was paused for \d+ ms\.$/,
   ],
 }
 
@@ -48,8 +48,8 @@ const TIMELINE: Readonly<Record<NodeName, Account>> = {
     entry('decision', 'master: settled -> alone: the peer was silent for its dead time$'),
     entry('decision', String.raw`\S+: standby -> starting: the peer is dead, has left or never came: take the group`),
     entry('event', String.raw`\S+ is served here \(epoch \d+, \d+ ms\)$`),
-    entry('event', String.raw`master says that its process stood still for \d+ ms$`),
-    entry('event', String.raw`giving \S+ up: it goes home$`),
+    entry('event', String.raw`master reports that its process was paused for \d+ ms$`),
+    entry('event', String.raw`giving up \S+: failback to the preferred node$`),
     entry('event', String.raw`\S+ is no longer served here`),
   ],
   master: [
