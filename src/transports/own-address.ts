@@ -46,9 +46,22 @@ export function heardOn({ device, family }: InterfaceAddress): (address: string)
   const all = addressesOf().filter((each) => each.family === family && !isLinkLocal(each.address))
   const here = networkOf(all.filter((each) => each.device === device))
   const another = networkOf(all.filter((each) => each.device !== device))
-  return (address) => {
+  const isHeard = (address: string): boolean => {
     const { zone } = splitZone(address)
     if (zone !== undefined) return zone === device
     return here(address) || !another(address)
   }
+  // Asked for every datagram of a flood, and a comparison of networks costs as much as all else that is done with it.
+  const verdicts = new Map<string, boolean>()
+  return (address) => {
+    const known = verdicts.get(address)
+    if (known !== undefined) return known
+    if (verdicts.size >= verdictsMax) verdicts.clear()
+    const verdict = isHeard(address)
+    verdicts.set(address, verdict)
+    return verdict
+  }
 }
+
+/** Senders that are remembered; more are judged anew. */
+const verdictsMax = 256

@@ -2,8 +2,9 @@ import type { Socket } from 'node:dgram'
 
 /** Ends that the peer was heard from lately: another's, who once was quicker with a frame of the peer, must not displace it. */
 const earsMax = 2
-/** Frames of an end that are kept to know their copies. */
+/** Frames of an end that are kept to know their copies, by their ends: a frame's signature or seal stands there. */
 const framesMax = 64
+const tailBytes = 24
 
 interface Ear {
   /** Undefined where the kernel does not connect to that end: no route leads there. */
@@ -41,7 +42,7 @@ export class PeerEars {
   isCopy(end: string, bytes: Buffer): boolean {
     const ear = this.#ears.get(end)
     if (!ear?.socket) return false
-    const frame = bytes.toString('latin1')
+    const frame = bytes.toString('latin1', Math.max(0, bytes.length - tailBytes))
     if (ear.frames.delete(frame)) return true
     ear.frames.add(frame)
     if (ear.frames.size > framesMax) ear.frames.delete(ear.frames.values().next().value as string)

@@ -74,6 +74,8 @@ export class UdpLink implements Transport {
   #lookedMs = 0
   /** The addresses that the plan was made of. */
   #ground = ''
+  /** Where our own datagrams come from; asked once, since a flood of others is compared with it. */
+  #own: Endpoint | undefined
 
   constructor(options: UdpLinkOptions, context: TransportContext) {
     this.#options = options
@@ -214,6 +216,7 @@ export class UdpLink implements Transport {
       }
       if (plan.receiving) this.#socket(plan.receiving, receive)
       this.#sending = sending
+      this.#own = sending.address()
     } catch (error) {
       this.#unbind()
       throw error
@@ -248,6 +251,7 @@ export class UdpLink implements Transport {
     for (const socket of this.#sockets) socket.close()
     this.#sockets = []
     this.#sending = undefined
+    this.#own = undefined
   }
 
   /** Binds one socket. With a lookup that answers at once (addresses only, never names) `bind` is done when it returns. */
@@ -302,8 +306,7 @@ export class UdpLink implements Transport {
 
   /** Broadcasts, and multicasts with loop, come back to the host that sent them; exactly ours are dropped here. */
   #isEcho(from: RemoteInfo): boolean {
-    const own = this.#sending?.address()
-    return own !== undefined && from.port === own.port && from.address === own.address
+    return from.port === this.#own?.port && from.address === this.#own.address
   }
 }
 
@@ -317,8 +320,8 @@ function pathOf({ sending, receiving, to }: UdpPlan): string {
   return [sending, receiving ?? sending, to].map(endpointText).join(' ')
 }
 
-/** Room for what arrives while this process is busy; the kernel gives what it allows (net.core.rmem_max). */
-const receiveBufferBytes = 1 << 20
+/** Room for what arrives while this process is busy: some 10,000 small datagrams, if the kernel allows it (net.core.rmem_max). */
+const receiveBufferBytes = 1 << 22
 
 function enlarge(socket: Socket): void {
   try {

@@ -1,9 +1,10 @@
-import { createSocket } from 'node:dgram'
+import { createSocket, type Socket } from 'node:dgram'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 // A third host on the heartbeat network. It hears what is broadcast to port 694 and keeps it; on its standard input it is told
-// `replay ADDRESS` (everything it has heard, in order, again and again), `flood RATE ADDRESS…` (junk) or `stop`.
+// `replay ADDRESS` (everything it has heard, in order, again and again), `flood RATE ADDRESS…` (junk), `as ADDRESS` (it sends from
+// there, port 694, from now on) or `stop`.
 
 const PORT = 694
 const recorded: Buffer[] = []
@@ -13,9 +14,12 @@ let task = 0
 const ears = createSocket({ type: 'udp4', reuseAddr: true })
 ears.on('message', (frame) => recording && recorded.push(Buffer.from(frame)))
 ears.bind(PORT)
-const mouth = createSocket('udp4')
-mouth.on('error', () => {})
-mouth.bind(0, () => mouth.setBroadcast(true))
+let mouth = mouthAt(0)
+
+function mouthAt(port: number, address?: string): Socket {
+  const socket = createSocket({ type: 'udp4', reuseAddr: true })
+  return socket.on('error', () => {}).bind(port, address, () => socket.setBroadcast(true))
+}
 
 const tell = (event: object): void => console.log(JSON.stringify(event))
 const send = (frame: Uint8Array, address: string): void => mouth.send(frame, PORT, address, () => {})
@@ -48,6 +52,7 @@ createInterface({ input: process.stdin })
   .on('line', (line) => {
     const [word, ...rest] = line.split(' ')
     if (word === 'replay') void replay(rest[0] as string)
+    else if (word === 'as') mouth = mouthAt(PORT, rest[0])
     else if (word === 'flood') void flood(Number(rest[0]), rest.slice(1))
     else task++
   })

@@ -15,6 +15,7 @@ const makers = {
   multicast: () => udpMulticast(parsed),
 }
 const tell = (event: string, text: string) => process.stdout.write(`${JSON.stringify({ event, text })}\n`)
+let newest = 0
 const plugin = makers[type as keyof typeof makers]()
 const transport = plugin.create({
   self,
@@ -24,8 +25,15 @@ const transport = plugin.create({
     const text = Buffer.from(bytes).toString()
     // A flood is not told of: its length is none of this process's business.
     if (!text.startsWith('beat')) return
+    const number = Number(/^beat of \w+ (\d+)$/.exec(text)?.[1])
+    // The first of a new run is news too.
+    if (!text.startsWith(`beat of ${self}`) && (number > newest || number === 1)) {
+      newest = number
+      // As the engine does it: for where news came from, not for who plays them back.
+      transport.heardPeer?.(from)
+    }
+    // Told at last: whoever stops this process when it has heard a beat finds the peer's socket open.
     tell('received', text)
-    if (!text.startsWith(`beat of ${self}`)) transport.heardPeer?.(from)
   },
   problem: (error) => tell('problem', error.message),
   floating,

@@ -124,3 +124,39 @@ for (const sealed of [true, false])
       return { acts, remarks: [...remarks, `${rate} junk packets a second were sent`] }
     },
   )
+
+scenario(
+  'flood-from-the-peers-address',
+  {
+    row: "a third host forges the peer's very address and port, and sends 10,000 packets of junk a second: all are read, nobody dies, nobody moves",
+  },
+  async (world) => {
+    const stage = await Stage.up(world, { source: 'ini', ping: BEYOND, deadtimeMs: 2000 })
+    const [master, slave] = [plugOf('master', 'eth1'), plugOf('slave', 'eth1')]
+    // It answers no question for that address: the slave keeps its traffic.
+    const forge = [
+      'echo 8 > /proc/sys/net/ipv4/conf/all/arp_ignore',
+      `ip addr add ${slave.address}/32 dev eth1`,
+      `ip neigh replace ${master.address} lladdr ${master.mac} dev eth1`,
+    ]
+    await world.host('gateway').run(['sh', '-ec', forge.join('\n')])
+    const stranger = await startStranger(world)
+    stranger.write(`as ${slave.address}`)
+    await stage.act(
+      'the flood',
+      async () => {
+        stranger.write(`flood 10000 ${master.address}`)
+        await sleep(5000)
+        stranger.write('stop')
+        await waitFor(() => stranger.events.length > 1, { what: 'the stranger says how much it sent' })
+      },
+      { servedBy: ['master'], limitMs: planned },
+    )
+    assert.equal(stage.count('master', 'peer:dead'), 0, 'the master thought its peer dead')
+    const { malformed = 0, flood = 0 } = await stage.dropped('master')
+    assert.ok(malformed > 10_000, `the master has read ${malformed} packets of the flood`)
+    assert.equal(flood, 0, 'the address of the peer is never held off')
+    const { acts, remarks } = await stage.end('master')
+    return { acts, remarks: [...remarks, `${malformed} junk packets from the peer's address were read`] }
+  },
+)
