@@ -1,9 +1,9 @@
 import { hostname } from 'node:os'
 import { mixIssues } from '../authenticators/keyring.ts'
+import { deadpingIssues, defaultDeadpingMs, livenessIssues } from '../core/timing.ts'
 import { deadtime } from '../liveness/deadtime.ts'
 import { durationMs } from '../roles/duration.ts'
 import type { HotStandbyError, Issue } from '../roles/error.ts'
-import type { LivenessPlugin } from '../roles/liveness-detector.ts'
 import { type OptionTable, optionIssues, shownValue, unknownOption } from '../roles/option-table.ts'
 import { oneLineWarning } from '../transports/one-line.ts'
 import { budgetIssue, lineBudget, sizeIssue } from './line-budget.ts'
@@ -79,8 +79,9 @@ export function checkOptions(options: unknown, issue: Report): options is Cluste
   checkPlainOptions(options, report)
   checkHeartbeat(options['heartbeat'], report)
   checkRecorder(options, report)
-  checkDeadping(options, report)
-  // What the lines must carry is known only of options that are otherwise right.
+  const deadpingMs = readDuration(options['deadping'], 'deadping', report)
+  // How the times agree with all else, and what the lines must carry, is known only of options that are otherwise right.
+  if (well) checkDeadping(options as unknown as ClusterOptions, deadpingMs, report)
   if (well) checkBeats(options as unknown as ClusterOptions, report)
   return well
 }
@@ -170,8 +171,12 @@ function checkAuthenticator(authenticator: unknown, report: Report): void {
 
 function checkLiveness(liveness: unknown, report: Report): void {
   if (liveness === undefined || !isPlugin(liveness, 'liveness', 'liveness', report)) return
-  for (const { path, message, severity } of (liveness as NonNullable<ClusterOptions['liveness']>).issues)
-    report(`liveness.${path}`, message, severity)
+  const { issues, times } = liveness as NonNullable<ClusterOptions['liveness']>
+  for (const { path, message, severity } of issues) report(`liveness.${path}`, message, severity)
+  // A detector of the application's own may judge its times otherwise: those of the pair hold for every one.
+  for (const { path, message, severity } of livenessIssues(times))
+    if (!issues.some((issue) => issue.path === path && issue.message === message))
+      report(`liveness.${path}`, message, severity)
 }
 
 function checkArbiters(arbiters: unknown, report: Report): void {
@@ -314,12 +319,13 @@ function checkPlainOptions(options: Record<string, unknown>, report: Report): vo
   if (onFatal !== undefined && typeof onFatal !== 'function') report('onFatal', `${shownValue(onFatal)} is no function`)
 }
 
-function checkDeadping({ deadping, liveness }: Record<string, unknown>, report: Report): void {
-  const deadpingMs = readDuration(deadping, 'deadping', report)
-  const { times } = (liveness ?? deadtime()) as Partial<LivenessPlugin>
-  const keepaliveMs = times?.keepaliveMs
-  if (deadpingMs === undefined || keepaliveMs === undefined || deadpingMs > 2 * keepaliveMs) return
-  report('deadping', `${deadpingMs} ms is not more than 2 × keepalive (${2 * keepaliveMs} ms)`)
+function checkDeadping(options: ClusterOptions, deadpingMs: number | undefined, report: Report): void {
+  const { liveness = deadtime(), arbiters = [], groups } = options
+  const { times } = liveness
+  const commonMs = deadpingMs ?? defaultDeadpingMs(times, groups)
+  const targets = arbiters.map((arbiter) => ({ deadpingMs: arbiter.deadpingMs ?? commonMs }))
+  for (const { path, message, severity } of deadpingIssues({ times, deadpingMs, targets, groups }))
+    report(path, message, severity)
 }
 
 function readDuration(value: unknown, where: string, report: Report): number | undefined {

@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { openKeyRing } from '../authenticators/keyring.ts'
 import type { CoreEvent } from '../core/events.ts'
 import { type Core, createCore } from '../core/step.ts'
+import { deadpingIssues } from '../core/timing.ts'
 import type { CoreConfig, Reconfiguration, Refusal } from '../core/types.ts'
 import { bootTimeMs, isoNow, wallClockMs } from '../platform/clocks.ts'
 import { guardianCaution } from '../platform/container.ts'
@@ -274,6 +275,7 @@ export class Engine {
   #startLoop(identity: Identity, onIsolated: 'stop' | 'continue'): void {
     const { liveness } = this.#options
     const config = this.#coreConfig(identity, onIsolated)
+    this.#tellAdvisedTimes(this.#options, config)
     this.#recorder = openRecorder(this.#options, config, (error) => this.#problem('recorder', error))
     const core = this.#chronicle.wrap(
       createCore(config, liveness.create(), (step) => {
@@ -342,6 +344,13 @@ export class Engine {
     }
   }
 
+  /** Agents may advise other stop limits than the options could know when they were checked. */
+  #tellAdvisedTimes({ warnings }: Resolved, { times, targets, groups }: Reconfiguration): void {
+    for (const { path, message } of deadpingIssues({ times, targets, groups }))
+      if (!warnings.some((told) => told.message === message))
+        this.#options.logger.warn({ where: path }, `${path}: ${message}`)
+  }
+
   #diagnose(name: string, heardJunk: number): string {
     const { node, peer } = this.#options
     const link = this.#links.get(name)
@@ -385,7 +394,9 @@ export class Engine {
     this.#ring = ring
     this.#floating = floatingAddresses(options.groups)
     this.#loop.setLinks(loopLinks(this.#links, { ring, session: this.#session }, options))
-    return this.#reconfiguration(options, onIsolated)
+    const config = this.#reconfiguration(options, onIsolated)
+    this.#tellAdvisedTimes(options, config)
+    return config
   }
 
   #problem(where: string, error: unknown): void {

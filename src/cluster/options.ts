@@ -115,7 +115,7 @@ export interface ClusterOptions {
   readonly onIsolated?: 'stop' | 'continue' | undefined
   /**
    * Silence after which a ping target counts as unreachable, unless the arbiter says otherwise.
-   * @defaultValue the smallest time that cannot overlap a takeover: see `docs/arbiters/icmp-ping.md`
+   * @defaultValue the longest that lets nobody serve beside the peer: see `docs/arbiters/icmp-ping.md`
    */
   readonly deadping?: Duration | undefined
   /**

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { defaultDeadpingMs } from '../core/timing.ts'
 import { deadtime } from '../liveness/deadtime.ts'
 import { defaultStateDirectory } from '../platform/state.ts'
 import { durationMs } from '../roles/duration.ts'
@@ -26,16 +27,6 @@ export interface Resolved extends Omit<ClusterOptions, 'holdDown' | 'restartWind
   readonly warnings: readonly Issue[]
 }
 
-/** Rate by which two clocks may differ, time to cut a service off, and lateness of a timer (docs/safety.md). */
-const drift = 0.01
-const isolationMs = 100
-const marginMs = 50
-
-/** Largest silence of a ping target after which an isolated owner is surely gone before its peer takes over. */
-export function safeDeadpingMs(keepaliveMs: number, deadtimeMs: number): number {
-  return Math.floor((deadtimeMs * (1 - drift) - keepaliveMs - isolationMs - marginMs) / (1 + drift))
-}
-
 /**
  * Checks options and fills in what is missing.
  * @throws {HotStandbyError} `HS_CONFIG` that lists every problem with its path.
@@ -44,27 +35,23 @@ export function resolveOptions(options: ClusterOptions): Resolved {
   const issues: Issue[] = []
   const issue: Report = (where, message, severity = 'error') => void issues.push({ where, message, severity })
   if (!checkOptions(options, issue)) throw configurationError(issues)
-  const { name, nodes, deadping, restartWindow, holdDown } = options
+  const { name, nodes, groups, deadping, restartWindow, holdDown } = options
   const wanted = (options.node ?? hostname()).toLowerCase()
   const [node, peer] = nodes[0].toLowerCase() === wanted ? [nodes[0], nodes[1]] : [nodes[1], nodes[0]]
   const liveness = options.liveness ?? deadtime()
-  const { keepaliveMs, deadtimeMs } = liveness.times
   return {
     ...options,
     nodes: [nodes[0], nodes[1]],
     node,
     peer,
     transports: [...options.transports],
-    groups: options.groups.map((group) => ({ ...group, resources: [...group.resources] })),
+    groups: groups.map((group) => ({ ...group, resources: [...group.resources] })),
     liveness,
     arbiters: [...(options.arbiters ?? [])],
     stateDirectory: options.stateDirectory ?? defaultStateDirectory(name, node),
     respawn: options.respawn ?? [],
     logger: guardLogger(options.logger ?? silentLogger),
-    deadpingMs:
-      deadping === undefined
-        ? Math.max(safeDeadpingMs(keepaliveMs, deadtimeMs), 2 * keepaliveMs + 1)
-        : durationMs(deadping, 'deadping'),
+    deadpingMs: deadping === undefined ? defaultDeadpingMs(liveness.times, groups) : durationMs(deadping, 'deadping'),
     restartWindowMs: restartWindow === undefined ? 60_000 : durationMs(restartWindow, 'restartWindow'),
     holdDownMs: holdDown === undefined ? 60_000 : durationMs(holdDown, 'holdDown'),
     warnings: issues,

@@ -1,4 +1,5 @@
 import type { RespawnOptions } from '../cluster/options.ts'
+import { deadpingIssues } from '../core/timing.ts'
 import { deadtime } from '../liveness/deadtime.ts'
 import type { ArbiterPlugin } from '../roles/arbiter.ts'
 import type { Issue } from '../roles/error.ts'
@@ -82,10 +83,14 @@ export function parseHaCf(text: string, file: string): HaCf {
   const nodes = membersOf(draft.nodes, file, issues)
   checkMedia(draft, nodes, file, issues)
   const liveness = livenessOf(times, file, lines, whereOf, issues)
-  if (draft.deadpingMs !== undefined && deadpingMs <= 2 * times.keepaliveMs) {
-    const message = `deadping: ${deadpingMs} ms is not more than 2 × keepalive (2 × ${times.keepaliveMs} ms)`
-    issues.push({ where: whereOf('deadping'), message, severity: 'error' })
-  }
+  // Whether both nodes may serve for a while depends on the groups too, which are not known here.
+  for (const { path, message, severity } of deadpingIssues({
+    times,
+    deadpingMs: draft.deadpingMs,
+    targets: [],
+    groups: [],
+  }))
+    issues.push({ where: whereOf(path), message: `${path}: ${message}`, severity })
   const tried = lines.has('auto_failback') || lines.has('nice_failback')
   if (tried ? draft.autoFailback === 'legacy' : draft.autoFailback === undefined) {
     issues.push({

@@ -292,7 +292,7 @@ export const topKeys: Keys = {
   },
   deadping: {
     kind: 'duration',
-    doc: 'Silence after which a ping target counts as unreachable; default the smallest time that cannot overlap a takeover.',
+    doc: 'Silence after which a ping target counts as unreachable; default the longest that lets nobody serve beside the peer.',
   },
   onFatal: {
     kind: 'text',

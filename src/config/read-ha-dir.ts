@@ -1,12 +1,11 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { ClusterOptions } from '../cluster/options.ts'
-import { deadtime } from '../liveness/deadtime.ts'
+import { deadpingIssues } from '../core/timing.ts'
 import { readPlainFile } from '../platform/durable-file.ts'
 import { scriptOutlook } from '../platform/script-file.ts'
 import { checkTrusted } from '../platform/trust.ts'
 import type { AuthenticatorPlugin } from '../roles/authenticator.ts'
-import { durationMs } from '../roles/duration.ts'
 import { configurationError, HotStandbyError, type Issue, messageOf } from '../roles/error.ts'
 import { shownValue } from '../roles/option-table.ts'
 import { oneLineWarning } from '../transports/one-line.ts'
@@ -15,7 +14,6 @@ import { type HaCf, parseHaCf } from './ha-cf.ts'
 import type { LoggingOptions } from './ha-cf-draft.ts'
 import { parseHaresources } from './haresources.ts'
 import { parseIni } from './ini.ts'
-import { overlapIssues } from './overlap.ts'
 import { hasErrors, quoted } from './problems.ts'
 import type { FindScript, ResourceWord } from './resource-words.ts'
 
@@ -122,7 +120,10 @@ function inspectHeartbeat(dir: string, find: FindScript, heartbeatDirectory = '/
   issues.push(...(resources?.issues ?? []))
   const groups = resources?.groups ?? []
   if (haCf && haCf.arbiters.length > 0 && !hasErrors(issues)) {
-    issues.push(...overlapIssues(haCf.whereDeadping, haCf.times, haCf.deadpingMs, groups))
+    const { times, deadpingMs, arbiters, whereDeadping: where } = haCf
+    const targets = arbiters.map(() => ({ deadpingMs }))
+    for (const { message, severity } of deadpingIssues({ times, targets, groups }))
+      issues.push({ where, message, severity })
   }
   if (haCf) issues.push(...oneLinkIssues(haCf.whereLink, haCf.transports))
   return {
@@ -197,25 +198,13 @@ function inspectIni(dir: string, find: FindScript): Found {
       ...(ini.options ? isolationChecks(ini.whereLink, ini.options) : []),
       ...groupChecks(groups),
     ],
-    issues: [
-      ...ini.issues,
-      ...(ini.options ? iniOverlap(path, ini.options) : []),
-      ...oneLinkIssues(ini.whereLink, transports),
-    ],
+    issues: [...ini.issues, ...oneLinkIssues(ini.whereLink, transports)],
   }
 }
 
 function oneLinkIssues(where: string, transports: ClusterOptions['transports']): readonly Issue[] {
   const message = oneLineWarning(transports)
   return message === undefined ? [] : [{ where, message, severity: 'warning' }]
-}
-
-/** Our own default of deadping cannot overlap a takeover; one that was written can. */
-function iniOverlap(path: string, options: ClusterOptions): readonly Issue[] {
-  const { liveness = deadtime(), arbiters = [], deadping, groups } = options
-  const common = deadping === undefined ? [] : [durationMs(deadping, 'deadping')]
-  const written = arbiters.flatMap(({ deadpingMs }) => (deadpingMs === undefined ? common : [deadpingMs]))
-  return written.length === 0 ? [] : overlapIssues(path, liveness.times, Math.max(...written), groups)
 }
 
 /** The node that was asked for, checked against the members. */

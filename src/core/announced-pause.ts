@@ -2,10 +2,9 @@ import type { Instant } from '../roles/time.ts'
 import type { Agenda } from './agenda.ts'
 import type { Awareness } from './awareness.ts'
 import type { PeerView } from './membership.ts'
+import { deadtimes } from './timing.ts'
 import type { CoreConfig, Refusal } from './types.ts'
 
-/** A pause may be so many dead times long: the peer waits as much longer before it takes over. */
-const pauseMaxDeadtimes = 3
 /** Heartbeat acknowledges the messages whose number is a multiple of this. */
 const daemonAckEvery = 10
 
@@ -42,9 +41,9 @@ export class AnnouncedPause {
       const message = `${peer} is ${liveness}: it cannot agree to a pause`
       return this.#port.reply(id, { code: 'HS_PEER', message })
     }
-    const maxMs = pauseMaxDeadtimes * times.deadtimeMs
+    const maxMs = deadtimes.pause * times.deadtimeMs
     if (pauseMs > maxMs) {
-      const message = `a pause of ${pauseMs} ms is too long; ${peer} waits at most ${maxMs} ms longer (${pauseMaxDeadtimes} × deadtime)`
+      const message = `a pause of ${pauseMs} ms is too long; ${peer} waits at most ${deadtimes.pause} × deadtime, ${maxMs} ms, longer`
       return this.#port.reply(id, { code: 'HS_PEER', message })
     }
     this.fail('another pause was announced')

@@ -1,5 +1,6 @@
 import type { GroupState } from './events.ts'
 import type { PeerClaim } from './peer-claims.ts'
+import { beats } from './timing.ts'
 
 /**
  * Everything that permits or forbids owning one group, looked at in one instant. The guards below are asked *in* the rows of
@@ -70,9 +71,6 @@ export function guaranteeClass(targets: number): GuaranteeClass {
   return targets > 0 ? 'G1' : 'G0'
 }
 
-/** Beats for which the node that is not preferred leaves a free group to the one that is. */
-const patience = 3
-
 function mayTake(question: Question): boolean {
   return (
     !question.maintained && !question.isolated && !question.leaving && !question.changingHands && !question.justWoke
@@ -89,14 +87,14 @@ function ourTurn(question: Question): boolean {
   if (!isCurrent(question)) return false
   // A peer that does not name the group may be about to learn of it, as this node just did.
   const peerCannot = peerClaim?.state === 'failed'
-  return preferredHere || peerCannot || peerFreeForMs >= patience * keepaliveMs
+  return preferredHere || peerCannot || peerFreeForMs >= beats.preferredFirst * keepaliveMs
 }
 
 /** The same for a group that failed here: a peer that has not failed comes first; of two that have, the preferred one. */
 function ourTurnAgain(question: Question): boolean {
   const { preferredHere, peerClaim, peerFreeForMs, retryDueForMs, keepaliveMs } = question
   if (!isCurrent(question)) return false
-  const waitMs = patience * keepaliveMs
+  const waitMs = beats.preferredFirst * keepaliveMs
   if (peerClaim?.state !== 'failed') return peerFreeForMs >= 2 * waitMs && retryDueForMs >= 0
   return preferredHere ? retryDueForMs >= 0 : retryDueForMs >= waitMs && peerFreeForMs >= waitMs
 }
@@ -126,7 +124,7 @@ export function rank(question: Question): { readonly goesOn: boolean; readonly r
 function longerActive({ contested, activeForMs, peerActiveForMs, keepaliveMs }: Question): boolean | undefined {
   if (contested || activeForMs === 0 || peerActiveForMs === undefined) return undefined
   const ahead = activeForMs - peerActiveForMs
-  return Math.abs(ahead) <= 2 * keepaliveMs ? undefined : ahead > 0
+  return Math.abs(ahead) <= beats.tie * keepaliveMs ? undefined : ahead > 0
 }
 
 /** The guards, each with the sentence that stands in the diagrams. */

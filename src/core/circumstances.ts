@@ -2,6 +2,7 @@ import type { Awareness } from './awareness.ts'
 import type { Connectivity } from './connectivity.ts'
 import type { Membership } from './membership.ts'
 import type { OwnershipPort } from './ownership-actions.ts'
+import { beats } from './timing.ts'
 import type { CoreConfig } from './types.ts'
 
 type Peer = Pick<Membership, 'peer' | 'peerAlive' | 'hearingSinceMs' | 'echoedAtMs' | 'rttMs' | 'silentMs'>
@@ -11,9 +12,9 @@ export function hearsUs(membership: Peer, { times }: CoreConfig, nowMs: number):
   const { kind, deadtimeMs } = membership.peer
   if (kind !== 'hot-standby' || !membership.peerAlive) return true
   const { keepaliveMs } = times
-  if (nowMs - membership.hearingSinceMs < 3 * keepaliveMs + membership.rttMs) return true
+  if (nowMs - membership.hearingSinceMs < beats.echo * keepaliveMs + membership.rttMs) return true
   const echoedAtMs = membership.echoedAtMs ?? membership.hearingSinceMs
-  return nowMs - echoedAtMs < Math.max(times.deadtimeMs, Math.min(deadtimeMs, 3 * keepaliveMs))
+  return nowMs - echoedAtMs < Math.max(times.deadtimeMs, Math.min(deadtimeMs, beats.echo * keepaliveMs))
 }
 
 /** What authority wants to know of the peer, the network and ourselves, beyond the group. */
@@ -26,13 +27,13 @@ export function circumstancesOf(
 ): ReturnType<OwnershipPort['circumstances']> {
   const { keepaliveMs } = config.times
   return {
-    peerBeats: membership.silentMs < 2.5 * keepaliveMs,
+    peerBeats: membership.silentMs < beats.heardLately * keepaliveMs,
     heardByPeer: hearsUs(membership, config, nowMs),
     peerHeardUsSinceWake:
       membership.peer.kind === 'hot-standby'
         ? (membership.echoedAtMs ?? Number.NEGATIVE_INFINITY) >= wokeAtMs
         : membership.hearingSinceMs >= wokeAtMs || nowMs - wokeAtMs > keepaliveMs,
-    justWoke: nowMs - wokeAtMs < 3 * keepaliveMs,
+    justWoke: nowMs - wokeAtMs < beats.justWoke * keepaliveMs,
     targetAnsweredSinceWake: connectivity.answeredSince(wokeAtMs),
     isolated: connectivity.isolated,
     onIsolated: config.onIsolated,
@@ -48,6 +49,6 @@ export function bothStable(
   { times }: CoreConfig,
   nowMs: number,
 ): boolean {
-  const stableMs = 2 * times.keepaliveMs
+  const stableMs = beats.settled * times.keepaliveMs
   return nowMs - membership.hearingSinceMs >= stableMs && connectivity.peerAtLeastEqualForMs() >= stableMs
 }

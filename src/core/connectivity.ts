@@ -1,6 +1,7 @@
 import type { Observation } from '../roles/arbiter.ts'
 import { decimalOf, type Message } from '../wire/message.ts'
 import type { Agenda } from './agenda.ts'
+import { beats } from './timing.ts'
 import type { CoreConfig, EmitEvent } from './types.ts'
 
 /** What connectivity needs and whom it tells. */
@@ -235,7 +236,7 @@ export class Connectivity {
   #planGiveUp(theirs: number): void {
     if (this.#port.agenda.has('giveup')) return
     const { keepaliveMs } = this.#port.config().times
-    const giveUpInMs = 2 * (this.#port.peerIsDaemon() ? Math.max(keepaliveMs, ipfailReadMs) : keepaliveMs)
+    const giveUpInMs = beats.giveUp * (this.#port.peerIsDaemon() ? Math.max(keepaliveMs, ipfailReadMs) : keepaliveMs)
     this.#port.event('connectivity', { ours: this.ours, theirs, giveUpInMs })
     this.#port.agenda.set('giveup', this.#port.monoMs() + giveUpInMs, () => this.#giveUp())
   }
@@ -243,7 +244,9 @@ export class Connectivity {
   #giveUp(): void {
     if (!this.weArePoorer || !this.#port.peerAlive()) return
     if (this.#port.onPoorer()) return
-    this.#port.agenda.set('giveup', this.#port.monoMs() + this.#port.config().times.keepaliveMs, () => this.#giveUp())
+    this.#port.agenda.set('giveup', this.#port.monoMs() + beats.repeat * this.#port.config().times.keepaliveMs, () =>
+      this.#giveUp(),
+    )
   }
 
   /** Looks at peer and targets anew. Silence of the peer as long as deadping is enough: a holder must be gone before the peer takes over. */
@@ -261,7 +264,7 @@ export class Connectivity {
     if (isolated || this.#port.peerAlive()) return this.#setIsolated(isolated)
     // A target alone does not say what the peer did meanwhile: first give its next beat the time to arrive.
     if (this.#port.agenda.has('connected')) return
-    const listenMs = 1.5 * this.#port.config().times.keepaliveMs
+    const listenMs = beats.listen * this.#port.config().times.keepaliveMs
     this.#port.agenda.set('connected', this.#port.monoMs() + listenMs, () => this.#setIsolated(false))
   }
 

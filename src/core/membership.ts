@@ -7,16 +7,8 @@ import { type Echo, PastMessages, parseEcho } from './past-messages.ts'
 import { type PeerClaim, type ReadClaims, readClaims } from './peer-claims.ts'
 import type { QualityCounters } from './quality.ts'
 import { parseDurations, speaksUpTo } from './report.ts'
+import { beats, deadtimeAlwaysBelievedMs, deadtimes } from './timing.ts'
 import type { CoreConfig, Emit, EmitEvent } from './types.ts'
-
-/**
- * A dead time announced by the peer is believed up to this many of ours: a typing error there must not disarm us here. It is always
- * believed up to a minute: the peer relies on what it announces, and the files of one node may be older than those of the other.
- */
-const deadtimeCap = 10
-const deadtimeAlwaysBelievedMs = 60_000
-/** A stall that the peer tells of is mentioned beside verdicts for so many dead times. */
-const stallMemory = 3
 
 /** What is known of the peer from what it sent. */
 export interface PeerView {
@@ -112,7 +104,10 @@ export class Membership {
   /** The peer is there, and has been for more than ten beats; or it is a daemon, which asks for nothing beyond its own. */
   get metLongAgo(): boolean {
     if (this.#peer.kind === 'heartbeat') return true
-    return this.peerAlive && this.#port.now().monoMs - this.#hearingSinceMs > 10 * this.#port.config().times.keepaliveMs
+    return (
+      this.peerAlive &&
+      this.#port.now().monoMs - this.#hearingSinceMs > beats.metLongAgo * this.#port.config().times.keepaliveMs
+    )
   }
 
   get links(): LinkView[] {
@@ -171,14 +166,14 @@ export class Membership {
     this.#stalledMs += creditMs
     this.#stalledAtMs = this.#port.now().monoMs
     this.#detector.stalled?.(stallMs)
-    if (stallMs >= this.#peer.deadtimeMs / 3) this.reconsider()
+    if (stallMs >= deadtimes.longStall * this.#peer.deadtimeMs) this.reconsider()
     else this.#plan()
   }
 
   /** Whatever is known may be long past: fresh time must pass before the next verdict (S3). */
   reconsider(): void {
     const now = this.#awake(this.#port.now().monoMs)
-    this.#noVerdictBeforeMs = now + 2 * this.#port.config().times.keepaliveMs + this.rttMs
+    this.#noVerdictBeforeMs = now + beats.freshBeforeVerdict * this.#port.config().times.keepaliveMs + this.rttMs
     this.#plan()
   }
 
@@ -190,7 +185,9 @@ export class Membership {
 
   #peerStallLately(): { peerStallMs?: number } {
     const { stallMs, atMs } = this.#peerStall
-    return this.#port.now().monoMs - atMs <= stallMemory * this.#peer.deadtimeMs ? { peerStallMs: stallMs } : {}
+    return this.#port.now().monoMs - atMs <= deadtimes.peerStallMemory * this.#peer.deadtimeMs
+      ? { peerStallMs: stallMs }
+      : {}
   }
 
   /** Any verified packet of the peer came over a link, duplicates included. */
@@ -281,7 +278,7 @@ export class Membership {
     // A slow line leaves the extra fields out, and a run of a program does not change its kind. But where no line carries them
     // any more, what the peer last said in them is worth nothing, and it must be spoken to as a daemon is: before their echo
     // is so old that it would look as if the peer did not hear us.
-    const extrasLastMs = Math.min(times.deadtimeMs, this.#peer.deadtimeMs) - 2 * times.keepaliveMs
+    const extrasLastMs = Math.min(times.deadtimeMs, this.#peer.deadtimeMs) - beats.extrasEnd * times.keepaliveMs
     const ours = carries || (this.#peer.kind === 'hot-standby' && now - this.#extrasAtMs <= extrasLastMs)
     const stallMs = decimalOf(incoming, 'hsstall') ?? 0
     this.#peer = {
@@ -313,7 +310,7 @@ export class Membership {
 
   /** The cap holds against a rise. What is in force the peer counts on: a shorter dead time of ours may not shorten that. */
   #believedDeadtimeMs(announcedMs: number): number {
-    const capMs = Math.max(deadtimeCap * this.#port.config().times.deadtimeMs, deadtimeAlwaysBelievedMs)
+    const capMs = Math.max(deadtimes.believed * this.#port.config().times.deadtimeMs, deadtimeAlwaysBelievedMs)
     const inForceMs = this.#peer.heardEver ? this.#peer.deadtimeMs : 0
     return Math.min(announcedMs, Math.max(capMs, inForceMs))
   }
@@ -337,7 +334,7 @@ export class Membership {
   #judgeEcho(): void {
     const { monoMs } = this.#port.now()
     if (this.#peer.kind === 'heartbeat') return this.#detector.echoed?.(true)
-    const freshMs = 3 * this.#port.config().times.keepaliveMs + this.rttMs
+    const freshMs = beats.echo * this.#port.config().times.keepaliveMs + this.rttMs
     if (monoMs - this.#hearingSinceMs < freshMs) return
     this.#detector.echoed?.(monoMs - (this.#echoedAtMs ?? Number.NEGATIVE_INFINITY) < freshMs)
   }

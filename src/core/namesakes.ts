@@ -1,10 +1,9 @@
 import { hexOf, type Message } from '../wire/message.ts'
+import { deadtimes } from './timing.ts'
 import type { EmitEvent } from './types.ts'
 
 /** So many messages in a row that go on counting are no stragglers. */
 const inRowMin = 5
-/** Heard for so many dead times, since a restart leaves its last messages behind; quiet for as many, it is over. */
-const lastsDeadtimes = 2
 
 interface Other {
   newest: number
@@ -33,7 +32,7 @@ export class Namesakes {
   heard(node: string, incoming: Message, nowMs: number): void {
     const seq = hexOf(incoming, 'seq')
     if (seq === undefined) return
-    const lastsMs = lastsDeadtimes * this.#deadtimeMs()
+    const lastsMs = deadtimes.namesake * this.#deadtimeMs()
     const known = this.#others.get(node)
     const other =
       known && nowMs - known.lastMs <= lastsMs
@@ -52,7 +51,7 @@ export class Namesakes {
   /** Two runs of this name have proven within a moment that they run now. */
   proven(node: string, nowMs: number): void {
     const known = this.#others.get(node)
-    const isNew = !known || nowMs - known.lastMs > lastsDeadtimes * this.#deadtimeMs()
+    const isNew = !known || nowMs - known.lastMs > deadtimes.namesake * this.#deadtimeMs()
     this.#others.set(node, { newest: 0, inRow: 0, sinceMs: nowMs, lastMs: nowMs, told: true })
     if (isNew || !known.told) this.#event('node:twice', { node })
   }

@@ -7,6 +7,7 @@ import type { Group } from './group.ts'
 import type { OwnershipAction, OwnershipEvent } from './ownership-table.ts'
 import type { PeerSituation } from './situation.ts'
 import type { Trace } from './table.ts'
+import { beats } from './timing.ts'
 import type { CoreConfig, Emit, EmitEvent } from './types.ts'
 
 /** What ownership needs and whom it tells. */
@@ -214,7 +215,7 @@ export const actions: Readonly<Record<OwnershipAction, (acting: Acting) => void>
 /** While the other is active too, it says where the address is; so does this node, with every beat. */
 function insist(acting: Acting, stubbornAtMs: number): void {
   const { name, owned, port } = acting
-  port.agenda.set(`contest:${name}`, port.monoMs() + port.config().times.keepaliveMs, () => {
+  port.agenda.set(`contest:${name}`, port.monoMs() + beats.repeat * port.config().times.keepaliveMs, () => {
     if (owned.contest !== 'ours') return
     if (owned.group.serving) owned.group.announce()
     const { kind, groups } = port.peer()
@@ -254,7 +255,7 @@ function damp(name: string, owned: Owned, port: OwnershipPort): void {
 
 function waitForAnswer({ name, port, post }: Acting): void {
   const { keepaliveMs } = port.config().times
-  port.agenda.set(`probation:${name}`, port.monoMs() + 3 * keepaliveMs, () => post('silence'))
+  port.agenda.set(`probation:${name}`, port.monoMs() + beats.probation * keepaliveMs, () => post('silence'))
 }
 
 /** Should the peer not take it after all, it is tried again here. */

@@ -9,6 +9,7 @@ import { claims } from './peer-claims.ts'
 import type { GroupClaim } from './report.ts'
 import { type PeerSituation, type Situation, situationOf } from './situation.ts'
 import { indexTable } from './table.ts'
+import { beats } from './timing.ts'
 import type { GroupConfig } from './types.ts'
 
 /** Epochs written ahead to the state directory, so that no disk write stands in the takeover path. */
@@ -257,7 +258,7 @@ export class Ownership {
   /** A daemon says that it holds nothing before it stops what it holds: until it is gone its host still answers for the address. */
   #outlast(name: string, owned: Owned, untilMs: number): void {
     const { agenda, config } = this.#port
-    agenda.set(`outlast:${name}`, this.#port.monoMs() + config().times.keepaliveMs, () => {
+    agenda.set(`outlast:${name}`, this.#port.monoMs() + beats.repeat * config().times.keepaliveMs, () => {
       if (!owned.group.serving) return
       owned.group.announce()
       const { liveness } = this.#port.peer()

@@ -1,3 +1,5 @@
+import { beats } from './timing.ts'
+
 /** `hsecho`: the newest message of ours that the peer has, and how long it has had it. */
 export interface Echo {
   readonly seq: number
@@ -37,6 +39,6 @@ export class PastMessages {
     if (ageMs === undefined) return this.#sinceMs !== undefined
     if (ageMs <= deadtimeMs) return false
     this.#sinceMs ??= monoMs
-    return monoMs - this.#sinceMs < 2 * keepaliveMs
+    return monoMs - this.#sinceMs < beats.heldUp * keepaliveMs
   }
 }

@@ -23,6 +23,7 @@ import { QualityCounters } from './quality.ts'
 import { Sessions } from './sessions.ts'
 import { StateKeeper } from './state-keeper.ts'
 import type { Trace } from './table.ts'
+import { beats } from './timing.ts'
 import type { Command, CoreConfig, Effect, Happening, Input, Mark, Reconfiguration } from './types.ts'
 import { type CoreView, viewOf } from './view.ts'
 import { Waking } from './waking.ts'
@@ -309,7 +310,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   function onBeat(): void {
     beat()
     const { keepaliveMs } = config.times
-    beatAtMs = Math.max(beatAtMs + keepaliveMs, at.monoMs + keepaliveMs / 2)
+    beatAtMs = Math.max(beatAtMs + keepaliveMs, at.monoMs + beats.closest * keepaliveMs)
     agenda.set('beat', beatAtMs, onBeat)
     pause.judge()
     // Cut off in one direction: the peer may later drop what it has missed, and acknowledge beyond it.

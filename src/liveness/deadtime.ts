@@ -1,8 +1,9 @@
+import { livenessIssues } from '../core/timing.ts'
 import type { Duration } from '../roles/duration.ts'
 import type { Liveness, LivenessDetector, LivenessPlugin, LivenessTimes } from '../roles/liveness-detector.ts'
 import { checkOptionNames, type OptionTable } from '../roles/option-table.ts'
 import { Health } from './health.ts'
-import { type BrokenRule, judgeRules, type LivenessIssue, readDuration } from './options.ts'
+import { type LivenessIssue, readDuration } from './options.ts'
 
 /** Options of {@link deadtime}; names and meaning as in Heartbeat's ha.cf. */
 export interface DeadtimeOptions {
@@ -69,40 +70,7 @@ export function deadtime(options: DeadtimeOptions = {}): LivenessPlugin {
   const warntimeMs = read('warntime', deadtimeMs / 2)
   const initdeadMs = read('initdead', Math.min(10 * deadtimeMs, deadtimeMs + 30_000))
   const times: LivenessTimes = { keepaliveMs, warntimeMs, deadtimeMs, initdeadMs }
-  const rules: readonly BrokenRule[] = [
-    [keepaliveMs < 1, 'keepalive', 'error', `${keepaliveMs} ms is too short; at least 1ms`],
-    [
-      deadtimeMs <= 2 * keepaliveMs,
-      'deadtime',
-      'error',
-      `${deadtimeMs} ms is not more than 2 × keepalive (${2 * keepaliveMs} ms): one lost beat would be a death`,
-    ],
-    [
-      warntimeMs <= keepaliveMs,
-      'warntime',
-      'warning',
-      `${warntimeMs} ms is not more than keepalive (${keepaliveMs} ms): every beat is called late`,
-    ],
-    [
-      warntimeMs >= deadtimeMs,
-      'warntime',
-      'warning',
-      `${warntimeMs} ms is not less than deadtime (${deadtimeMs} ms): the peer is never called late before it is dead`,
-    ],
-    [
-      initdeadMs < deadtimeMs,
-      'initdead',
-      'error',
-      `${initdeadMs} ms is less than deadtime (${deadtimeMs} ms): a starting peer gets at least as long as a running one`,
-    ],
-    [
-      deadtimeMs < 1000,
-      'deadtime',
-      'warning',
-      `${deadtimeMs} ms is below 1 s: beats leave from the main thread, so a pause of this process (garbage collection, a long loop) of that length makes the peer take over`,
-    ],
-  ]
-  judgeRules(rules, issues)
+  issues.push(...livenessIssues(times))
   const plain = { kind: 'liveness', type: 'deadtime', times, issues } as const
   const { healthMultiplier = false } = options
   if (typeof healthMultiplier !== 'boolean') {

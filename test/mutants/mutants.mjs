@@ -74,7 +74,7 @@ export const mutants = [
     'nobody-begins',
     'a group that nobody has is left to the other by both',
     authority,
-    'return preferredHere || peerCannot || peerFreeForMs >= patience * keepaliveMs',
+    'return preferredHere || peerCannot || peerFreeForMs >= beats.preferredFirst * keepaliveMs',
     'return peerCannot',
   ),
   bug(
@@ -119,8 +119,8 @@ export const mutants = [
     'no-fresh-time',
     'after a stall the verdict comes at once',
     membership,
-    'this.#noVerdictBeforeMs = now + 2',
-    'this.#noVerdictBeforeMs = now - 2',
+    'this.#noVerdictBeforeMs = now + beats',
+    'this.#noVerdictBeforeMs = now - beats',
   ),
   bug(
     'dead-too-late',
@@ -377,8 +377,8 @@ export const mutants = [
     'not-reproducible',
     'beats are spread at random',
     step,
-    'beatAtMs = Math.max(beatAtMs + keepaliveMs, at.monoMs + keepaliveMs / 2)',
-    'beatAtMs = Math.max(beatAtMs + keepaliveMs - Math.random(), at.monoMs + keepaliveMs / 2)',
+    'beatAtMs = Math.max(beatAtMs + keepaliveMs, at.monoMs + beats.closest * keepaliveMs)',
+    'beatAtMs = Math.max(beatAtMs + keepaliveMs - Math.random(), at.monoMs + beats.closest * keepaliveMs)',
     { twice: true },
   ),
 ]

@@ -83,7 +83,7 @@ describe('check', () => {
       [
         'ha.cf:14: note: ipfail is built in: nodes compare how many ping targets each of them reaches…',
         'authkeys:2: warning: a key of 6 bytes can be guessed from one recorded packet; take at least…',
-        'ha.cf:5: warning: deadping (30000 ms) lets both nodes serve for up to 14750 ms when one is c…',
+        'ha.cf:5: warning: deadping (30000 ms) lets both nodes serve for up to 2750 ms when one is cu…',
         'ha.cf:9: warning: only one link: when it breaks, both nodes serve; add a second, independent…',
         'ha.cf: note: a heartbeat daemon restarts its host when a resource will not stop; hot-standby…',
         'haresources:1: 192.168.1.106/24/eth0 -> vip 192.168.1.106/24 on eth0',

@@ -3,8 +3,9 @@ import { chmodSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { overlapMs } from '../../src/config/overlap.ts'
 import { type HaDir, inspectHaDir, type ReadHaDirOptions, readHaDir } from '../../src/config/read-ha-dir.ts'
+import { overlapMs } from '../../src/core/timing.ts'
+import { Cluster } from '../../src/index.ts'
 import { isHotStandbyError } from '../../src/roles/error.ts'
 import { temporaryDirectory, writeScript } from '../support/agents.ts'
 
@@ -111,8 +112,7 @@ describe("the tutorial's own files", () => {
     const dir = tutorial(t)
     const found = inspectHaDir(dir, apart(dir))
     const { liveness, groups } = found.options!
-    const stopMs = groups[0]!.resources.reduce((sum, { times }) => sum + times.stopMs, 0)
-    const expected = 2000 + 30_300 + stopMs + 150 - 29_700
+    const expected = 2000 + 30_300 + 150 - 29_700
     assert.equal(overlapMs(liveness!.times, 30_000, groups), expected)
     assert.match(
       problems(found, 'warning').join('\n'),
@@ -204,18 +204,20 @@ describe('a configuration directory', () => {
     )
   })
 
-  it('warns of an overlap where an ini sets deadping too, and leaves its default alone', (t) => {
+  it('has an overlap told by the cluster where an ini sets deadping too, and none by default', (t) => {
     const dir = temporaryDirectory(t)
     const path = join(dir, 'hot-standby.ini')
     writeFileSync(path, ini, { mode: 0o600 })
     const oneLink = 'hot-standby.ini:6: only one link: when it breaks, both nodes serve; add a second, independent one'
     assert.deepEqual(problems(inspectHaDir(dir, apart(dir)), 'warning'), [oneLink])
+    const told = () =>
+      new Cluster({ ...inspectHaDir(dir, apart(dir)).options!, node: 'a' }).warnings.map(
+        ({ where, message }) => `${where}: ${message}`,
+      )
+    assert.doesNotMatch(told().join(), /deadping/)
     writeFileSync(path, ini.replace('nodes = a b', 'nodes = a b\ndeadping = 900ms'))
-    // 200 + 909 + 5000 + 150 - 990
-    assert.match(
-      problems(inspectHaDir(dir, apart(dir)), 'warning').join(),
-      /^hot-standby\.ini: deadping \(900 ms\) lets both nodes serve for up to 5269 ms/,
-    )
+    // 200 + 909 + 150 - 990: an address is cut off at once
+    assert.match(told().join(), /deadping: deadping \(900 ms\) lets both nodes serve for up to 269 ms/)
   })
 
   it("finds scripts in resource.d, then in Heartbeat's directory, then among the init scripts", (t) => {

@@ -20,7 +20,7 @@ const plugins = ['transports', 'authenticators', 'liveness', 'arbiters', 'resour
 const rooms: Readonly<Record<string, Room>> = {
   roles: { imports: [], modules: [] },
   wire: { imports: ['roles'], modules: [], pure: true },
-  liveness: { imports: ['roles'], modules: [], pure: true },
+  liveness: { imports: ['roles', 'core/timing.ts'], modules: [], pure: true },
   authenticators: { imports: ['roles'], modules: ['node:crypto', 'node:zlib', 'node:module', 'tweetnacl'] },
   core: { imports: ['roles', 'wire/message.ts'], modules: [], pure: true },
   platform: { imports: ['roles'], modules: 'any node module' },
@@ -28,7 +28,7 @@ const rooms: Readonly<Record<string, Room>> = {
   arbiters: { imports: ['roles', 'platform'], modules: [] },
   resources: { imports: ['roles', 'platform'], modules: [] },
   config: {
-    imports: ['roles', ...plugins, 'platform', 'types cluster/options.ts'],
+    imports: ['roles', ...plugins, 'platform', 'core/timing.ts', 'types cluster/options.ts'],
     modules: ['node:fs', 'node:path', 'node:module', 'node:crypto', 'ini'],
   },
   cluster: {
