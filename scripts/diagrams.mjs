@@ -1,8 +1,9 @@
 // `node --import tsx scripts/diagrams.mjs`: writes the state diagrams and the tables of rows into docs/ownership.md and
-// docs/dialogue.md, and the rules of the oracle into docs/safety.md, between the two markers. `--check` writes nothing and
-// fails when a page is out of date.
+// docs/dialogue.md, the rules of the oracle into docs/safety.md, and the table of the command line into docs/command.md,
+// between the two markers. `--check` writes nothing and fails when a page is out of date.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { commands, exitCodes, options, optionTerm, synopsis } from '../src/cli/table.ts'
 import { guards } from '../src/core/authority.ts'
 import { dialogueIdle, dialogueImpossible } from '../src/core/dialogue-silence.ts'
 import { dialogueGuards, dialogueTable } from '../src/core/dialogue-table.ts'
@@ -73,7 +74,37 @@ function page({ rows, idle, impossible, initial, guardText }) {
   ].join('\n')
 }
 
+/** The command line: what can be called, the options, the exit codes. */
+function commandPage() {
+  const table = (head, rows) => [
+    `| ${head.join(' | ')} |`,
+    `| ${head.map(() => '---').join(' | ')} |`,
+    ...rows.map((cells) => `| ${cells.map(cell).join(' | ')} |`),
+  ]
+  return [
+    '```sh',
+    ...Object.keys(commands).map((name) => `hot-standby ${synopsis(name).join(' ')}`),
+    '```',
+    '',
+    ...table(
+      ['command', 'what it does'],
+      Object.entries(commands).map(([name, { summary }]) => [`\`${name}\``, summary]),
+    ),
+    '',
+    ...table(
+      ['option', 'meaning'],
+      Object.entries(options).map(([name, { text }]) => [`\`${optionTerm(name)}\``, text]),
+    ),
+    '',
+    ...table(
+      ['exit code', 'meaning'],
+      exitCodes.map(([code, text]) => [String(code), text]),
+    ),
+  ].join('\n')
+}
+
 const pages = {
+  'docs/command.md': commandPage(),
   'docs/ownership.md': page({
     rows: ownershipTable,
     idle: ownershipIdle,

@@ -1,6 +1,6 @@
-// The man page of the command, made of what it prints as its help.
+// The man page of the command, made of its table.
 
-/** What the help does not say: where things are. */
+/** What the table does not say: where things are. */
 const files = [
   [
     '/etc/ha.d/ha.cf, /etc/ha.d/authkeys, /etc/ha.d/haresources',
@@ -10,8 +10,6 @@ const files = [
   ['/var/lib/hot-standby', 'State that outlives a restart, for a member that root runs.'],
   ['/run/hot-standby', 'Control sockets, and what belongs to this boot of the host.'],
 ]
-
-const exitCodes = 'Exit codes: '
 
 /** Text as roff sees it: no escapes, no requests, hyphens that can be copied. */
 const plain = (text) =>
@@ -23,49 +21,25 @@ const plain = (text) =>
 /** A term and what it means. */
 const entry = (term, text) => `.TP\n\\fB${plain(term)}\\fR\n${plain(text)}\n`
 
-/**
- * The help as its parts: what the command is, its commands and its options as pairs of a term and a text, and the exit codes.
- * Throws at a line that has none of their forms.
- */
-function partsOf(help) {
-  const [title, ...lines] = help.trimEnd().split('\n')
-  const parts = { title: title.replace(/^hot-standby: /, ''), commands: [], options: [], exit: '' }
-  let open = null
-  for (const [index, line] of lines.entries()) {
-    const command = /^ {2}hot-standby (\S.*)$/.exec(line)
-    const option = /^ {2}(--\S+(?: [A-Z]+)?) +(\S.*)$/.exec(line)
-    const more = /^ {6,}(\S.*)$/.exec(line)
-    const term = command ? [command[1], ''] : option && [option[1], option[2]]
-    if (term) {
-      const list = command ? parts.commands : parts.options
-      list.push(term)
-      open = term
-    } else if (more && open) open[1] = `${open[1]} ${more[1]}`.trimStart()
-    else if (line.startsWith(exitCodes))
-      parts.exit = [line.slice(exitCodes.length), ...lines.slice(index + 1)].join(' ')
-    else if (line !== '' && parts.exit === '') throw new Error(`man page: no form of the help fits its line: ${line}`)
-  }
-  if (parts.commands.length === 0 || parts.options.length === 0 || parts.exit === '')
-    throw new Error('man page: the help has no commands, no options or no exit codes')
-  return parts
-}
-
-/** The man page that says what a help text says. */
-export function manPage(help, { version, homepage }) {
-  const { title, commands, options, exit } = partsOf(help)
+/** The man page that says what the table of the command says. */
+export function manPage(table, { version, homepage }) {
+  const { title, commands, options, exitCodes, optionTerm, synopsis } = table
+  const words = Object.keys(commands).map((name) => [synopsis(name).join(' '), commands[name]])
+  const says = ({ summary, details = [] }) => [`${summary}.`, ...details].join(' ')
   return `.TH HOT\\-STANDBY 8 "" "hot\\-standby ${plain(version)}" "System Manager's Manual"
 .ad l
 .nh
 .SH NAME
 hot\\-standby \\- ${plain(title)}
 .SH SYNOPSIS
-${commands.map(([term]) => `.B hot\\-standby\n${plain(term)}\n`).join('.br\n')}.SH DESCRIPTION
+${words.map(([term]) => `.B hot\\-standby\n${plain(term)}\n`).join('.br\n')}.SH DESCRIPTION
 One of two hosts serves; the other takes over when the first one dies. Each host runs one member.
 .SH COMMANDS
-${commands.map(([term, text]) => entry(term, text)).join('')}.SH OPTIONS
-${options.map(([term, text]) => entry(term, text)).join('')}.SH EXIT STATUS
-${plain(exit)}
-.SH FILES
+${words.map(([term, row]) => entry(term, says(row))).join('')}.SH OPTIONS
+${Object.entries(options)
+  .map(([name, { text }]) => entry(optionTerm(name), text))
+  .join('')}.SH EXIT STATUS
+${exitCodes.map(([code, text]) => entry(String(code), text)).join('')}.SH FILES
 ${files.map(([term, text]) => entry(term, text)).join('')}.SH SEE ALSO
 The pages of the package in
 .IR docs ,

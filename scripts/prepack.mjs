@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { tsImport } from 'tsx/esm/api'
 import ts from 'typescript'
 import { manPage } from './man.mjs'
 
@@ -9,15 +10,10 @@ const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
 const description = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
-/** Runs one of our own programs; returns what it printed. */
+/** Runs one of our own programs. */
 function node(...args) {
-  const { stdout, status } = spawnSync(process.execPath, args, {
-    cwd: root,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 2],
-  })
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
   if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status}`)
-  return stdout
 }
 
 /** The declarations that those of the entry points need, themselves included. */
@@ -34,7 +30,8 @@ function neededDeclarations() {
 }
 
 node('scripts/build.mjs')
+const table = await tsImport('../src/cli/table.ts', import.meta.url)
 const needed = neededDeclarations()
 for (const name of readdirSync(dist, { recursive: true }))
   if (name.endsWith('.d.ts') && !needed.has(join(dist, name))) rmSync(join(dist, name))
-writeFileSync(join(root, description.man[0]), manPage(node('dist/cli/main.js', '--help'), description))
+writeFileSync(join(root, description.man[0]), manPage(table, description))

@@ -1,11 +1,16 @@
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { checkFatalAction } from '../config/fatal-action.ts'
+import { suggestion } from '../config/problems.ts'
 import { messageOf } from '../roles/error.ts'
+import { type CommandName, commandNames, commands, type OptionName, options, optionTerm, synopsis } from './table.ts'
 
-/** A command line, understood. */
+/** A command line, understood. Paths are absolute. */
 export interface Arguments {
-  readonly command: string
+  readonly command: CommandName
   readonly dir: string
+  /** Whether `dir` was said, and is not the default. */
+  readonly dirGiven: boolean
   readonly node: string | undefined
   readonly state: string | undefined
   readonly control: string | undefined
@@ -16,83 +21,137 @@ export interface Arguments {
 }
 
 /** A command line that cannot be understood; the message says what is wrong and what would be right. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  /** The command that it is about, where it is known. */
+  readonly command: CommandName | undefined
 
-const flags = {
-  dir: { type: 'string' },
-  node: { type: 'string' },
-  state: { type: 'string' },
-  control: { type: 'string' },
-  'on-fatal': { type: 'string' },
-  json: { type: 'boolean' },
-  all: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
-  version: { type: 'boolean' },
-} as const
-
-type Flag = Exclude<keyof typeof flags, 'help' | 'version'>
-
-/** Which flags and how many operands each command takes. */
-const commands: Readonly<Record<string, { readonly flags: readonly Flag[]; readonly operands: boolean }>> = {
-  run: { flags: ['dir', 'node', 'state', 'control', 'on-fatal', 'json'], operands: false },
-  check: { flags: ['dir', 'node'], operands: false },
-  status: { flags: ['dir', 'node', 'control', 'json'], operands: false },
-  standby: { flags: ['dir', 'node', 'control'], operands: true },
-  takeover: { flags: ['dir', 'node', 'control'], operands: true },
-  record: { flags: ['dir', 'node', 'control'], operands: true },
-  replay: { flags: ['json', 'all'], operands: true },
-  why: { flags: ['dir', 'node', 'control', 'json'], operands: true },
-  maintenance: { flags: ['dir', 'node', 'control'], operands: true },
-  history: { flags: ['dir', 'node', 'control', 'json'], operands: true },
-  events: { flags: ['dir', 'node', 'control', 'json'], operands: false },
-  cleanup: { flags: ['dir', 'node', 'state'], operands: false },
-  keygen: { flags: [], operands: true },
+  constructor(message: string, command?: CommandName) {
+    super(message)
+    this.command = command
+  }
 }
+
+/** A command line that asks for words only. */
+export type AskedText = { readonly text: 'version' } | { readonly text: 'help'; readonly of: CommandName | undefined }
 
 /**
  * Understands a command line.
  * @throws {UsageError} that says what is wrong.
  */
-export function readArguments(argv: readonly string[]): Arguments | 'help' | 'version' {
-  const { values, positionals } = parse(argv)
-  if (values.help || positionals[0] === 'help') return 'help'
-  if (values.version) return 'version'
-  const [command, ...operands] = positionals
-  const names = Object.keys(commands).join(', ')
-  if (command === undefined) throw new UsageError(`no command given; there are: ${names}`)
-  const known = Object.hasOwn(commands, command) ? commands[command] : undefined
-  if (!known) throw new UsageError(`'${command}' is no command; there are: ${names}`)
-  for (const name of Object.keys(values))
-    if (!(known.flags as readonly string[]).includes(name)) throw new UsageError(`${command} takes no --${name}`)
-  if (operands.length > 0 && !known.operands)
-    throw new UsageError(`${command} takes no operand; found '${operands.join(' ')}'`)
+export function readArguments(argv: readonly string[]): Arguments | AskedText {
+  const { given, words } = split(argv)
+  const [first, ...operands] = words
+  if (given.has('version')) return { text: 'version' }
+  if (first === 'help' || (first === undefined && given.has('help'))) {
+    if (operands.length > 1) throw new UsageError(`help takes one command; found '${operands.join(' ')}'`, 'help')
+    return { text: 'help', of: operands[0] === undefined ? undefined : commandNamed(operands[0]) }
+  }
+  if (first === undefined) throw new UsageError(`no command given; there are: ${commandNames.join(', ')}`)
+  const command = commandNamed(first)
+  if (given.has('help')) return { text: 'help', of: command }
+  checkOptions(command, given)
+  checkOperands(command, operands)
+  const text = (name: OptionName): string | undefined => given.get(name)?.value
+  const path = (name: OptionName): string | undefined => {
+    const value = text(name)
+    return value === undefined ? undefined : resolve(value)
+  }
   return {
     command,
-    dir: values.dir ?? '/etc/ha.d',
-    node: values.node,
-    state: values.state,
-    control: values.control,
-    onFatal: fatalAction(values['on-fatal']),
-    json: values.json ?? false,
-    all: values.all ?? false,
+    dir: path('dir') ?? '/etc/ha.d',
+    dirGiven: given.has('dir'),
+    node: text('node'),
+    state: path('state'),
+    control: path('control'),
+    onFatal: fatalAction(text('on-fatal')),
+    json: given.has('json'),
+    all: given.has('all'),
     operands,
   }
+}
+
+function commandNamed(word: string): CommandName {
+  const name = commandNames.find((known) => known === word)
+  if (name !== undefined) return name
+  throw new UsageError(
+    `'${word}' is no command; ${suggestion(word, commandNames) || `there are: ${commandNames.join(', ')}`}`,
+  )
+}
+
+/** An option as it stands in the command line. */
+interface Given {
+  readonly raw: string
+  readonly value: string | undefined
+  /** Whether the value came with `=`. */
+  readonly inline: boolean
+}
+
+/** Cuts a command line into options and words. What is wrong with the options is found when the command is known. */
+function split(argv: readonly string[]): { readonly given: ReadonlyMap<string, Given>; readonly words: string[] } {
+  const types = Object.keys(options).map((name) => {
+    const type = options[name as OptionName].value === undefined ? 'boolean' : 'string'
+    return [name, { type }] as const
+  })
+  const known = Object.fromEntries([
+    ...types,
+    ['help', { type: 'boolean', short: 'h' }] as const,
+    ['version', { type: 'boolean' }] as const,
+  ])
+  const { tokens } = parseArgs({ args: [...argv], options: known, allowPositionals: true, strict: false, tokens: true })
+  const given = new Map<string, Given>()
+  const words: string[] = []
+  for (const token of tokens) {
+    if (token.kind === 'positional') words.push(token.value)
+    else if (token.kind === 'option')
+      given.set(token.name, { raw: token.rawName, value: token.value, inline: token.inlineValue ?? false })
+  }
+  return { given, words }
+}
+
+function checkOptions(command: CommandName, given: ReadonlyMap<string, Given>): void {
+  const taken = commands[command].options
+  const takes = taken.length === 0 ? 'no options' : taken.map(optionTerm).join(', ')
+  for (const [name, { raw, value, inline }] of given) {
+    const option = taken.find((one) => one === name)
+    if (option === undefined) {
+      const meant = Object.hasOwn(options, name) ? '' : suggestion(name, taken).match(/^did you mean '(.*)'\?$/)?.[1]
+      throw new UsageError(
+        `${command} takes no ${raw}; ${meant ? `did you mean --${meant}?` : `it takes ${takes}`}`,
+        command,
+      )
+    }
+    const wanted = options[option].value
+    if (wanted === undefined && value !== undefined)
+      throw new UsageError(`${raw} takes no value; found '${value}'`, command)
+    if (wanted !== undefined && (value === undefined || value === '' || (!inline && value.startsWith('-')))) {
+      const found = value === undefined ? '' : `; found '${value}'`
+      throw new UsageError(`${raw} needs its value: ${optionTerm(option)}${found}`, command)
+    }
+  }
+}
+
+function checkOperands(command: CommandName, found: readonly string[]): void {
+  const rows = commands[command].operands ?? []
+  const refuse = (what: string): never => {
+    const [, ...takes] = synopsis(command).filter((word) => !word.startsWith('[--'))
+    const right = takes.length === 0 ? '' : `; right is: hot-standby ${command} ${takes.join(' ')}`
+    throw new UsageError(`${command} ${what}${right}`, command)
+  }
+  for (const [at, { name, optional, words }] of rows.entries()) {
+    const word = found[at]
+    if (word === undefined) {
+      if (!optional) refuse(`needs ${name}`)
+    } else if (words && !words.includes(word)) refuse(`takes ${name}; found '${word}'`)
+  }
+  if (rows.at(-1)?.many) return
+  const more = found.slice(rows.length)
+  if (more.length > 0) refuse(`takes ${rows.length === 0 ? 'no operand' : 'no more'}; found '${more.join(' ')}'`)
 }
 
 function fatalAction(action: string | undefined): string | undefined {
   try {
     return action === undefined ? undefined : checkFatalAction(action)
   } catch (error) {
-    throw new UsageError(`--on-fatal: ${messageOf(error)}`)
-  }
-}
-
-function parse(
-  argv: readonly string[],
-): ReturnType<typeof parseArgs<{ options: typeof flags; allowPositionals: true }>> {
-  try {
-    return parseArgs({ args: [...argv], options: flags, allowPositionals: true })
-  } catch (error) {
-    throw new UsageError((error as Error).message)
+    throw new UsageError(`--on-fatal: ${messageOf(error)}`, 'run')
   }
 }

@@ -10,14 +10,17 @@ import {
   isHotStandbyError,
 } from '../index.ts'
 import { libraryVersion } from '../platform/version.ts'
-import { printableJson } from '../roles/printable.ts'
+import { printable, printableJson } from '../roles/printable.ts'
 import { type Arguments, readArguments, UsageError } from './arguments.ts'
 import { check } from './check.ts'
+import { completion } from './completion.ts'
+import { helpOf, overview } from './help.ts'
 import { keygen } from './keygen.ts'
+import { movedLine, movedOf } from './moved.ts'
 import { eventLine, issueLine, print, say, statusText } from './output.ts'
 import { history, record, replayFile, why } from './recording.ts'
 import { optionsOf, run } from './run.ts'
-import { usage } from './usage.ts'
+import type { CommandName } from './table.ts'
 
 /** Asks the running member over its control socket. */
 async function ask<T>(args: Arguments, question: (client: ControlClient) => Promise<T>): Promise<T> {
@@ -38,13 +41,22 @@ function controlPath(args: Arguments): string {
   if (running !== undefined) return running
   const found = inspectHaDir(args.dir, { node: args.node })
   if (!found.options) {
+    const only = args.dirGiven ? undefined : onlySocket(args.node)
+    if (only !== undefined) return only
     const sockets = defaultControlSockets()
-    const message = `no member was started by 'run --dir ${args.dir}', and its files have errors, so no socket is known`
+    const files = found.source === undefined ? 'it holds no configuration' : 'its files have errors'
+    const message = `no member was started by 'run --dir ${args.dir}', and ${files}, so no socket is known`
     const which = sockets.length === 0 ? '' : `; --control names one: ${sockets.join(', ')}`
     throw new HotStandbyError('HS_CONTROL', `${message}${which}`)
   }
   const cluster = new Cluster(optionsOf(args, found))
   return defaultControlPath(cluster.name, cluster.node)
+}
+
+/** The only socket at a default path, of the member that `--node` names where that is said: an application serves it, say. */
+function onlySocket(node: string | undefined): string | undefined {
+  const sockets = defaultControlSockets().filter((path) => node === undefined || path.endsWith(`-${node}.sock`))
+  return sockets.length === 1 ? sockets[0] : undefined
 }
 
 const scopeOf = (operands: readonly string[]): string | readonly string[] => {
@@ -59,7 +71,19 @@ function whoAsks(): string {
   return behind === undefined || behind === username ? username : `${behind} (as ${username})`
 }
 
-const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | number>> = {
+/** Does what changes who serves, and prints who serves then. */
+async function move(args: Arguments, act: (client: ControlClient) => Promise<void>): Promise<number> {
+  const { before, after } = await ask(args, async (client) => {
+    const before = await client.status()
+    await act(client)
+    return { before, after: await client.status() }
+  })
+  if (args.json) print(`${printableJson(movedOf(args.command, before, after))}\n`)
+  else print(`${printable(movedLine(args.command, before, after))}\n`)
+  return 0
+}
+
+const commands: Readonly<Record<Exclude<CommandName, 'help'>, (args: Arguments) => Promise<number> | number>> = {
   run,
   check,
   async status(args) {
@@ -67,20 +91,11 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | n
     print(args.json ? `${printableJson(snapshot)}\n` : statusText(snapshot))
     return 0
   },
-  async standby(args) {
-    await ask(args, (client) => client.standby(scopeOf(args.operands), whoAsks()))
-    return 0
-  },
-  async takeover(args) {
-    await ask(args, (client) => client.takeover(scopeOf(args.operands), whoAsks()))
-    return 0
-  },
-  async maintenance(args) {
+  standby: (args) => move(args, (client) => client.standby(scopeOf(args.operands), whoAsks())),
+  takeover: (args) => move(args, (client) => client.takeover(scopeOf(args.operands), whoAsks())),
+  maintenance(args) {
     const [word, ...groups] = args.operands
-    if (word !== 'on' && word !== 'off')
-      throw new UsageError(`maintenance on [GROUP...] or maintenance off [GROUP...]; found '${word ?? ''}'`)
-    await ask(args, (client) => client.maintenance(word === 'on', scopeOf(groups)))
-    return 0
+    return move(args, (client) => client.maintenance(word === 'on', scopeOf(groups)))
   },
   record: (args) => record(args, () => ask(args, (client) => client.recording())),
   replay: replayFile,
@@ -98,6 +113,10 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | n
     return 0
   },
   keygen,
+  completion(args) {
+    print(completion(args.operands[0] as string))
+    return 0
+  },
 }
 
 /** Understands a command line, does it, and ends the process. */
@@ -105,7 +124,7 @@ export function main(argv: readonly string[]): void {
   act(argv).then(exit, (error: unknown) => {
     if (error instanceof UsageError) {
       say(`hot-standby: ${error.message}`)
-      say('Try: hot-standby --help')
+      say(`Try: hot-standby ${error.command === undefined ? '--help' : `help ${error.command}`}`)
       return exit(2)
     }
     if (isHotStandbyError(error) && error.issues.length > 0) for (const issue of error.issues) say(issueLine(issue))
@@ -116,15 +135,12 @@ export function main(argv: readonly string[]): void {
 
 async function act(argv: readonly string[]): Promise<number> {
   const args = readArguments(argv)
-  if (args === 'help') {
-    print(usage)
+  if ('text' in args) {
+    if (args.text === 'version') print(`${libraryVersion()}\n`)
+    else print(args.of === undefined ? overview() : helpOf(args.of))
     return 0
   }
-  if (args === 'version') {
-    print(`${libraryVersion()}\n`)
-    return 0
-  }
-  return (commands[args.command] as (args: Arguments) => Promise<number> | number)(args)
+  return commands[args.command as keyof typeof commands](args)
 }
 
 /** Everything written is on its way out before the process ends, whatever still runs in it. */

@@ -1,13 +1,12 @@
 import { isHotStandbyError, sealed } from '../index.ts'
 import { randomBytes } from '../platform/random.ts'
 import { writeSecretFile } from '../platform/secret-file.ts'
-import { type Arguments, UsageError } from './arguments.ts'
+import type { Arguments } from './arguments.ts'
 import { print } from './output.ts'
 
 /** `hot-standby keygen [FILE]`: a new key, into a file that nobody else may read, or to standard output. Answers the exit code. */
 export function keygen({ operands }: Arguments): number {
-  const [file, ...more] = operands
-  if (more.length > 0) throw new UsageError(`keygen takes one file at most; found '${operands.join(' ')}'`)
+  const [file] = operands
   const key = `${newKey()}\n`
   if (file === undefined) print(key)
   else {

@@ -3,17 +3,12 @@ import { type Explanation, type HistoryEntry, HotStandbyError, type Replay, repl
 import { writePlain } from '../platform/durable-file.ts'
 import { messageOf } from '../roles/error.ts'
 import { printable, printableJson, printableLines } from '../roles/printable.ts'
-import { type Arguments, UsageError } from './arguments.ts'
+import type { Arguments } from './arguments.ts'
 import { print, say } from './output.ts'
-
-function oneOperand({ command, operands }: Arguments, name: string): string | undefined {
-  if (operands.length > 1) throw new UsageError(`${command} takes one ${name}; found '${operands.join(' ')}'`)
-  return operands[0]
-}
 
 /** `hot-standby record [FILE]`. Answers the exit code. */
 export async function record(args: Arguments, ask: () => Promise<string>): Promise<number> {
-  const file = oneOperand(args, 'FILE')
+  const [file] = args.operands
   const recording = await ask()
   if (file === undefined) await toOutput(recording)
   else {
@@ -38,7 +33,6 @@ function toOutput(text: string): Promise<void> {
  */
 export async function replayFile(args: Arguments): Promise<number> {
   const files = args.operands
-  if (files.length === 0) throw new UsageError('replay needs a FILE, as `hot-standby record FILE` writes it')
   const result = replay(files.map(readText))
   if (args.json) await toOutput(`${printableJson(result)}\n`)
   else
@@ -82,7 +76,7 @@ function head({ node, peer, library, fromStart, inputs, fromWallMs, toWallMs }: 
 
 /** `hot-standby why [GROUP]`. */
 export async function why(args: Arguments, ask: (group: string | undefined) => Promise<Explanation>): Promise<number> {
-  const explanation = await ask(oneOperand(args, 'GROUP'))
+  const explanation = await ask(args.operands[0])
   const { sentences, timeline } = explanation
   if (args.json) print(`${printableJson(explanation)}\n`)
   else
@@ -94,7 +88,7 @@ export async function why(args: Arguments, ask: (group: string | undefined) => P
 
 /** `hot-standby history [GROUP]`. */
 export async function history(args: Arguments, ask: () => Promise<readonly HistoryEntry[]>): Promise<number> {
-  const group = oneOperand(args, 'GROUP')
+  const [group] = args.operands
   const entries = await ask()
   const wanted = entries.filter(({ groups }) => group === undefined || groups.length === 0 || groups.includes(group))
   if (args.json) for (const entry of wanted) print(`${printableJson(entry)}\n`)

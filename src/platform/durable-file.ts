@@ -84,10 +84,10 @@ export async function appendPlain(path: string, text: string, mode: number): Pro
   await withPlain(path, write | constants.O_APPEND, mode, (file) => file.writeFile(text))
 }
 
-/** Writes a file anew, or to a device; as {@link appendPlain}. */
+/** Writes a new file, or to a device; as {@link appendPlain}. A file that holds something already is an error, and stays as it is. */
 export async function writePlain(path: string, text: string, mode: number): Promise<void> {
-  await withPlain(path, write, mode, async (file, isFile) => {
-    if (isFile) await file.truncate()
+  await withPlain(path, write, mode, async (file, sizeBytes) => {
+    if (sizeBytes > 0) throw new Error('it exists already and is left as it is; name another file')
     await file.writeFile(text)
   })
 }
@@ -96,13 +96,13 @@ async function withPlain(
   path: string,
   flags: number,
   mode: number,
-  use: (file: fsp.FileHandle, isFile: boolean) => Promise<void>,
+  use: (file: fsp.FileHandle, sizeBytes: number) => Promise<void>,
 ): Promise<void> {
   const file = await fsp.open(placeOfOwn(path), flags, mode)
   try {
     const stat = await file.stat()
     if (!stat.isFile() && !stat.isCharacterDevice()) throw new Error('it is neither a regular file nor a device')
-    await use(file, stat.isFile())
+    await use(file, stat.isFile() ? stat.size : 0)
   } finally {
     await file.close()
   }

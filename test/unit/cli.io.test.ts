@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { commandNames } from '../../src/cli/table.ts'
 import { temporaryDirectory } from '../support/agents.ts'
 import { Command, eventsOf, hotStandby, members, running } from '../support/command.ts'
 import { until } from '../support/pair.ts'
@@ -16,48 +17,43 @@ function tutorial(t: TestContext, node: 'master' | 'slave' = 'master'): string {
 }
 
 describe('a command line', () => {
-  const wrong: readonly (readonly [args: string[], message: RegExp])[] = [
-    [
-      [],
-      /no command given; there are: run, check, status, standby, takeover, record, replay, why, maintenance, history, events, cleanup, keygen/,
-    ],
-    [['start'], /'start' is no command/],
+  const wrong: readonly (readonly [args: string[], message: RegExp, of?: string])[] = [
+    [[], /no command given; there are: run, check, status, standby, .*, keygen/],
+    [['start'], /'start' is no command; there are: run, check/],
+    [['takover'], /'takover' is no command; did you mean 'takeover'\?/],
     [['toString'], /'toString' is no command/],
-    [['run', 'now'], /run takes no operand; found 'now'/],
-    [['run', '--port', '5'], /--port/],
-    [['check', '--json'], /check takes no --json/],
-    [['status', '--state', '/x'], /status takes no --state/],
-    [['run', '--dir'], /--dir/],
-    [['run', '--json=yes'], /--json/],
+    [['help', 'statsu'], /'statsu' is no command; did you mean 'status'\?/],
+    [['run', 'now'], /run takes no operand; found 'now'/, 'run'],
+    [['run', '--port', '5'], /run takes no --port; it takes --dir DIR, --node NAME/, 'run'],
+    [['status', '--jsn'], /status takes no --jsn; did you mean --json\?/, 'status'],
+    [['check', '--json'], /check takes no --json; it takes --dir DIR, --node NAME/, 'check'],
+    [['status', '--state', '/x'], /status takes no --state/, 'status'],
+    [['run', '--dir'], /--dir needs its value: --dir DIR/, 'run'],
+    [['run', '--dir', '--json'], /--dir needs its value: --dir DIR; found '--json'/, 'run'],
+    [['run', '--json=yes'], /--json takes no value; found 'yes'/, 'run'],
+    [['record', 'a', 'b'], /record takes no more; found 'b'; right is: hot-standby record \[FILE\]/, 'record'],
+    [['replay'], /replay needs FILE; right is: hot-standby replay FILE\.\.\./, 'replay'],
+    [['maintenance', 'perhaps'], /maintenance takes on\|off; found 'perhaps'; right is: /, 'maintenance'],
+    [['completion', 'csh'], /completion takes bash\|zsh\|fish; found 'csh'/, 'completion'],
   ]
-  it('that is wrong exits 2 and says why', async () => {
-    for (const [args, message] of wrong) {
+  it('that is wrong exits 2, says why, and where the right words are', async () => {
+    for (const [args, message, of] of wrong) {
       const { code, out, err } = await hotStandby(...args)
       assert.equal(code, 2, `${args}: ${err}`)
       assert.match(err, message)
-      assert.match(err, /Try: hot-standby --help\n$/)
+      assert.ok(err.endsWith(`\nTry: hot-standby ${of === undefined ? '--help' : `help ${of}`}\n`), err)
       assert.equal(out, '')
     }
   })
 
   it('that asks for help or the version gets it', async () => {
-    const help = await hotStandby('run', '--help')
-    assert.equal(help.code, 0)
-    const all = [
-      'run',
-      'check',
-      'status',
-      'standby',
-      'takeover',
-      'maintenance',
-      'history',
-      'events',
-      'record',
-      'replay',
-      'why',
-      'cleanup',
-    ]
-    for (const command of all) assert.match(help.out, new RegExp(`^ {2}hot-standby ${command}\\b`, 'm'))
+    const help = await hotStandby('help')
+    assert.deepEqual([help.code, help.err], [0, ''])
+    for (const command of commandNames) assert.match(help.out, new RegExp(`^ {2}${command} {2}`, 'm'))
+    assert.deepEqual(await hotStandby('--help'), help)
+    const run = await hotStandby('run', '--help')
+    assert.match(run.out, /^usage: hot-standby run \[--dir DIR\]/)
+    assert.deepEqual(await hotStandby('help', 'run'), run)
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
     assert.deepEqual(await hotStandby('--version'), { code: 0, out: `${version}\n`, err: '' })
   })
@@ -160,6 +156,13 @@ describe('check', () => {
     assert.match(other.out, /'third' is asked for but is neither master nor slave/)
   })
 
+  it('takes a directory as it is seen from here', async (t) => {
+    const dir = tutorial(t)
+    const [near, far] = [relative(root, dir), dir].map((name) => hotStandby('check', '--dir', name, '--node', 'master'))
+    assert.equal((await near)?.code, 0)
+    assert.deepEqual(await near, await far)
+  })
+
   it('of a directory that is not there exits 1', async (t) => {
     const dir = join(temporaryDirectory(t), 'none')
     const { code, out } = await hotStandby('check', '--dir', dir)
@@ -203,6 +206,9 @@ describe('two members', { timeout: 200_000 }, () => {
 
     const file = join(one.dir, 'recording')
     assert.equal((await two.ask('record', file)).code, 0)
+    const over = await two.ask('record', file)
+    assert.equal(over.code, 1)
+    assert.match(over.err, /recording: it exists already and is left as it is; name another file/)
     const again = await hotStandby('replay', file)
     assert.deepEqual([again.code, again.err], [0, ''])
     assert.match(again.out, /^two \(peer one\), .* from the start of the process; recorded by version \d/)
@@ -277,16 +283,29 @@ describe('two members', { timeout: 200_000 }, () => {
     const events = new Command(['events', '--json', '--control', two.control])
     const lines = new Command(['events', '--control', one.control])
     t.after(() => lines.child.kill())
-    assert.deepEqual(await one.ask('standby'), { code: 0, out: '', err: '' })
+    const moved = await one.ask('standby')
+    assert.deepEqual([moved.code, moved.err], [0, ''])
+    assert.match(moved.out, /^jobs: one -> two \(epoch \d+\)\n$/)
     assert.ok(two.serves && !one.serves, 'standby ends when the peer serves')
-    assert.equal((await one.ask('takeover', 'jobs')).code, 0)
+    const taken = await one.ask('takeover', 'jobs', '--json')
+    assert.deepEqual([taken.code, taken.err], [0, ''])
+    const { epoch, ...group } = JSON.parse(taken.out).groups[0]
+    assert.ok(epoch > 0)
+    assert.deepEqual(
+      { ...JSON.parse(taken.out), groups: [group] },
+      {
+        command: 'takeover',
+        node: 'one',
+        groups: [{ group: 'jobs', from: 'two', servedBy: 'one', maintenance: false }],
+      },
+    )
+    assert.match((await one.ask('takeover')).out, /^nothing to do: jobs is served by one\n$/)
     assert.ok(one.serves && !two.serves)
-    assert.deepEqual(await two.ask('maintenance', 'on', 'jobs'), { code: 0, out: '', err: '' })
+    assert.deepEqual(await two.ask('maintenance', 'on', 'jobs'), { code: 0, out: 'jobs: maintenance on\n', err: '' })
     assert.match((await two.ask('status')).out, /^jobs +one +standby, MAINTENANCE +active /m)
     const maintained = await one.ask('standby')
     assert.deepEqual([maintained.code, maintained.err], [1, 'hot-standby: jobs is in maintenance; end that first\n'])
     assert.equal((await one.ask('maintenance', 'off')).code, 0)
-    assert.equal((await one.ask('maintenance', 'perhaps')).code, 2)
     const refused = await one.ask('standby', 'nobody')
     assert.equal(refused.code, 1)
     assert.match(refused.err, /^hot-standby: no group is named nobody; known groups: jobs\n$/)

@@ -60,7 +60,7 @@ describe('what run does at a fatal failure', () => {
         message: /must be one of exit, none, reboot or the full path of a program, got /,
       })
     const args = readArguments(['run', '--on-fatal', 'reboot'])
-    assert.equal(typeof args === 'object' && args.onFatal, 'reboot')
+    assert.equal('onFatal' in args && args.onFatal, 'reboot')
     assert.throws(() => readArguments(['run', '--on-fatal', 'x']), /--on-fatal: must be one of .*, got 'x'/)
     assert.throws(() => readArguments(['check', '--on-fatal', 'none']), /check takes no --on-fatal/)
   })

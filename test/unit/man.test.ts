@@ -1,60 +1,58 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { usage } from '../../src/cli/usage.ts'
+import { helpOf, overview } from '../../src/cli/help.ts'
+import * as table from '../../src/cli/table.ts'
 
 interface Man {
-  manPage(help: string, about: { readonly version: string; readonly homepage: string }): string
+  manPage(about: typeof table, from: { readonly version: string; readonly homepage: string }): string
 }
 // A script has no declarations.
 const { manPage } = (await import(String(new URL('../../scripts/man.mjs', import.meta.url)))) as Man
 
 const about = { version: '1.2.3', homepage: 'https://example.net/#readme' }
 
-const help = `hot-standby: does things
-
-  hot-standby one [--dir DIR]
-      does one thing
-  hot-standby two FILE...
-      does two things, of which this line
-      'goes on' with a \\ in it
-
-  --dir DIR   where
-              things are
-  --all       everything
-
-Exit codes: 0 well, 1 failed, or
-something else.
-`
+const wordsOf = (text: string): string[] => text.replaceAll('\\-', '-').match(/[\w-]{4,}/g) ?? []
 
 describe('the man page', () => {
-  const page = manPage(help, about)
+  const page = manPage(table, about)
 
-  it('has every command with its words, and every option', () => {
-    assert.match(page, /^\.SH NAME\nhot\\-standby \\- does things$/m)
-    assert.match(page, /^\.TP\n\\fBone \[\\-\\-dir DIR\]\\fR\ndoes one thing$/m)
-    assert.match(page, /^\.TP\n\\fB\\-\\-dir DIR\\fR\nwhere things are$/m)
-    assert.match(page, /^\.TP\n\\fB\\-\\-all\\fR\neverything$/m)
-    assert.match(page, /^\.SH EXIT STATUS\n0 well, 1 failed, or something else\.$/m)
+  it('has every command with its words, every option and every exit code', () => {
+    assert.match(page, /^\.SH NAME\nhot\\-standby \\- a high\\-availability pair/m)
+    for (const name of table.commandNames)
+      assert.ok(page.includes(`.TP\n\\fB${table.synopsis(name).join(' ').replaceAll('-', '\\-')}\\fR\n`), name)
+    assert.match(page, /^\.TP\n\\fB\\-\\-dir DIR\\fR\ndirectory with ha\.cf/m)
+    assert.match(page, /^\.TP\n\\fB2\\fR\nthe command line is wrong/m)
   })
 
   it('has no text that roff takes for its own', () => {
-    assert.match(page, /of which this line 'goes on' with a \\e in it/)
-    const quoted = manPage(help.replace('does one thing', "'.so file' of roff"), about)
-    assert.match(quoted, /^\\&'\.so file' of roff$/m)
+    const run = { ...table.commands.run, summary: "'.so file' of \\ roff", details: [] }
+    const quoted = manPage({ ...table, commands: { ...table.commands, run } }, about)
+    assert.match(quoted, /^\\&'\.so file' of \\e roff\.$/m)
   })
 
-  it('refuses a help with a line it does not understand', () => {
-    assert.throws(
-      () => manPage(help.replace('  hot-standby two', 'hot-standby two'), about),
-      /fits its line: hot-standby two/,
+  it('says all that the helps say', () => {
+    const there = new Set(wordsOf(page))
+    const helps = [overview(), ...table.commandNames.map(helpOf)].join('\n')
+    const own = ['Exit', 'codes', 'usage', 'Which', 'takes', '--help', 'this', 'text', 'OPTIONS']
+    assert.deepEqual(
+      wordsOf(helps).filter((word) => !there.has(word) && !own.includes(word)),
+      [],
     )
-    assert.throws(() => manPage(help.slice(0, help.indexOf('Exit')), about), /no exit codes/)
+  })
+})
+
+describe('the help', () => {
+  it('fits 80 columns, whatever it is about', () => {
+    for (const text of [overview(), ...table.commandNames.map(helpOf)])
+      for (const line of text.split('\n')) assert.ok(line.length <= 80, line)
   })
 
-  it('says all that the real help says', () => {
-    const words = (text: string): string[] => text.replaceAll('\\-', '-').match(/[\w-]{4,}/g) ?? []
-    const there = new Set(words(manPage(usage, about)))
-    const left = words(usage.replace('Exit codes', '')).filter((word) => !there.has(word))
-    assert.deepEqual(left, [])
+  it('of a command says what it takes, and nothing else', () => {
+    assert.match(helpOf('standby'), /^usage: hot-standby standby \[GROUP\.\.\.\] \[--dir DIR\]/)
+    assert.match(helpOf('maintenance'), /^usage: hot-standby maintenance on\|off \[GROUP\.\.\.\] /)
+    assert.doesNotMatch(helpOf('keygen'), /--dir/)
+    for (const name of table.commandNames)
+      for (const option of table.commands[name].options)
+        assert.ok(helpOf(name).includes(`  ${table.optionTerm(option)}  `), `${name} --${option}`)
   })
 })
