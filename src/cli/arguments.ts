@@ -37,6 +37,7 @@ const commands: Readonly<Record<string, { readonly flags: readonly Flag[]; reado
   run: { flags: ['dir', 'node', 'state', 'control', 'on-fatal', 'json'], operands: false },
   check: { flags: ['dir', 'node'], operands: false },
   status: { flags: ['dir', 'node', 'control', 'json'], operands: false },
+  metrics: { flags: ['dir', 'node', 'control'], operands: false },
   standby: { flags: ['dir', 'node', 'control'], operands: true },
   takeover: { flags: ['dir', 'node', 'control'], operands: true },
   record: { flags: ['dir', 'node', 'control'], operands: true },

@@ -8,6 +8,7 @@ import {
   defaultControlPath,
   HotStandbyError,
   isHotStandbyError,
+  prometheusText,
 } from '../index.ts'
 import { libraryVersion } from '../platform/version.ts'
 import { printableJson } from '../roles/printable.ts'
@@ -65,6 +66,11 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | n
   async status(args) {
     const snapshot = await ask(args, (client) => client.status())
     print(args.json ? `${printableJson(snapshot)}\n` : statusText(snapshot))
+    return 0
+  },
+  async metrics(args) {
+    const snapshot = await ask(args, (client) => client.status())
+    print(prometheusText({ snapshot: () => snapshot }))
     return 0
   },
   async standby(args) {

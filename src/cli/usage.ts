@@ -7,6 +7,8 @@ export const usage = `hot-standby: a high-availability pair of two hosts
       reads the files and says what is wrong with them and what each resource word became
   hot-standby status [--json]
       what the running member knows
+  hot-standby metrics
+      what the running member knows as Prometheus's metrics, for the textfile collector of the node exporter, say
   hot-standby standby [all|local|foreign|GROUP...]
       gives groups to the peer; ends when the peer has confirmed that it serves them
   hot-standby takeover [all|local|foreign|GROUP...]
