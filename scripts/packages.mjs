@@ -27,6 +27,8 @@ const PROBES = {
   'drbd-utils': ['drbdadm', '--version', /DRBDADM_VERSION/],
   curl: ['curl', '--version', /curl/],
   tcpdump: ['tcpdump', '--version', /tcpdump/],
+  prometheus: ['promtool', '--version', /promtool/],
+  chromium: ['chromium', '--version', /Chromium/],
   heartbeat: ['/usr/libexec/heartbeat/heartbeat', '-V', /^3\./m],
 }
 
@@ -65,6 +67,8 @@ export const LISTS = {
   ],
   /** To run a real heartbeat daemon against a node of ours, with the scripts of its packages. */
   heartbeat: ['heartbeat', 'resource-agents', 'e2fsprogs', 'kmod', ...SERIAL],
+  /** To check metrics, rules of alerts and a scrape with a real Prometheus, and to look at the status page. */
+  monitoring: ['prometheus', 'chromium'],
   /** To record what is said on a line. */
   capture: ['tcpdump'],
 }

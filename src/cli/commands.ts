@@ -8,6 +8,7 @@ import {
   defaultControlPath,
   HotStandbyError,
   isHotStandbyError,
+  prometheusText,
 } from '../index.ts'
 import { libraryVersion } from '../platform/version.ts'
 import { printable, printableJson } from '../roles/printable.ts'
@@ -89,6 +90,11 @@ const commands: Readonly<Record<Exclude<CommandName, 'help'>, (args: Arguments) 
   async status(args) {
     const snapshot = await ask(args, (client) => client.status())
     print(args.json ? `${printableJson(snapshot)}\n` : statusText(snapshot))
+    return 0
+  },
+  async metrics(args) {
+    const snapshot = await ask(args, (client) => client.status())
+    print(prometheusText({ snapshot: () => snapshot }))
     return 0
   },
   standby: (args) => move(args, (client) => client.standby(scopeOf(args.operands), whoAsks())),

@@ -14,6 +14,7 @@ export type CommandName =
   | 'run'
   | 'check'
   | 'status'
+  | 'metrics'
   | 'standby'
   | 'takeover'
   | 'maintenance'
@@ -112,6 +113,11 @@ export const commands: Readonly<Record<CommandName, CommandRow>> = {
   status: {
     summary: 'what the running member knows',
     options: [...asks, 'json'],
+  },
+  metrics: {
+    summary: 'the status as metrics for Prometheus',
+    options: [...asks],
+    details: ["In Prometheus's text format, for the textfile collector of the node exporter for example."],
   },
   standby: {
     summary: 'gives groups to the peer',

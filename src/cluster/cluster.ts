@@ -7,6 +7,7 @@ import { type Duration, durationMs } from '../roles/duration.ts'
 import { HotStandbyError, type Issue, isHotStandbyError, messageOf } from '../roles/error.ts'
 import { shownValue } from '../roles/option-table.ts'
 import { abortable } from './abortable.ts'
+import { Counters } from './counters.ts'
 import { describe, levelOf } from './describe.ts'
 import { GuardedEmitter, stateError } from './emitter.ts'
 import { cleanUp, Engine, refusalError } from './engine.ts'
@@ -73,6 +74,7 @@ interface Waiting {
 export class Cluster implements AsyncDisposable {
   readonly #emitter: GuardedEmitter
   readonly #failures = new Failures()
+  readonly #counters = new Counters()
   readonly #warnings = new Warnings()
   readonly #waiting = new Map<number, Waiting>()
   #options: ClusterOptions
@@ -416,7 +418,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Everything this node knows, as plain frozen data. */
   snapshot(): Snapshot {
-    return takeSnapshot(this.#resolved, this.#life, this.#engine, this.#failures.list())
+    return takeSnapshot(this.#resolved, this.#life, this.#engine, this.#failures.list(), this.#counters)
   }
 
   /** Hears an event; the returned function ends that. A listener that throws or rejects harms nobody. */
@@ -476,6 +478,7 @@ export class Cluster implements AsyncDisposable {
   #tell(event: NamedEvent): void {
     this.#log(levelOf(event), { event: event.name, ...event.payload }, describe(event))
     this.#failures.note(event)
+    this.#counters.note(event)
     this.#engine?.history?.note(event)
     if (this.#options.logger === undefined && !this.#emitter.hears(event.name))
       this.#warnings.tell(event, `${this.name}, ${this.node}: ${describe(event)}`)

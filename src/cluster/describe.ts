@@ -1,4 +1,4 @@
-import type { EventPayloads } from '../core/events.ts'
+import type { Reason } from '../core/events.ts'
 import { printable } from '../roles/printable.ts'
 import type { ClusterEvents, NamedEvent } from './events.ts'
 
@@ -7,7 +7,7 @@ type Describe<Name extends keyof ClusterEvents> = readonly [Level, (event: Clust
 
 const ms = (value: number): string => (value >= 10_000 ? `${(value / 1000).toFixed(1)} s` : `${Math.round(value)} ms`)
 
-const reasons: Readonly<Record<EventPayloads['group:starting']['reason'], string>> = {
+const reasons: Readonly<Record<Reason, string>> = {
   preferred: 'no node owns it, and this node is the preferred one',
   unowned: 'no node owns it',
   'peer-dead': 'the peer is dead',
@@ -181,6 +181,12 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
   stopped: ['info', () => 'stopped'],
   message: ['debug', ({ payload }) => `a message of ${payload.byteLength} bytes`],
 }
+
+/** Name of every event. */
+export const eventNames = Object.keys(lines) as readonly (keyof ClusterEvents)[]
+
+/** Every reason why a group moves. */
+export const reasonNames = Object.keys(reasons) as readonly Reason[]
 
 /** One line for people about an event. */
 export function describe(event: NamedEvent): string {

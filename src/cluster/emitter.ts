@@ -6,6 +6,9 @@ import type { ClusterEvents, NamedEvent } from './events.ts'
 
 type Listener<Name extends keyof ClusterEvents> = (...args: ClusterEvents[Name]) => unknown
 
+/** For who wants all of every member in this process. */
+const everyEvent = channel('hot-standby:event')
+
 /** How many events an async iterator keeps for a reader that is slower than they come; older ones give way. */
 const backlogMax = 1000
 
@@ -110,15 +113,15 @@ export class GuardedEmitter {
     for (const end of [...this.#onEnd]) end()
   }
 
-  /** Tells the listeners, those of every event, and the diagnostics channel `hot-standby:NAME`. */
+  /** Tells the listeners, those of every event, and the diagnostics channels `hot-standby:NAME` and `hot-standby:event`. */
   emit(source: { readonly cluster: string; readonly node: string }, found: NamedEvent): void {
     // The one place where events leave: what packets, agents and files put into them becomes printable here.
     const event: NamedEvent = { ...found, payload: printableFields(found.payload) }
     const { name, payload } = event
     this.#emitter.emit(name, payload)
     for (const listener of this.#any) this.#guard(name, () => listener(event))
-    const diagnostics = channel(`hot-standby:${name}`)
-    if (diagnostics.hasSubscribers) this.#guard(name, () => diagnostics.publish({ ...source, ...event }))
+    for (const diagnostics of [channel(`hot-standby:${name}`), everyEvent])
+      if (diagnostics.hasSubscribers) this.#guard(name, () => diagnostics.publish({ ...source, ...event }))
   }
 
   #guard(name: string, call: () => unknown): void {

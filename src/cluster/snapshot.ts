@@ -1,6 +1,9 @@
 import type { NodePhase } from '../core/events.ts'
 import { QualityCounters } from '../core/quality.ts'
 import type { CoreView } from '../core/step.ts'
+import { isoNow } from '../platform/clocks.ts'
+import { libraryVersion } from '../platform/version.ts'
+import type { Counters, EventCounts, GroupCounts } from './counters.ts'
 import type { Engine } from './engine.ts'
 import type { Failure } from './failures.ts'
 import type { Resolved } from './resolve.ts'
@@ -8,6 +11,12 @@ import { type LinkTraffic, noTraffic } from './traffic.ts'
 
 /** Everything a node knows at one moment. Plain frozen data; times in milliseconds. */
 export interface Snapshot {
+  /** Version of this shape, which `docs/snapshot.schema.json` describes: another one when a field goes or changes its meaning. */
+  readonly schema: 1
+  /** When it was taken, in ISO 8601, by the clock of this host. */
+  readonly time: string
+  /** Version of the library that runs the member. */
+  readonly library: string
   /** Name of the pair. */
   readonly cluster: string
   /** Name of this node. */
@@ -42,12 +51,20 @@ export interface Snapshot {
   /** Ping targets. */
   readonly targets: CoreView['targets']
   /** Every group, with the peer's state beside our own. */
-  readonly groups: readonly (CoreView['groups'][number] & { readonly servedBy: string | null })[]
+  readonly groups: readonly (CoreView['groups'][number] &
+    GroupCounts & {
+      /** The node that serves it now, as far as this one knows. */
+      readonly servedBy: string | null
+    })[]
   /** What each agent shows of itself: the path taken, a pid. */
   readonly resources: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   /** The last failure of every resource and group that ever failed in this run, the newest last. */
   readonly failures: readonly Failure[]
+  /** How often each event was told since this member was made; one that never was is absent. */
+  readonly events: EventCounts
 }
+
+let version: string | undefined
 
 /** @internal */
 export function takeSnapshot(
@@ -55,10 +72,15 @@ export function takeSnapshot(
   life: Snapshot['life'],
   engine: Engine | undefined,
   failures: readonly Failure[],
+  counters: Counters,
 ): Snapshot {
+  version ??= libraryVersion()
   const { name: cluster, node, peer: peerName } = resolved
   const view = engine?.loop ? engine.core.view() : emptyView(resolved)
   const snapshot: Snapshot = {
+    schema: 1,
+    time: isoNow(),
+    library: version,
     cluster,
     node,
     life,
@@ -79,12 +101,13 @@ export function takeSnapshot(
       const theirs = view.peer.groups[group.name]?.state
       const alive = view.peer.liveness === 'alive' || view.peer.liveness === 'late'
       const servedBy = group.state === 'active' ? node : alive && theirs === 'active' ? peerName : null
-      return { ...group, servedBy }
+      return { ...group, ...counters.group(group.name), servedBy }
     }),
     resources: Object.fromEntries(
       [...(engine?.agents ?? [])].map(([name, agent]) => [name, plain(() => agent.inspect?.() ?? {})]),
     ),
     failures: failures.map((failure) => ({ ...failure })),
+    events: counters.events,
   }
   return freeze(snapshot)
 }

@@ -39,6 +39,10 @@ const rooms: Readonly<Record<string, Room>> = {
     imports: ['roles', 'platform', 'types cluster'],
     modules: ['node:crypto', 'node:net', 'node:fs', 'node:path', 'node:os'],
   },
+  monitoring: {
+    imports: ['roles', 'types cluster', 'cluster/describe.ts'],
+    modules: ['node:http', 'node:crypto', 'node:net'],
+  },
   testing: {
     imports: ['roles', 'wire', 'core', 'liveness', 'cluster', 'authenticators', 'transports'],
     modules: [],
