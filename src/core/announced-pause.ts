@@ -43,7 +43,7 @@ export class AnnouncedPause {
     }
     const maxMs = deadtimes.pause * times.deadtimeMs
     if (pauseMs > maxMs) {
-      const message = `a pause of ${pauseMs} ms is too long; ${peer} waits at most ${deadtimes.pause} × deadtime, ${maxMs} ms, longer`
+      const message = `a pause of ${pauseMs} ms is too long; ${peer} waits at most ${maxMs} ms longer (${deadtimes.pause} × deadtime)`
       return this.#port.reply(id, { code: 'HS_PEER', message })
     }
     this.fail('another pause was announced')
