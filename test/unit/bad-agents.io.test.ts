@@ -68,7 +68,7 @@ describe('an application that misbehaves', () => {
     })
 
   const states: readonly (readonly [what: string, two: Partial<AppOptions>, says: RegExp])[] = [
-    ['says that it did it, and did not', { status: () => ({ state: 'stopped' }) }, /it does not run/],
+    ['says that it did it, and did not', { status: () => ({ state: 'stopped' }) }, /it is not running/],
     ['never answers how it is', { status: never }, /status was not finished within 100 ms/],
     [
       'throws when it is asked how it is',

@@ -18,7 +18,7 @@ function tutorial(t: TestContext, node: 'master' | 'slave' = 'master'): string {
 
 describe('a command line', () => {
   const wrong: readonly (readonly [args: string[], message: RegExp, of?: string])[] = [
-    [[], /no command given; there are: run, check, status, standby, .*, keygen/],
+    [[], /no command given; there are: run, check, status, metrics, standby, .*, keygen/],
     [['start'], /'start' is no command; there are: run, check/],
     [['takover'], /'takover' is no command; did you mean 'takeover'\?/],
     [['toString'], /'toString' is no command/],
