@@ -101,7 +101,10 @@ describe('the control socket', () => {
     const client = await connectControl(path)
     await two.takeover('all')
     const explanation = await client.explain('jobs')
-    assert.deepEqual(await client.explain(), explanation)
+    // A busy machine adds pauses of this process to the time line at any moment.
+    const { timeline: _later, ...again } = await client.explain()
+    const { timeline: _first, ...said } = explanation
+    assert.deepEqual(again, said)
     assert.ok(explanation.changedAtMs !== undefined && Math.abs(Date.now() - explanation.changedAtMs) < 60_000)
     assert.match(explanation.sentences.join('\n'), /^jobs is standby on one since .*\nAt .*: jobs active -> stopping: /)
     assert.ok(explanation.timeline.length > 2)
@@ -276,7 +279,8 @@ describe('a crowd at the control socket', () => {
     const { one, two, path } = await controlled(t)
     const late: string[] = []
     two.on('peer:late', () => late.push('late'))
-    one.on('local:stall', () => late.push('stall'))
+    // Half of the dead time; shorter pauses are those of a busy machine.
+    one.on('local:stall', ({ stallMs }) => stallMs >= 500 && late.push(`a stall of ${stallMs} ms`))
     const request = (call: string, id: number) => `${JSON.stringify({ id, call })}\n`
     const calls = ['status', 'why', 'record', 'events']
     const clients = Array.from({ length: 8 }, (_, at) => {

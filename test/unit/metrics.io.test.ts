@@ -147,6 +147,7 @@ describe('the health check', () => {
       { serves: true, servedBy: 'one', state: 'active', peer: 'alive' },
     )
     assert.deepEqual(await ask(one, 'HEAD'), { status: 200, text: '' })
+    await until('the peer says so', () => two.snapshot().groups[0]?.servedBy === 'one')
     const other = await ask(two)
     assert.equal(other.status, 503)
     assert.equal(JSON.parse(other.text).servedBy, 'one')
