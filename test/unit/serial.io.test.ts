@@ -149,8 +149,11 @@ describe('a serial line', { skip }, () => {
     const a = end(cable.device('a'), 9600)
     try {
       await a.transport.open()
+      const startMs = performance.now()
       for (let seq = 1; seq <= 20_000; seq++) a.transport.send(Buffer.alloc(1000, 65), hint('payload', seq))
-      assert.equal(a.problems.length, 1)
+      // Once a second, and a busy machine takes some.
+      const { length: told } = a.problems
+      assert.ok(told >= 1 && told <= 1 + Math.ceil((performance.now() - startMs) / 1000), `told ${told} times`)
       assert.match(a.problems[0] ?? '', /more is to be sent than 9600 bit\/s carry/)
     } finally {
       await a.transport.close()

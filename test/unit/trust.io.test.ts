@@ -140,6 +140,8 @@ test('what is written follows no link of another user, and goes into no file tha
   symlinkSync('mine', join(shared, 'link'))
   await appendPlain(join(shared, 'link'), 'new\n', 0o600)
   assert.equal(readFileSync(mine, 'utf8'), 'old\nnew\n')
+  await assert.rejects(writePlain(join(shared, 'link'), 'last\n', 0o600), /it exists already and is left as it is/)
+  writeFileSync(mine, '')
   await writePlain(join(shared, 'link'), 'last\n', 0o600)
   assert.equal(readFileSync(mine, 'utf8'), 'last\n')
   // In a directory of his own, which he may let us write to, his files are files of his.
