@@ -1,7 +1,8 @@
 // `node --import tsx scripts/diagrams.mjs`: writes the state diagrams and the tables of rows into docs/ownership.md and
-// docs/dialogue.md, between the two markers. `--check` writes nothing and fails when a page is out of date.
+// docs/dialogue.md, and what becomes of each option at a reload into docs/reload.md, between the two markers. `--check` writes nothing and fails when a page is out of date.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { reloadRules } from '../src/cluster/reload-rules.ts'
 import { guards } from '../src/core/authority.ts'
 import { dialogueIdle, dialogueImpossible } from '../src/core/dialogue-silence.ts'
 import { dialogueGuards, dialogueTable } from '../src/core/dialogue-table.ts'
@@ -86,6 +87,11 @@ const pages = {
     initial: 'listening',
     guardText: (guard) => dialogueGuards[guard],
   }),
+  'docs/reload.md': [
+    '| option | comes into force | to know |',
+    '| --- | --- | --- |',
+    ...reloadRules.map(({ option, when, says }) => `| \`${option}\` | ${when} | ${cell(says)} |`),
+  ].join('\n'),
 }
 
 let stale = 0
