@@ -205,8 +205,8 @@ export const mutantsOfTests = [
     'deadcap',
     'any dead time is believed',
     membership,
-    'deadtimes.believed * this.#port.config().times.deadtimeMs',
-    '1e9 * this.#port.config().times.deadtimeMs',
+    'const capMs = believedDeadtimeMs(',
+    'const capMs = 1e9 * believedDeadtimeMs(',
     coreTest('believes a dead time of up to a minute, and a longer one only up to ten of its own'),
   ),
   bug(
