@@ -98,7 +98,8 @@ describe('what is in force of a reload', () => {
     assert.equal(times.inForce.times.deadtimeMs, 3000, 'the peer may have heard of the short one')
   })
 
-  it('waits for a peer that would not believe the dead time: it cuts what is above ten of its own, and a minute', () => {
+  it('waits for a peer that would not believe the dead time', () => {
+    // It cuts what is above ten of its own, and a minute.
     const times = new TimesInForce(short)
     const huge = configured([1000, 120_000])
     times.configure(huge)
@@ -271,7 +272,7 @@ describe('two nodes that are reloaded one after the other', () => {
     assert.equal(sim.view('one')?.pending, null)
   })
 
-  it('go by the shorter dead time for a stall as well: the peer may have taken over meanwhile', () => {
+  it('go by the shorter dead time for a stall as well', () => {
     for (const [how, expected] of [
       ['confirmed', 'active'],
       ['pending', 'probation'],
@@ -287,6 +288,34 @@ describe('two nodes that are reloaded one after the other', () => {
       sim.run(20)
       assert.equal(sim.view('one')?.groups[0]?.state, expected, how)
     }
+  })
+
+  it('to any times, in any order, with loss, and cut off at any moment, never serve both', () => {
+    const someTimes = fc
+      .record({ keepaliveMs: fc.integer({ min: 50, max: 400 }), deadtimeMs: fc.integer({ min: 1500, max: 8000 }) })
+      .map(({ keepaliveMs, deadtimeMs }) => pairTimes(keepaliveMs, deadtimeMs))
+    const move = fc.record({
+      node: fc.constantFrom('one', 'two'),
+      times: someTimes,
+      lossMs: fc.constantFrom(0, 0, 300),
+      waitMs: fc.integer({ min: 0, max: 1500 }),
+    })
+    fc.assert(
+      fc.property(someTimes, fc.array(move, { minLength: 1, maxLength: 4 }), fc.nat(3), (first, moves, cutAt) => {
+        const sim = pairWith(first)
+        for (const [index, { node, times, lossMs, waitMs }] of moves.entries()) {
+          sim.partition()
+          reload(sim, node, times)
+          if (cutAt % moves.length === index) cutOff(sim)
+          sim.run(lossMs)
+          if (cutAt % moves.length > index) sim.repair()
+          sim.run(waitMs)
+        }
+        assert.equal(bothServeMs(sim, 12_000), 0)
+        assert.deepEqual(sim.serving('web'), ['two'])
+      }),
+      { numRuns: 60, seed: 20 },
+    )
   })
 
   it('alone after its peer has left has the new times at once', () => {
