@@ -1,9 +1,11 @@
 // `node --import tsx scripts/diagrams.mjs`: writes the state diagrams and the tables of rows into docs/ownership.md and
-// docs/dialogue.md, the rules of the oracle into docs/safety.md, and the table of the command line into docs/command.md,
-// between the two markers. `--check` writes nothing and fails when a page is out of date.
+// docs/dialogue.md, the rules of the oracle into docs/safety.md, the table of the command line into docs/command.md, and what
+// becomes of each option at a reload into docs/reload.md, between the two markers. `--check` writes nothing and fails when a
+// page is out of date.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { commands, exitCodes, options, optionTerm, synopsis } from '../src/cli/table.ts'
+import { reloadRules } from '../src/cluster/reload-rules.ts'
 import { guards } from '../src/core/authority.ts'
 import { dialogueIdle, dialogueImpossible } from '../src/core/dialogue-silence.ts'
 import { dialogueGuards, dialogueTable } from '../src/core/dialogue-table.ts'
@@ -123,6 +125,11 @@ const pages = {
     '| rule | what must hold |',
     '| --- | --- |',
     ...oracleChecks.map(({ id, says }) => `| \`${id}\` | ${cell(says)} |`),
+  ].join('\n'),
+  'docs/reload.md': [
+    '| option | comes into force | to know |',
+    '| --- | --- | --- |',
+    ...reloadRules.map(({ option, when, says }) => `| \`${option}\` | ${when} | ${cell(says)} |`),
   ].join('\n'),
 }
 

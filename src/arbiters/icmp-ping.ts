@@ -46,6 +46,7 @@ export function icmpPing(address: string, options: IcmpPingOptions = {}): Arbite
     target: name,
     addresses: [target],
     deadpingMs: deadping === undefined ? undefined : durationMs(deadping, 'deadping'),
+    settings: { device },
     create: (context) =>
       new Pinger({
         address: target,

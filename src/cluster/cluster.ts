@@ -5,6 +5,7 @@ import { isoNow } from '../platform/clocks.ts'
 import { refuseOtherRuntimes } from '../platform/runtime.ts'
 import { type Duration, durationMs } from '../roles/duration.ts'
 import { HotStandbyError, type Issue, isHotStandbyError, messageOf } from '../roles/error.ts'
+import type { Logger } from '../roles/logger.ts'
 import { shownValue } from '../roles/option-table.ts'
 import { abortable } from './abortable.ts'
 import { Counters } from './counters.ts'
@@ -14,11 +15,11 @@ import { cleanUp, Engine, refusalError } from './engine.ts'
 import type { ClusterEvents, NamedEvent } from './events.ts'
 import { type Explanation, explain } from './explain.ts'
 import { Failures, Warnings } from './failures.ts'
-import { refuseFixed } from './fixed-options.ts'
 import type { HistoryEntry } from './history.ts'
 import { NewestWins } from './newest-wins.ts'
 import { lineRefusal } from './open-link.ts'
 import type { ClusterOptions, GroupOptions } from './options.ts'
+import { refuseRestarts } from './reload-rules.ts'
 import { type Resolved, resolveOptions } from './resolve.ts'
 import { type Snapshot, takeSnapshot } from './snapshot.ts'
 import { cannot } from './weak-methods.ts'
@@ -87,6 +88,13 @@ export class Cluster implements AsyncDisposable {
   readonly #changes = new NewestWins()
   /** What the newest reload wants, until it has come to its end. */
   #newest: ClusterOptions | undefined
+  /** That of the options that are in force, also after a reload. */
+  readonly #logger: Logger = {
+    debug: (fields, message) => this.#resolved.logger.debug(fields, message),
+    info: (fields, message) => this.#resolved.logger.info(fields, message),
+    warn: (fields, message) => this.#resolved.logger.warn(fields, message),
+    error: (fields, message) => this.#resolved.logger.error(fields, message),
+  }
   #nextCommand = 1
 
   /**
@@ -165,18 +173,21 @@ export class Cluster implements AsyncDisposable {
     try {
       signal.throwIfAborted()
       refuseOtherRuntimes()
-      const engine = new Engine(this.#resolved, {
-        onEvent: (event) => this.#onEvent(event),
-        onMessage: (payload) => this.#tell({ name: 'message', time: isoNow(), payload: { payload } }),
-        onReply: (id, refusal) => {
-          const waiting = this.#waiting.get(id)
-          this.#waiting.delete(id)
-          if (refusal) waiting?.reject(refusalError(refusal))
-          else waiting?.resolve()
+      const engine = new Engine(
+        { ...this.#resolved, logger: this.#logger },
+        {
+          onEvent: (event) => this.#onEvent(event),
+          onMessage: (payload) => this.#tell({ name: 'message', time: isoNow(), payload: { payload } }),
+          onReply: (id, refusal) => {
+            const waiting = this.#waiting.get(id)
+            this.#waiting.delete(id)
+            if (refusal) waiting?.reject(refusalError(refusal))
+            else waiting?.resolve()
+          },
+          onHalt: () => {},
+          onFatal: (group, reason) => this.#onFatal(group, reason),
         },
-        onHalt: () => {},
-        onFatal: (group, reason) => this.#onFatal(group, reason),
-      })
+      )
       this.#engine = engine
       await engine.open(signal)
       this.#life = 'running'
@@ -357,17 +368,19 @@ export class Cluster implements AsyncDisposable {
    * stop. A resource whose options are others under the same name is stopped and started anew, and everything behind it too; other
    * times alone are taken as they are. What has functions as options (`app`, `hook`) is kept: give it another name to change it.
    * Rejects with `HS_CONFIG`, and changes nothing, when the options are wrong or change what needs a restart (names, links).
+   * When each option comes into force is said in `docs/reload.md`.
    *
-   * One reload runs at a time and the newest one wins: a call that is overtaken by a later one rejects with `HS_SUPERSEDED`, and
+   * While the member starts, a reload waits for that and comes into force behind it. One reload runs at a time and the newest one wins: a call that is overtaken by a later one rejects with `HS_SUPERSEDED`, and
    * its options never come into force. `stop()` ends a reload at once; it then rejects with `HS_STATE`.
    */
   async reload(options: ClusterOptions): Promise<void> {
-    const engine = this.#running()
+    if (this.#life !== 'starting') this.#running()
     const next = resolveOptions({ ...options, node: options.node ?? this.#resolved.node })
-    refuseFixed(this.#resolved, next)
+    refuseRestarts(this.#resolved, next)
     this.#newest = options
     const done = this.#changes.run(async (signal) => {
-      const config = await engine.reload(next, signal)
+      await abortable(this.#starting ?? Promise.resolve(), signal)
+      const config = await this.#running().reload(next, signal)
       this.#resolved = next
       this.#options = options
       await this.#command({ name: 'configure', config })

@@ -63,6 +63,9 @@ export class Engine {
   readonly #closers: { readonly close: () => Promise<void> | void; readonly limitMs: number }[] = []
   readonly #links = new Map<string, OpenLink>()
   readonly #agents: Agents
+  #arbiters: Arbiter[] = []
+  /** The shortest so far: ping targets are asked, and stalls are looked for, as often as that needs. */
+  #keepaliveMs: number
   #ring: KeyRing
   #floating: readonly string[]
   #state!: StateDirectory
@@ -71,6 +74,7 @@ export class Engine {
   readonly #chronicle: Chronicle
   #history: History | undefined
   #loop!: Loop
+  #host!: RealHost
   #respawned = false
   /** Told when there is somebody to tell it to. */
   readonly #stateProblems: { readonly where: string; readonly message: string }[] = []
@@ -86,6 +90,7 @@ export class Engine {
     this.#listeners = listeners
     this.#ring = openKeys(options)
     this.#floating = floatingAddresses(options.groups)
+    this.#keepaliveMs = options.liveness.times.keepaliveMs
     this.#agents = new Agents((group, name) => this.#contextOf(group, name), options.logger)
     this.#chronicle = new Chronicle(options.node, options.peer)
   }
@@ -151,7 +156,8 @@ export class Engine {
     for (const plugin of transports) await this.#openLink(plugin, signal)
     const onIsolated = this.#options.onIsolated ?? (await this.#defaultOnIsolated())
     this.#startLoop(identity, onIsolated)
-    for (const plugin of this.#options.arbiters) await this.#openArbiter(plugin, signal)
+    this.#whenClosing(() => this.#closeArbiters(this.#arbiters), eachHasItsLimit)
+    await this.#openArbiters(this.#options, this.#arbiters, signal)
     signal?.throwIfAborted()
     this.#loop.start()
     for (const { where, message } of this.#stateProblems.splice(0)) this.#tellStateProblem(where, message)
@@ -249,16 +255,23 @@ export class Engine {
     await abortable(transport.open(), signal)
   }
 
-  async #openArbiter(plugin: Resolved['arbiters'][number], signal?: AbortSignal): Promise<void> {
-    const arbiter: Arbiter = plugin.create({
-      intervalMs: this.#options.liveness.times.keepaliveMs,
-      logger: this.#options.logger,
-      observe: (observation) => this.#loop.observe(observation),
-      problem: (error) => this.#problem(`ping ${plugin.target}`, error),
-    })
-    signal?.throwIfAborted()
-    this.#whenClosing(() => arbiter.close())
-    await abortable(arbiter.open(), signal)
+  /** Each is in `opened` before it opens, so that whoever gives up closes it. */
+  async #openArbiters({ arbiters, liveness }: Resolved, opened: Arbiter[], signal?: AbortSignal): Promise<void> {
+    for (const plugin of arbiters) {
+      const arbiter = plugin.create({
+        intervalMs: liveness.times.keepaliveMs,
+        logger: this.#options.logger,
+        observe: (observation) => this.#loop.observe(observation),
+        problem: (error) => this.#problem(`ping ${plugin.target}`, error),
+      })
+      opened.push(arbiter)
+      signal?.throwIfAborted()
+      await abortable(arbiter.open(), signal)
+    }
+  }
+
+  async #closeArbiters(arbiters: readonly Arbiter[]): Promise<void> {
+    await Promise.all(arbiters.map((arbiter) => this.#close(() => arbiter.close())))
   }
 
   /** `continue` where every target lies behind the only heartbeat line: there one dead switch would stop both nodes. */
@@ -286,13 +299,14 @@ export class Engine {
     this.#whenClosing(() => this.#recorder?.close())
     this.#core = this.#recorder?.recorder.wrap(core) ?? core
     const host = new RealHost({
-      probeMs: Math.min(liveness.times.keepaliveMs / 2, probeMaxMs),
+      probeMs: probeMs(this.#keepaliveMs),
       agents: this.#agents,
       writeState: (written) => this.#state.write(written),
       bootMs: bootTimeMs,
       onWake: () => this.#loop.wake(),
       onDrained: () => this.#loop.drained(),
     })
+    this.#host = host
     this.#whenClosing(() => host.close())
     this.#loop = new Loop({
       ...this.#listeners,
@@ -385,15 +399,33 @@ export class Engine {
     started.catch((error: unknown) => this.#problem('respawn', error))
   }
 
-  /** Takes new keys, times and resources while everything runs on; resolves to what the core is to be told. */
+  /**
+   * Takes new keys, times and resources while everything runs on; resolves to what the core is to be told. Rejects, with
+   * everything as it was, when something new cannot be opened or the signal aborts before all of it is.
+   */
   async reload(options: Resolved, signal: AbortSignal): Promise<Reconfiguration> {
     const ring = openKeys(options)
     const onIsolated = options.onIsolated ?? (await this.#defaultOnIsolated())
-    await this.#agents.reload(options.groups, signal)
-    signal.throwIfAborted()
+    // A target that is asked less often would seem silent while the old deadping is in force: only a shorter keepalive counts at once.
+    const { keepaliveMs } = options.liveness.times
+    const asksMore = keepaliveMs < this.#keepaliveMs
+    const arbiters: Arbiter[] = []
+    try {
+      if (asksMore) await this.#openArbiters(options, arbiters, signal)
+      await this.#agents.reload(options.groups, signal)
+    } catch (error) {
+      await this.#closeArbiters(arbiters)
+      throw error
+    }
+    if (asksMore) {
+      void this.#closeArbiters(this.#arbiters)
+      this.#arbiters = arbiters
+      this.#keepaliveMs = keepaliveMs
+    }
     this.#ring = ring
     this.#floating = floatingAddresses(options.groups)
     this.#loop.setLinks(loopLinks(this.#links, { ring, session: this.#session }, options))
+    this.#host.probeEvery(probeMs(this.#keepaliveMs))
     const config = this.#reconfiguration(options, onIsolated)
     this.#tellAdvisedTimes(options, config)
     return config
@@ -428,6 +460,8 @@ export class Engine {
     }
   }
 }
+
+const probeMs = (keepaliveMs: number): number => Math.min(keepaliveMs / 2, probeMaxMs)
 
 /** One link whose device is missing can wait for it. A node without any would hear nobody, and serve beside its peer. */
 function refuseWithoutDevice(transports: readonly TransportPlugin[]): void {

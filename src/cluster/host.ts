@@ -28,7 +28,8 @@ export class RealHost implements Host {
   readonly #options: RealHostOptions
   readonly #controllers = new Map<number, AbortController>()
   #timer: NodeJS.Timeout | undefined
-  readonly #probe: NodeJS.Timeout
+  #probe: NodeJS.Timeout
+  #probeMs: number
   #lastProbeMs: number
   #bootReadAtMs = Number.NEGATIVE_INFINITY
   #aheadMs = 0
@@ -38,10 +39,20 @@ export class RealHost implements Host {
   constructor(options: RealHostOptions) {
     this.#options = options
     this.#lastProbeMs = monotonicMs()
+    this.#probeMs = options.probeMs
     this.#probe = setInterval(() => this.#onProbe(), options.probeMs)
     // A stopped process is told when it goes on: so it asks at once whether it may still own what it owned.
     this.#onContinue = () => options.onWake()
     process.on('SIGCONT', this.#onContinue)
+  }
+
+  /** Another period of the stall probe. */
+  probeEvery(probeMs: number): void {
+    if (this.#closed || probeMs === this.#probeMs) return
+    clearInterval(this.#probe)
+    this.#lastProbeMs = monotonicMs()
+    this.#probeMs = probeMs
+    this.#probe = setInterval(() => this.#onProbe(), probeMs)
   }
 
   /** Ends every timer; running operations are aborted. */
@@ -61,7 +72,7 @@ export class RealHost implements Host {
 
   /** By how much the boot clock is ahead: the time for which this host has slept. Its reading costs a system call, so once per probe. */
   #bootAheadMs(monoMs: number): number {
-    if (monoMs < this.#bootReadAtMs + this.#options.probeMs) return this.#aheadMs
+    if (monoMs < this.#bootReadAtMs + this.#probeMs) return this.#aheadMs
     this.#bootReadAtMs = monoMs
     const aheadMs = Math.round(this.#options.bootMs() - monoMs)
     if (Math.abs(aheadMs - this.#aheadMs) > bootStepMs) this.#aheadMs = aheadMs
@@ -70,14 +81,14 @@ export class RealHost implements Host {
 
   #onProbe(): void {
     // Only a stall is worth an input; the probe itself is silent.
-    if (monotonicMs() - this.#lastProbeMs > 2 * this.#options.probeMs) this.#options.onWake()
+    if (monotonicMs() - this.#lastProbeMs > 2 * this.#probeMs) this.#options.onWake()
     this.#lastProbeMs = monotonicMs()
   }
 
   takeStall(): number {
     const nowMs = monotonicMs()
-    const excessMs = nowMs - this.#lastProbeMs - this.#options.probeMs
-    if (excessMs <= this.#options.probeMs) return 0
+    const excessMs = nowMs - this.#lastProbeMs - this.#probeMs
+    if (excessMs <= this.#probeMs) return 0
     this.#lastProbeMs = nowMs
     return excessMs
   }

@@ -29,6 +29,11 @@ export interface Snapshot {
   readonly guarantee: CoreView['guarantee']
   /** Neither the peer nor any ping target is heard. */
   readonly isolated: boolean
+  /**
+   * A longer dead time that a reload has announced and the peer has not confirmed: until then `inForceMs` and what goes with it is in
+   * force (docs/reload.md). Null: nothing waits.
+   */
+  readonly pending: CoreView['pending']
   /** Heartbeat's generation of this run. */
   readonly generation: number
   /** The other node as it was last heard. */
@@ -87,6 +92,7 @@ export function takeSnapshot(
     phase: view.phase,
     guarantee: view.guarantee,
     isolated: view.isolated,
+    pending: view.pending,
     generation: engine?.generation ?? 0,
     peer: { name: peerName, ...view.peer, lastWordAgeMs: lastWordAgeMs(view.peer) },
     links: view.links.map((link) => {
@@ -121,6 +127,7 @@ function emptyView(resolved: Resolved): CoreView {
     phase: 'listening',
     guarantee: resolved.arbiters.length > 0 ? 'G1' : 'G0',
     isolated: false,
+    pending: null,
     peer: {
       liveness: 'unheard',
       heardEver: false,

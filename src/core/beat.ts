@@ -13,6 +13,8 @@ import type { CoreConfig } from './types.ts'
 /** What a beat tells of. */
 export interface BeatParts {
   readonly config: CoreConfig
+  /** The dead time that the peer is to go by, any pause aside. */
+  readonly deadtimeMs: number
   readonly phase: NodePhase
   readonly messenger: Messenger
   readonly ownership: Ownership
@@ -28,12 +30,12 @@ const features = 'overlap maintenance'
 
 /** The fields of one `status` message: Heartbeat's, and ours (docs/wire.md). */
 export function statusFields(parts: BeatParts, nowMs: number): Record<string, string | undefined> {
-  const { config, phase, messenger, ownership, agreement, keys, maintenance, awareness, membership } = parts
+  const { config, deadtimeMs, phase, messenger, ownership, agreement, keys, maintenance, awareness, membership } = parts
   const heard = messenger.highestHeard
   return {
     t: 'status',
     st: phase === 'listening' ? 'up' : 'active',
-    dt: Math.round(config.times.deadtimeMs + awareness.pauseAt(nowMs)).toString(16),
+    dt: Math.round(deadtimeMs + awareness.pauseAt(nowMs)).toString(16),
     protocol: '1',
     hs: String(speaksUpTo),
     hsf: features,

@@ -1,4 +1,4 @@
-import type { LivenessDetector } from '../roles/liveness-detector.ts'
+import type { LivenessDetector, LivenessTimes } from '../roles/liveness-detector.ts'
 import type { Instant } from '../roles/time.ts'
 import { decimalOf, hexOf, type Message, text } from '../wire/message.ts'
 import type { Agenda } from './agenda.ts'
@@ -7,7 +7,7 @@ import { type Echo, PastMessages, parseEcho } from './past-messages.ts'
 import { type PeerClaim, type ReadClaims, readClaims } from './peer-claims.ts'
 import type { QualityCounters } from './quality.ts'
 import { parseDurations, speaksUpTo } from './report.ts'
-import { beats, deadtimeAlwaysBelievedMs, deadtimes } from './timing.ts'
+import { beats, believedDeadtimeMs, deadtimes } from './timing.ts'
 import type { CoreConfig, Emit, EmitEvent } from './types.ts'
 
 /** What is known of the peer from what it sent. */
@@ -310,7 +310,7 @@ export class Membership {
 
   /** The cap holds against a rise. What is in force the peer counts on: a shorter dead time of ours may not shorten that. */
   #believedDeadtimeMs(announcedMs: number): number {
-    const capMs = Math.max(deadtimes.believed * this.#port.config().times.deadtimeMs, deadtimeAlwaysBelievedMs)
+    const capMs = believedDeadtimeMs(this.#port.config().times.deadtimeMs)
     const inForceMs = this.#peer.heardEver ? this.#peer.deadtimeMs : 0
     return Math.min(announcedMs, Math.max(capMs, inForceMs))
   }
@@ -401,9 +401,9 @@ export class Membership {
     this.#port.onPeer('left', false)
   }
 
-  /** A reload changed the times. */
-  configure(): void {
-    this.#detector.retime?.(this.#port.config().times)
+  /** A reload changed the times by which the peer is judged. */
+  configure(times: LivenessTimes): void {
+    this.#detector.retime?.(times)
     this.#plan()
   }
 

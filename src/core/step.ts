@@ -23,6 +23,7 @@ import { QualityCounters } from './quality.ts'
 import { Sessions } from './sessions.ts'
 import { StateKeeper } from './state-keeper.ts'
 import type { Trace } from './table.ts'
+import { TimesInForce } from './times-in-force.ts'
 import { beats } from './timing.ts'
 import type { Command, CoreConfig, Effect, Happening, Input, Mark, Reconfiguration } from './types.ts'
 import { type CoreView, viewOf } from './view.ts'
@@ -78,7 +79,11 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   const monoMs = () => at.monoMs
   const getConfig = () => config
 
-  const agreement = new Agreement({ event, monoMs, config: getConfig, peer: () => membership.peer })
+  const inForce = new TimesInForce(initial)
+  // Compared is what is configured, which may be in force only later.
+  const wantedConfig = () => ({ ...config, ...inForce.wanted })
+
+  const agreement = new Agreement({ event, monoMs, config: wantedConfig, peer: () => membership.peer })
 
   const drops = new DropCounter((reason, src, count) => event('message:dropped', { reason, src, count }))
 
@@ -134,6 +139,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       highestHeard: () => messenger.highestHeard,
       quality,
       onPeer(what, returned) {
+        if (what === 'left' && inForce.peerLeft()) putInForce()
         if (what === 'restarted' || what === 'heard') {
           agreement.met()
           connectivity.forgetPeer()
@@ -303,8 +309,22 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   function beat(): number | undefined {
     if (awareness.waking) return undefined
     const { phase } = dialogue
-    const parts = { config, phase, messenger, ownership, agreement, keys, maintenance, awareness, membership }
-    return messenger.send(statusFields(parts, at.monoMs))
+    const { deadtimeMs } = inForce.wanted.times
+    const parts = {
+      config,
+      deadtimeMs,
+      phase,
+      messenger,
+      ownership,
+      agreement,
+      keys,
+      maintenance,
+      awareness,
+      membership,
+    }
+    const seq = messenger.send(statusFields(parts, at.monoMs))
+    inForce.announced(seq)
+    return seq
   }
 
   function onBeat(): void {
@@ -349,6 +369,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     if (!membership.heard(message, type, restarted, messenger.peerGeneration, stale)) return
     messenger.application.flush()
     pause.judge()
+    considerTimes()
     if (stale && freshness.onlyTells(type)) return
     if (type === 'status') {
       agreement.heardStatus(message)
@@ -407,12 +428,29 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     (commands[command.name] as (id: number, command: Command) => void)(id, command)
 
   function reconfigure(changed: Reconfiguration): void {
-    config = { ...config, ...changed }
+    inForce.configure(changed)
+    if (membership.peer.liveness === 'left') inForce.peerLeft()
     agreement.configure()
-    membership.configure()
+    membership.configure(changed.times)
+    putInForce()
+    beatAnew()
+  }
+
+  /** What this node goes by has changed: by a reload, or because the peer has confirmed the dead time that one has announced. */
+  function putInForce(): void {
+    config = { ...config, ...inForce.inForce }
     connectivity.configure()
     ownership.configure()
-    beatAnew()
+  }
+
+  /** What the peer has heard of us may let less careful times be in force. */
+  function considerTimes(): void {
+    if (!inForce.isCareful) return
+    const { echoedSeq, peer } = membership
+    const { kind, deadtimeMs, digest } = peer
+    const heard = inForce.heard({ echoedSeq, ackedSeq: kind === 'heartbeat' ? messenger.ackedSeq : 0, deadtimeMs })
+    const agreed = digest !== undefined && agreement.holds && inForce.agreed()
+    if (heard || agreed) putInForce()
   }
 
   /** A beat at once, and the next ones counted from it. */
@@ -460,6 +498,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     view: () =>
       viewOf({
         config,
+        pending: inForce.pending,
         monoMs: at.monoMs,
         phase: dialogue.phase,
         membership,

@@ -51,7 +51,12 @@ export const deadtimes = {
 } as const
 
 /** A dead time announced by the peer is always believed up to here: the files of one node may be older than those of the other. */
-export const deadtimeAlwaysBelievedMs = 60_000
+const deadtimeAlwaysBelievedMs = 60_000
+
+/** Up to where a node with this dead time believes one that its peer announces, if that is not in force already. */
+export function believedDeadtimeMs(ownMs: number): number {
+  return Math.max(deadtimes.believed * ownMs, deadtimeAlwaysBelievedMs)
+}
 
 /** How far the clock of a host may run fast or slow: 1 % is far more than any working clock does. */
 const clockRateError = 0.01
@@ -117,12 +122,36 @@ export function overlapMs(
  * `deadping` where none is written: the longest that lets nobody serve beside the peer. Where the stop limits alone are longer
  * than the dead time, the longest for what can be cut off; it is never so short that the loss of two answers is a failure.
  */
-export function defaultDeadpingMs({ keepaliveMs, deadtimeMs }: LivenessTimes, groups: PairTimes['groups']): number {
-  const longest = (harmlessAfterMs: number) =>
-    Math.floor((deadtimeMs * (1 - clockRateError) - keepaliveMs - harmlessAfterMs - marginMs) / (1 + clockRateError))
-  const leastMs = Math.floor(2 * keepaliveMs) + 1
+export function defaultDeadpingMs(times: LivenessTimes, groups: PairTimes['groups']): number {
+  const longest = (harmlessAfterMs: number) => longestDeadpingMs(times, harmlessAfterMs, 0)
+  const leastMs = leastDeadpingMs(times)
   const full = longest(slowestGroup(groups).harmlessAfterMs)
   return full >= leastMs ? full : Math.max(longest(cutMs), leastMs)
+}
+
+/** The longest silence of a target that overlaps by no more than `overlap`; never so short that the loss of two answers is a failure. */
+export function carefulDeadpingMs(times: LivenessTimes, groups: PairTimes['groups'], overlap: number): number {
+  return Math.max(longestDeadpingMs(times, slowestGroup(groups).harmlessAfterMs, overlap), leastDeadpingMs(times))
+}
+
+const leastDeadpingMs = ({ keepaliveMs }: LivenessTimes): number => Math.floor(2 * keepaliveMs) + 1
+
+function longestDeadpingMs(
+  { keepaliveMs, deadtimeMs }: LivenessTimes,
+  harmlessAfterMs: number,
+  overlap: number,
+): number {
+  const leftMs = deadtimeMs * (1 - clockRateError) - keepaliveMs - harmlessAfterMs - marginMs + overlap
+  return Math.floor(leftMs / (1 + clockRateError))
+}
+
+/**
+ * The stall from which on the peer may have thought this node dead for the stall alone, an announced pause included. A peer that
+ * is not there would first have had to start, and to wait for this node.
+ */
+export function thoughtDeadAfterMs(times: LivenessTimes, pauseMs: number, peerAlive: boolean): number {
+  const { keepaliveMs, deadtimeMs, initdeadMs } = times
+  return (peerAlive ? deadtimeMs + pauseMs : initdeadMs) - keepaliveMs
 }
 
 /** One problem of a pair's times. */

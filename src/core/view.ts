@@ -7,6 +7,7 @@ import type { Membership, PeerView } from './membership.ts'
 import type { Ownership } from './ownership.ts'
 import type { PeerClaim } from './peer-claims.ts'
 import type { Quality, QualityCounters } from './quality.ts'
+import type { TimesInForce } from './times-in-force.ts'
 import type { CoreConfig } from './types.ts'
 
 /** What a node knows and does, as plain data. */
@@ -14,6 +15,11 @@ export interface CoreView {
   readonly phase: NodePhase
   readonly guarantee: GuaranteeClass
   readonly isolated: boolean
+  /**
+   * A reload has announced a longer dead time, and the peer has not confirmed it: `inForceMs` and what goes with it is in force until
+   * then. Null: nothing waits.
+   */
+  readonly pending: TimesInForce['pending']
   readonly peer: Omit<PeerView, 'groups' | 'namesAll'> & {
     readonly silentMs: number
     /** What the liveness detector has learned: `deadAfterMs`, the silence that it takes for a death now. */
@@ -40,6 +46,7 @@ export interface CoreView {
 /** Whom a view is asked of. */
 interface Viewed {
   readonly config: CoreConfig
+  readonly pending: CoreView['pending']
   readonly monoMs: number
   readonly phase: NodePhase
   readonly membership: Membership
@@ -51,12 +58,13 @@ interface Viewed {
 
 /** What a node knows at this moment. */
 export function viewOf(viewed: Viewed): CoreView {
-  const { config, monoMs, phase, membership, connectivity, ownership, maintenance, quality } = viewed
+  const { config, pending, monoMs, phase, membership, connectivity, ownership, maintenance, quality } = viewed
   const { groups, namesAll: _, ...peer } = membership.peer
   return {
     phase,
     guarantee: guaranteeClass(config.targets.length),
     isolated: connectivity.isolated,
+    pending,
     peer: {
       ...peer,
       silentMs: Math.round(membership.silentMs),

@@ -4,6 +4,7 @@ import type { Awareness } from './awareness.ts'
 import type { Connectivity } from './connectivity.ts'
 import type { Membership } from './membership.ts'
 import type { QualityCounters } from './quality.ts'
+import { thoughtDeadAfterMs } from './timing.ts'
 import type { CoreConfig, Emit, EmitEvent } from './types.ts'
 
 /** What waking up needs and whom it tells. */
@@ -54,14 +55,12 @@ export class Waking {
     agenda.postpone(creditMs)
     membership.stalled(stallMs, creditMs)
     connectivity.reconsiderIsolation()
-    const { keepaliveMs, deadtimeMs, initdeadMs } = this.#port.config().times
-    if (stallMs < keepaliveMs) return
+    const { times } = this.#port.config()
+    if (stallMs < times.keepaliveMs) return
     // Lost beats and a short stall add up to what a long one does: the peer may have taken over, and has said so by now. That
     // waits in the sockets, and must be read before this node says that it still serves.
     awareness.waking = true
-    // Could the peer have thought us dead for the stall alone? One that is not there would first have had to start and wait.
-    const limitMs = membership.peerAlive ? deadtimeMs + pauseMs - keepaliveMs : initdeadMs - keepaliveMs
-    if (stallMs >= limitMs) {
+    if (stallMs >= thoughtDeadAfterMs(times, pauseMs, membership.peerAlive)) {
       awareness.wokeAtMs = monoMs
       this.#port.stalled(stallMs)
     }

@@ -39,6 +39,8 @@ export interface ArbiterPlugin {
   readonly addresses: readonly string[]
   /** Silence after which the target counts as unreachable; undefined: the pair's default. */
   readonly deadpingMs?: number | undefined
+  /** What else the arbiter is made of: plain data. A reload that changes it is refused. @defaultValue nothing */
+  readonly settings?: unknown
   /** Makes the arbiter; opens nothing. */
   create(context: ArbiterContext): Arbiter
 }

@@ -77,6 +77,8 @@ export interface TransportPlugin {
   readonly device?: string | undefined
   /** Bits per second of a slow line: known before it is opened, so that a configuration that asks too much of it is refused. */
   readonly bitsPerSecond?: number | undefined
+  /** What the transport is made of: plain data. A reload that changes it is refused. @defaultValue nothing beyond the fields above */
+  readonly settings?: unknown
   /** What is wrong with the options for this pair of nodes, if anything; paths are relative to the plug-in (`addresses.master`). */
   validate?(nodes: readonly string[]): readonly { readonly path: string; readonly message: string }[]
   /** Address of the peer on this link, where it has one: a link whose peer address is this host's own is left out (Heartbeat's files may name both ends). */

@@ -74,6 +74,7 @@ export function serial(options: SerialOptions): TransportPlugin {
     type: 'serial',
     link: options.link ?? device,
     bitsPerSecond: baud,
+    settings: { ...options },
     validate: () => issuesOf(options),
     create(context) {
       const issues = issuesOf(options)

@@ -49,6 +49,7 @@ export function udpBroadcast(options: UdpBroadcastOptions): TransportPlugin {
     type: 'udp-broadcast',
     link: options.link ?? device ?? String(localAddress),
     device,
+    settings: { ...options },
     validate,
     create(context) {
       const issues = validate()

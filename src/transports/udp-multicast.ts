@@ -54,6 +54,7 @@ export function udpMulticast(options: UdpMulticastOptions): TransportPlugin {
     type: 'udp-multicast',
     link: options.link ?? device ?? String(localAddress),
     device,
+    settings: { ...options },
     validate,
     create(context) {
       const issues = validate()

@@ -66,6 +66,7 @@ export function udpUnicast(options: UdpUnicastOptions): TransportPlugin {
     type: 'udp-unicast',
     link: options.link ?? device ?? localAddress ?? (both || String(options.peer)),
     device,
+    settings: { ...options },
     validate: (nodes) => issuesOf(options, nodes),
     remoteAddress: (_self, peer) => parseEndpoint(addresses ? addresses[peer] : options.peer, port, device)?.address,
     create(context) {

@@ -13,6 +13,10 @@ const groupTest = (named) => ({ test: 'test/unit/group.test.ts', named })
 const stateTest = (named) => ({ test: 'test/unit/state.io.test.ts', named })
 const awarenessTest = (named) => ({ test: 'test/unit/awareness.test.ts', named })
 
+const inForceTest = (named) => ({ test: 'test/unit/times-in-force.test.ts', named })
+
+const inForce = 'src/core/times-in-force.ts'
+const timing = 'src/core/timing.ts'
 const step = 'src/core/step.ts'
 const actions = 'src/core/ownership-actions.ts'
 const ownership = 'src/core/ownership.ts'
@@ -38,6 +42,47 @@ const codec = 'src/wire/codec.ts'
 const state = 'src/platform/state.ts'
 
 export const mutantsOfTests = [
+  // Reload.
+  bug(
+    'reload-less-careful-at-once',
+    'a longer dead time puts all that goes with it in force before the peer knows',
+    inForce,
+    'this.#inForce = this.#earlier.reduce((careful, { config }) => theMoreCareful(careful, config, this.#wanted), first)',
+    'this.#inForce = first',
+    inForceTest('to any times, in any order, with loss, and cut off at any moment, never serve both'),
+  ),
+  bug(
+    'any-message-confirms-the-dead-time',
+    'a message that was no beat counts as proof that the peer knows the new dead time',
+    inForce,
+    'let known = this.#announced.get(peer.echoedSeq)',
+    'let known = peer.echoedSeq >= [...this.#announced.keys()][0] ? this.#version : undefined',
+    inForceTest('is the more careful of both until the peer echoes a beat with the longer dead time'),
+  ),
+  bug(
+    'unbelievable-dead-time-confirmed',
+    'a dead time that the peer cuts counts as known to it',
+    inForce,
+    'if (this.#wanted.times.deadtimeMs > believedDeadtimeMs(peer.deadtimeMs)) {',
+    'if (this.#wanted.times.deadtimeMs < 0) {',
+    inForceTest('waits for a peer that would not believe the dead time'),
+  ),
+  bug(
+    'stall-by-the-longer-dead-time',
+    'a stall is slept through by the dead time that was only announced',
+    inForce,
+    'deadtimeMs: Math.min(careful.times.deadtimeMs, earlier.times.deadtimeMs)',
+    'deadtimeMs: careful.times.deadtimeMs',
+    inForceTest('go by the shorter dead time for a stall as well'),
+  ),
+  bug(
+    'overlap-of-the-cut-alone',
+    'what cannot be cut off counts as harmless after the cut',
+    timing,
+    'return cutMs + (isCutOff(resources) ? 0 :',
+    'return cutMs + (isCutOff(resources) || true ? 0 :',
+    { test: 'test/unit/timing.test.ts', named: 'say by what the overlap comes, and for how long it lasts' },
+  ),
   // Two active nodes.
   bug(
     'reacquire-unannounced',
@@ -205,8 +250,8 @@ export const mutantsOfTests = [
     'deadcap',
     'any dead time is believed',
     membership,
-    'deadtimes.believed * this.#port.config().times.deadtimeMs',
-    '1e9 * this.#port.config().times.deadtimeMs',
+    'const capMs = believedDeadtimeMs(',
+    'const capMs = 1e9 * believedDeadtimeMs(',
     coreTest('believes a dead time of up to a minute, and a longer one only up to ten of its own'),
   ),
   bug(

@@ -38,6 +38,7 @@ test('icmpPing keeps what it is told', () => {
     target: '192.168.2.1',
     addresses: ['192.168.2.1'],
     deadpingMs: undefined,
+    settings: { device: undefined },
   })
   const named = icmpPing('FD00:0::1', { name: 'gateway', deadping: '1.5s' })
   assert.deepEqual([named.target, named.addresses, named.deadpingMs], ['gateway', ['fd00::1'], 1500])
