@@ -1,8 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import type { Socket } from 'node:net'
 import { join } from 'node:path'
-import { childOptions } from './process.ts'
+import { DiskChild, diskHangs, diskLimitMs } from './disk-child.ts'
+import { withinLimit } from './limit.ts'
 
 /** Writes small files of one directory without ever making this process wait for the disk. */
 export interface DiskWriter {
@@ -28,45 +26,8 @@ interface Entry {
   tried: boolean
 }
 
-/** How long a write may take before it counts as failed; the writer goes on waiting for it, the caller does not. */
-const limitMs = 2000
 const retryFirstMs = 1000
 const retryLastMs = 30_000
-const closeLimitMs = 2000
-/** Waits for it, but not long; the process is kept alive meanwhile. */
-async function withinLimit(work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const over = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, closeLimitMs)
-  })
-  await Promise.race([work, over])
-  clearTimeout(timer)
-}
-
-const hanging = `the disk has not answered for ${limitMs} ms`
-
-/**
- * A write that hangs can neither be cancelled nor killed. In a thread of this process it would keep a thread of the pool for ever
- * and, after a kill -9, every descriptor open, so that no guardian learns of the death. So a child writes, one file at a time.
- * Each request is three lines: path, mode, content with every byte but plain ones as `\0ooo`.
- */
-const script = `trap '' PIPE TERM INT HUP
-replace() {
-  mkdir -p -m 700 -- "\${path%/*}" && rm -f -- "$path.new" && (umask 077; set -C; : >"$path.new") || return
-  printf '%b' "$content" | cat >"$path.new" || return
-  [ "$how" = durable ] || { mv -f -- "$path.new" "$path"; return; }
-  sync -- "$path.new" && mv -f -- "$path.new" "$path" && sync -- "\${path%/*}"
-}
-while IFS= read -r path && IFS= read -r how && IFS= read -r content; do
-  if [ "$how" = remove ]; then said=$(rm -f -- "$path" 2>&1); else said=$(replace 2>&1); fi &&
-    echo ok || printf 'failed %s\\n' "$said" | tr '\\n' ' ' | sed 's/$/\\n/'
-done`
-
-function escaped(content: Uint8Array): string {
-  const octal = (byte: number) => `\\0${byte.toString(8).padStart(3, '0')}`
-  const plain = (byte: number) => /[\w{}:,".[\] /-]/.test(String.fromCharCode(byte)) && byte < 128
-  return [...content].map((byte) => (plain(byte) ? String.fromCharCode(byte) : octal(byte))).join('')
-}
 
 /**
  * `onTrouble` hears the first failure after everything went well, and undefined once everything is written again. `keeps`: a
@@ -79,7 +40,7 @@ export function createDiskWriter(
 ): DiskWriter {
   /** What is still to be written, the newest of each file, in the order of the calls. */
   const wanted = new Map<string, Entry>()
-  let child: ChildProcess | undefined
+  const child = new DiskChild(answered, keeps)
   /** What the child is at. */
   let busy: Entry | undefined
   let failures = 0
@@ -89,38 +50,6 @@ export function createDiskWriter(
   let hangs = false
   let whenIdle: (() => void) | undefined
   let closed = false
-
-  function hold(ref: boolean): void {
-    const how = ref ? 'ref' : 'unref'
-    child?.[how]()
-    for (const stream of [child?.stdin, child?.stdout]) (stream as Socket | null | undefined)?.[how]()
-  }
-
-  function start(): ChildProcess {
-    const started = spawn('/bin/sh', ['-c', script], {
-      ...childOptions(),
-      stdio: ['pipe', 'pipe', 'ignore', ...(keeps === undefined ? [] : [keeps])],
-    })
-    child = started
-    let said = ''
-    const ended = (detail: unknown): void => {
-      if (child !== started) return
-      child = undefined
-      if (busy) answered(`the helper that writes ended (${detail instanceof Error ? detail.message : detail})`)
-    }
-    started.on('error', ended)
-    started.on('exit', (code, signal) => ended(signal ?? `status ${code}`))
-    started.stdin?.on('error', () => {})
-    started.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      said += text
-      const end = said.indexOf('\n')
-      if (end < 0) return
-      const line = said.slice(0, end)
-      said = said.slice(end + 1)
-      answered(line === 'ok' ? undefined : line.replace(/^failed /, '').trim() || 'it failed without a word')
-    })
-    return started
-  }
 
   function failed(entry: Entry, reason: string): void {
     const error = new Error(reason)
@@ -133,7 +62,6 @@ export function createDiskWriter(
     busy = undefined
     hangs = false
     clearTimeout(limit)
-    hold(false)
     if (!entry) return
     if (failure !== undefined) {
       entry.tried = true
@@ -162,22 +90,18 @@ export function createDiskWriter(
     const entry = busy ? undefined : [...wanted.values()].find(({ tried }) => !tried)
     if (!entry) return busy !== undefined
     busy = entry
-    const to = child ?? start()
-    hold(true)
     limit = setTimeout(() => {
       hangs = true
-      for (const waiting of wanted.values()) if (waiting !== entry) waiting.reject(new Error(hanging))
-      failed(entry, hanging)
-      hold(false)
-    }, limitMs)
-    const how = entry.content === null ? 'remove' : entry.durable ? 'durable' : 'plain'
-    to.stdin?.write(`${join(directory, entry.name)}\n${how}\n${escaped(entry.content ?? new Uint8Array())}\n`)
+      for (const waiting of wanted.values()) if (waiting !== entry) waiting.reject(new Error(diskHangs))
+      failed(entry, diskHangs)
+      child.hold(false)
+    }, diskLimitMs)
+    const verb = entry.content === null ? 'remove' : entry.durable ? 'durable' : 'plain'
+    child.ask({ verb, path: join(directory, entry.name), content: entry.content ?? undefined })
     return true
   }
 
-  // Now, while this process is small.
-  start()
-  hold(false)
+  child.start()
   return {
     put(name, content, { durable = false } = {}) {
       return new Promise((resolve, reject) => {
@@ -187,7 +111,7 @@ export function createDiskWriter(
         // Who asked for an older content is served with the newer one.
         if (before && before !== busy) chain(before, entry)
         else wanted.set(name, entry)
-        if (hangs && busy) reject(new Error(hanging))
+        if (hangs && busy) reject(new Error(diskHangs))
         next()
       })
     },
@@ -200,16 +124,10 @@ export function createDiskWriter(
           whenIdle = resolve
         })
         again()
-        await withinLimit(idle)
+        await withinLimit(idle, diskLimitMs).catch(() => {})
       }
-      const last = child
-      child = undefined
-      last?.stdin?.end()
-      if (busy) last?.kill('SIGKILL')
       clearTimeout(limit)
-      if (last && keeps !== undefined) await withinLimit(once(last, 'exit'))
-      last?.unref()
-      for (const stream of [last?.stdin, last?.stdout]) (stream as Socket | null | undefined)?.unref()
+      await child.end()
       return wanted.size === 0
     },
   }
