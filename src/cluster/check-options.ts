@@ -226,8 +226,12 @@ function checkGroups(groups: unknown, nodes: readonly string[] | undefined, repo
     names.add(name)
     if (nodes && !nodes.includes(preferred as string))
       report(`${where}.preferred`, `${shownValue(preferred)} is none of the nodes (${nodes.join(', ')})`)
-    if (key !== undefined && !isName(key, /^[!-~]{1,1024}$/))
-      report(`${where}.key`, `${shownValue(key)} is no key: the first word of a line in haresources, without blanks`)
+    const badKey = key === undefined ? [] : [key].flat().filter((each) => !isName(each, /^[!-~]{1,1024}$/))
+    if (badKey.length > 0 || (Array.isArray(key) && key.length === 0))
+      report(
+        `${where}.key`,
+        `${shownValue(badKey[0] ?? key)} is no key: the first word of a line in haresources, without blanks`,
+      )
     if (!Array.isArray(own) || own.length === 0) {
       report(`${where}.resources`, `found ${shownValue(own)}; a group is a list of at least one resource`)
       continue

@@ -1,5 +1,6 @@
 import type { CoreConfig } from '../core/types.ts'
-import { keepRecording, RotatingFile } from '../platform/recording-file.ts'
+import { createPatientWriter } from '../platform/patient-writer.ts'
+import { RotatingFile } from '../platform/recording-file.ts'
 import { libraryVersion } from '../platform/version.ts'
 import { Recorder } from './recorder.ts'
 import type { Resolved } from './resolve.ts'
@@ -7,7 +8,7 @@ import type { Resolved } from './resolve.ts'
 /** A recorder of a running member, and where its recordings go. */
 export interface FlightRecorder {
   readonly recorder: Recorder
-  /** Everything is on the disk. */
+  /** Everything is on the disk, or the disk has not answered for two seconds. */
   close(): Promise<void>
 }
 
@@ -24,7 +25,8 @@ export function openRecorder(
 ): FlightRecorder | undefined {
   const { memoryBytes = 1_048_576, keepChanges = 4, file, maxBytes = 67_108_864, keep = 4 } = options
   if (memoryBytes === 0) return undefined
-  const sink = file === undefined ? undefined : new RotatingFile(file, maxBytes, keep, onProblem)
+  const writer = createPatientWriter()
+  const sink = file === undefined ? undefined : new RotatingFile(file, { maxBytes, keep }, writer, onProblem)
   const { type, times, settings } = liveness
   let writing: Promise<unknown> = Promise.resolve()
   const recorder: Recorder = new Recorder({
@@ -43,7 +45,7 @@ export function openRecorder(
       const { group = '' } = payload as { group?: string }
       const fileName = `${when} ${group} ${name.replace('group:', '')}.recording`.replaceAll(/[^A-Za-z0-9._-]/g, '_')
       writing = writing
-        .then(() => keepRecording(`${stateDirectory}/recordings`, fileName, recorder.recording(), keepChanges))
+        .then(() => writer.keep(`${stateDirectory}/recordings/${fileName}`, recorder.recording(), keepChanges))
         .catch(onProblem)
     },
   })
@@ -53,6 +55,7 @@ export function openRecorder(
       recorder.close()
       await writing
       await sink?.close()
+      await writer.close()
     },
   }
 }

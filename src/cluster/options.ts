@@ -14,11 +14,11 @@ export interface GroupOptions {
   /** The node that serves it when both can. */
   readonly preferred: string
   /**
-   * Heartbeat's key of the group, the first word of its line in haresources; needed towards a daemon with `auto_failback
-   * legacy` only, which asks for groups by it.
+   * Heartbeat's key of the group, the first word of its line in haresources, or several where several of its lines are one group
+   * here; needed towards a daemon with `auto_failback legacy` only, which asks for groups by it.
    * @defaultValue `name`
    */
-  readonly key?: string | undefined
+  readonly key?: string | readonly string[] | undefined
   /** Started in this order, stopped in reverse. */
   readonly resources: readonly ResourcePlugin[]
   /**

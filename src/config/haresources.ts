@@ -50,7 +50,7 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
       continue
     }
     const [{ text: key, line: firstLine }] = rest as [Word, ...Word[]]
-    const own: Draft = { name: groupNameOf(key), line: firstLine, preferred, key, resources: [] }
+    const own: Draft = { name: groupNameOf(key), line: firstLine, preferred, keys: [key], resources: [] }
     let joined: { readonly group: Draft; readonly word: Word; readonly before: number } | undefined
     const announced = new Set<string>()
     for (const word of rest) {
@@ -100,7 +100,12 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
   if (drafts.length === 0 && !hasErrors(issues)) {
     issues.push({ where: file, message: "no group is declared; write 'NODE RESOURCE …'", severity: 'error' })
   }
-  const groups = drafts.map(({ name, preferred, key, resources }) => ({ name, preferred, key, resources }))
+  const groups = drafts.map(({ name, preferred, keys: [key, ...others], resources }) => ({
+    name,
+    preferred,
+    key: others.length > 0 ? [key, ...others] : key,
+    resources,
+  }))
   return { groups, words, issues: inOrder(issues) }
 }
 
@@ -110,7 +115,8 @@ interface Draft {
   /** Of its first resource. */
   readonly line: number
   readonly preferred: string
-  readonly key: string
+  /** The first words of its lines. */
+  keys: readonly [string, ...string[]]
   resources: ResourcePlugin[]
 }
 
@@ -138,6 +144,8 @@ function join(
     return
   }
   into.resources = resources
+  const [first, ...others] = into.keys
+  into.keys = [first, ...new Set([...others, ...from.keys].filter((key) => key !== first))]
   for (const { name } of from.resources) {
     const owner = owners.get(name)
     if (owner) owner.group = into

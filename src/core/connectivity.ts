@@ -179,8 +179,10 @@ export class Connectivity {
 
   /** @internal */
   onCount(incoming: Message): void {
-    const theirs = decimalOf(incoming, 'num_ping')
-    if (theirs === undefined) return
+    const said = decimalOf(incoming, 'num_ping')
+    if (said === undefined) return
+    // A peer that counts others too, or one more than there are, does not make a node poor that reaches all it knows.
+    const theirs = Math.min(said, this.#targets.size)
     this.#theirs = theirs
     this.#port.agenda.clear('ipfail')
     // Whatever the answer, the other knows ours by it: what we told before may have been dropped with a run or a silence.

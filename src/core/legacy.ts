@@ -23,8 +23,10 @@ export class Legacy {
   #met = false
   /** How the daemon has been heard to speak in this run; undefined: as the configuration says. */
   #spoken: 'legacy' | 'reports' | undefined
-  /** Groups that the daemon waits for while they are stopped here. */
-  readonly #owed = new Set<string>()
+  /** Keys that the daemon waits for, and the groups that are stopped here for them. */
+  readonly #owed = new Map<string, GroupConfig>()
+  /** Keys of groups that the daemon has given up while it holds others of the same group. */
+  readonly #freed = new Set<string>()
 
   constructor(port: LegacyPort) {
     this.#port = port
@@ -52,6 +54,7 @@ export class Legacy {
     this.#met = false
     this.#spoken = undefined
     this.#owed.clear()
+    this.#freed.clear()
     this.#port.agenda.clear('legacy')
   }
 
@@ -79,26 +82,34 @@ export class Legacy {
     if (type !== 'ip-request' && type !== 'ip-request-resp') return this.#refuse(type)
     if (type === 'ip-request') this.#hear('legacy')
     const key = text(incoming, 'ipaddr') ?? ''
-    const group = this.#port.config().groups.find((entry) => keyOf(entry) === key)
+    const group = this.#port.config().groups.find((entry) => keysOf(entry).includes(key))
     if (type === 'ip-request') this.#asked(key, group)
-    else if (group && text(incoming, 'ok') === 'OK') this.#setClaim(group.name, 'standby')
+    else if (group && text(incoming, 'ok') === 'OK') this.#free(group, key)
     return true
   }
 
   /** Something of our own groups has changed: what the daemon waits for may have stopped. */
   groupsChanged(): void {
-    for (const name of [...this.#owed]) {
+    for (const [key, { name }] of [...this.#owed]) {
       if (this.#port.holds(name)) continue
-      this.#owed.delete(name)
-      const group = this.#port.config().groups.find((entry) => entry.name === name)
-      if (group) this.#give(keyOf(group), name, 'yes')
+      this.#owed.delete(key)
+      this.#give(key, name, 'yes')
     }
+  }
+
+  /** The daemon has stopped one of its lines. Where several are one group here, that is free when all of them are. */
+  #free(group: GroupConfig, key: string): void {
+    this.#freed.add(key)
+    const keys = keysOf(group)
+    if (!keys.every((each) => this.#freed.has(each))) return
+    for (const each of keys) this.#freed.delete(each)
+    this.#setClaim(group.name, 'standby')
   }
 
   #asked(key: string, group: GroupConfig | undefined): void {
     if (group === undefined) return this.#answer(key, 'no')
     if (!this.#port.holds(group.name)) return this.#give(key, group.name, 'no')
-    this.#owed.add(group.name)
+    this.#owed.set(key, group)
     this.#port.give(group.name, 'yield', 'failback')
     this.groupsChanged()
   }
@@ -126,7 +137,7 @@ export class Legacy {
     const { self, groups } = this.#port.config()
     const claimed = (name: string) => this.#port.peer().groups?.get(name)?.state === 'active'
     const missing = groups.filter(({ name, preferred }) => preferred === self && claimed(name))
-    for (const group of missing) this.#port.send({ t: 'ip-request', ipaddr: keyOf(group) })
+    for (const ipaddr of missing.flatMap(keysOf)) this.#port.send({ t: 'ip-request', ipaddr })
     if (missing.length > 0)
       this.#port.agenda.set('legacy', this.#port.monoMs() + askAgainMs, () => {
         if (this.on && this.#port.peerAlive()) this.#ask()
@@ -159,7 +170,7 @@ export class Legacy {
   }
 }
 
-/** Heartbeat's key of a group: the first word of its line in haresources. */
-function keyOf({ key, name }: GroupConfig): string {
-  return key ?? name
+/** Heartbeat's keys of a group: the first word of each of its lines in haresources. */
+function keysOf({ key, name }: GroupConfig): readonly string[] {
+  return [key ?? name].flat()
 }

@@ -24,8 +24,8 @@ export interface ResourceConfig {
 export interface GroupConfig {
   readonly name: string
   readonly preferred: string
-  /** Heartbeat's key of it; undefined: its name. */
-  readonly key?: string | undefined
+  /** Heartbeat's key of it, or those of its lines; undefined: its name. */
+  readonly key?: string | readonly string[] | undefined
   readonly resources: readonly ResourceConfig[]
   /** How it changes hands by agreement; left out: it stops here before it starts there. */
   readonly handover?: 'make-before-break' | undefined

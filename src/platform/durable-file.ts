@@ -79,12 +79,10 @@ export function readPlainFile(
 
 const write = constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOFOLLOW
 
-/** Appends to a file, or to a device such as `/dev/null`. A pipe that nobody reads is an error, and is not waited for. */
-export async function appendPlain(path: string, text: string, mode: number): Promise<void> {
-  await withPlain(path, write | constants.O_APPEND, mode, (file) => file.writeFile(text))
-}
-
-/** Writes a new file, or to a device; as {@link appendPlain}. A file that holds something already is an error, and stays as it is. */
+/**
+ * Writes a new file, or to a device such as `/dev/null`. A file that holds something already is an error, and stays as it is. A
+ * pipe that nobody reads is an error, too, and is not waited for.
+ */
 export async function writePlain(path: string, text: string, mode: number): Promise<void> {
   await withPlain(path, write, mode, async (file, sizeBytes) => {
     if (sizeBytes > 0) throw new Error('it exists already and is left as it is; name another file')
@@ -103,17 +101,6 @@ async function withPlain(
     const stat = await file.stat()
     if (!stat.isFile() && !stat.isCharacterDevice()) throw new Error('it is neither a regular file nor a device')
     await use(file, stat.isFile() ? stat.size : 0)
-  } finally {
-    await file.close()
-  }
-}
-
-/** Writes a file of its own in the place of what has that name; a link that somebody put there is not followed. */
-export async function writeAnew(path: string, text: string, mode: number): Promise<void> {
-  await fsp.rm(path, { force: true })
-  const file = await fsp.open(path, create, mode)
-  try {
-    await file.writeFile(text)
   } finally {
     await file.close()
   }

@@ -1,8 +1,5 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
 import { messageOf } from '../roles/error.ts'
-import { appendPlain, writeAnew } from './durable-file.ts'
-import { placeOfOwn } from './trust.ts'
+import type { PatientWriter } from './patient-writer.ts'
 
 /** Text that waits for the disk; more means that the disk does not keep up, and what comes then is left out. */
 const waitingMaxChars = 4_194_304
@@ -15,6 +12,7 @@ export class RotatingFile {
   readonly #maxBytes: number
   readonly #keep: number
   readonly #onProblem: (error: Error) => void
+  readonly #writer: PatientWriter
   #bytes = 0
   #isBegun = false
   #leavesOut = false
@@ -23,10 +21,16 @@ export class RotatingFile {
   #queued = 0
   #failed = false
 
-  constructor(path: string, maxBytes: number, keep: number, onProblem: (error: Error) => void) {
+  constructor(
+    path: string,
+    { maxBytes, keep }: { readonly maxBytes: number; readonly keep: number },
+    writer: PatientWriter,
+    onProblem: (error: Error) => void,
+  ) {
     this.#path = path
     this.#maxBytes = maxBytes
     this.#keep = keep
+    this.#writer = writer
     this.#onProblem = onProblem
   }
 
@@ -41,7 +45,7 @@ export class RotatingFile {
       this.#isBegun = true
       this.flush()
       this.#bytes = 0
-      this.#then(() => this.#rotate())
+      this.#then(() => this.#writer.rotate(this.#path, this.#keep))
     }
     this.#bytes += text.length
     const leavesOut = this.#queued + this.#waiting.length > waitingMaxChars
@@ -61,7 +65,7 @@ export class RotatingFile {
     this.#queued += text.length
     this.#then(async () => {
       this.#queued -= text.length
-      await appendPlain(this.#path, text, 0o600)
+      await this.#writer.append(this.#path, text, 0o600)
     })
   }
 
@@ -71,7 +75,7 @@ export class RotatingFile {
     return this.#writing
   }
 
-  #then(write: () => Promise<void> | void): void {
+  #then(write: () => Promise<void>): void {
     this.#writing = this.#writing.then(write).then(
       () => {
         this.#failed = false
@@ -82,28 +86,4 @@ export class RotatingFile {
       },
     )
   }
-
-  async #rotate(): Promise<void> {
-    await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
-    await rm(`${this.#path}.${this.#keep}`, { force: true })
-    for (let index = this.#keep; index > 0; index--) {
-      const from = index === 1 ? this.#path : `${this.#path}.${index - 1}`
-      await rename(from, `${this.#path}.${index}`).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error
-      })
-    }
-    if (this.#keep === 0) await rm(this.#path, { force: true })
-  }
-}
-
-/** Writes a recording into a directory under a name that sorts by time; of the files that are there the newest `keep` stay. */
-export async function keepRecording(directory: string, name: string, text: string, keep: number): Promise<string> {
-  const place = placeOfOwn(directory)
-  // Never in this thread: a disk that hangs would stop the heart.
-  await mkdir(place, { recursive: true, mode: 0o700 })
-  const path = join(place, name)
-  await writeAnew(path, text, 0o600)
-  const names = (await readdir(directory)).filter((entry) => entry.endsWith('.recording')).sort()
-  for (const old of names.slice(0, Math.max(0, names.length - keep))) await rm(join(directory, old), { force: true })
-  return path
 }

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
 import type { Logger } from '../roles/logger.ts'
-import { appendPlain } from './durable-file.ts'
 import { type LogLevel, logLine, logText } from './log-line.ts'
+import { createPatientWriter } from './patient-writer.ts'
 import { childOptions, findProgram } from './process.ts'
 
 /** A logger that must be closed, so that its last lines arrive. */
@@ -28,13 +28,14 @@ function methods(write: Write): Logger {
 
 /**
  * Appends lines to a file (`logfile`, `debugfile` of ha.cf), mode 0640. The file is opened anew for every batch, so a log
- * that was rotated away costs nothing. A disk that is full or slow never stops the caller; the first failure is reported
- * through `onProblem`, and again only after lines could be written in between.
+ * that was rotated away costs nothing. A disk that is full, slow or hangs never stops the caller, whose lines are lost then; the
+ * first failure is reported through `onProblem`, and again only after lines could be written in between.
  */
 export function createFileLogger(
   path: string,
   { debug = false, onProblem = () => {} }: { debug?: boolean; onProblem?: (error: HotStandbyError) => void } = {},
 ): ClosableLogger {
+  const writer = createPatientWriter()
   let waiting = ''
   let dropped = 0
   let failing = false
@@ -45,7 +46,7 @@ export function createFileLogger(
       const lines = waiting
       waiting = ''
       try {
-        await appendPlain(path, lines, 0o640)
+        await writer.append(path, lines, 0o640)
         failing = false
       } catch (error) {
         if (!failing)
@@ -70,6 +71,7 @@ export function createFileLogger(
     ...methods(write),
     async close() {
       await flushing
+      await writer.close()
     },
   }
 }

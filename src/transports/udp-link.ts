@@ -49,6 +49,8 @@ const lookMs = 250
 /** Bytes that may wait in this process for a network that does not take them; old beats are worthless, so more is dropped. */
 const queueLimitBytes = 1 << 20
 
+const notOpen = 'not open'
+
 /** Failures after which the socket itself may be stale: its address or device went away. */
 const staleCodes: ReadonlySet<string> = new Set(
   'EADDRNOTAVAIL EBADF EHOSTUNREACH EINVAL ENETDOWN ENETUNREACH ENODEV ENXIO'.split(' '),
@@ -130,8 +132,13 @@ export class UdpLink implements Transport {
   }
 
   describe(): string {
+    return this.#sending ? this.#way() : notOpen
+  }
+
+  /** Where it sends, or would. */
+  #way(): string {
     const plan = this.#plan
-    return plan ? `${endpointText(plan.sending)} -> ${endpointText(plan.to)}` : 'not open'
+    return plan ? `${endpointText(plan.sending)} -> ${endpointText(plan.to)}` : notOpen
   }
 
   #deviceMayCome(): boolean {
@@ -152,7 +159,7 @@ export class UdpLink implements Transport {
       this.#refusalTold = true
     }
     if (staleCodes.has(code)) this.#stale = true
-    this.#problem(code, () => sendError(code, this.describe(), this.#options.device, cause))
+    this.#problem(code, () => sendError(code, this.#way(), this.#options.device, cause))
   }
 
   /** Follows the host's addresses: 0.1 ms, and needs no helper that could die. */
@@ -269,9 +276,7 @@ export class UdpLink implements Transport {
       else if (error.code === 'ECONNREFUSED') this.#failed(error.code, error)
       else if (socket === this.#sending || this.#sockets.includes(socket)) {
         this.#stale = true
-        this.#problem('socket', () =>
-          sendError(error.code ?? error.message, this.describe(), this.#options.device, error),
-        )
+        this.#problem('socket', () => sendError(error.code ?? error.message, this.#way(), this.#options.device, error))
       }
     })
     if (receive) socket.on('message', (bytes, from) => this.#sockets.includes(socket) && receive(bytes, from))

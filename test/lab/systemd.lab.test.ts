@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { type SystemdOptions, systemd } from '../../src/resources/systemd.ts'
 import type { ResourceAgent, ResourceContext } from '../../src/roles/resource-agent.ts'
 import { resourceAgentSuite } from '../../src/testing/resource-agent-suite.ts'
@@ -39,6 +42,34 @@ const units: Readonly<Record<string, string>> = {
   'lab-broken.service': service('Type=exec'),
   'lab@.service': service('Type=exec\nExecStart=/bin/sleep 1000'),
 }
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+/** A member of a pair whose peer never comes. */
+const memberIni = `name = watched
+nodes = one, two
+[liveness]
+keepalive = 200ms
+deadtime = 2s
+initdead = 2s
+[authenticator]
+method = sha256
+key = a key of the laboratory, long enough
+[transport.lo]
+type = udp-unicast
+addresses.one = 127.0.0.1:6941
+addresses.two = 127.0.0.1:6942
+[group.jobs]
+preferred = one
+resources = job
+[resource.job]
+type = script
+path = /etc/ha.lab/job
+`
+
+const memberJob = `#!/bin/sh
+case $1 in start) : >/run/job.on ;; stop) rm -f /run/job.on ;; status) [ -e /run/job.on ] && echo running || echo stopped ;; esac
+`
 
 const reason = lacking('nsenter', 'unshare', 'setpriv', 'systemctl', 'dbus-daemon')
 if (reason) console.log(`skipped: ${reason}`)
@@ -336,6 +367,50 @@ describe('systemd(), inside a host with a real systemd', { skip: reason ?? false
     assert.equal(host.run('ls', '/run/reloaded'), '/run/reloaded')
     await agent.stop(within())
     assert.equal(active('lab-exec'), 'active')
+  })
+
+  it('a member that stands still is killed by the watchdog of its unit, and starts again', async (t) => {
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/build.mjs'], { cwd: root, encoding: 'utf8' })
+    assert.equal(status, 0, stderr)
+    const put = (path: string, text: string, mode: string): void => {
+      const line = `mkdir -p $(dirname ${path}) && cat >${path} && chmod ${mode} ${path}`
+      const [file = '', ...args] = [...host.enter, 'sh', '-c', line]
+      execFileSync(file, args, { input: text })
+    }
+    put('/etc/ha.lab/hot-standby.ini', memberIni, '600')
+    put('/etc/ha.lab/job', memberJob, '755')
+    // The unit of the documentation, with a shorter time.
+    const unit = readFileSync(`${root}docs/hot-standby.service`, 'utf8')
+      .replaceAll('/usr/bin/hot-standby', `${process.execPath} ${root}dist/cli/main.js`)
+      .replaceAll('/etc/ha.d', '/etc/ha.lab')
+      .replace('run --dir', 'run --node one --dir')
+      .replace('cleanup --dir', 'cleanup --node one --dir')
+      .replace('WatchdogSec=30', 'WatchdogSec=4')
+    host.write({ 'lab-member.service': unit })
+    const restarts = (): string => host.run('systemctl', 'show', '-P', 'NRestarts', 'lab-member')
+    const serves = (): boolean => host.run('sh', '-c', 'ls /run/job.on 2>/dev/null; true') !== ''
+    const seen = (): string => host.run('sh', '-c', 'systemctl status --no-pager -l lab-member; true')
+    try {
+      host.run('systemctl', 'start', 'lab-member')
+      await waitFor(serves, { what: 'it serves', withinMs: 30_000, seen })
+      await sleep(6000)
+      assert.deepEqual([active('lab-member'), restarts()], ['active', '0'], 'it is fed while it runs')
+      const pid = host.mainPid('lab-member')
+      const stopped = performance.now()
+      host.run('kill', '-STOP', String(pid))
+      await waitFor(() => restarts() === '1', { what: 'systemd starts it again', withinMs: 60_000, everyMs: 200, seen })
+      t.diagnostic(`killed and started again after ${Math.round(performance.now() - stopped)} ms`)
+      await waitFor(() => active('lab-member') === 'active' && serves(), {
+        what: 'it serves again',
+        withinMs: 60_000,
+        everyMs: 200,
+        seen,
+      })
+      assert.notEqual(host.mainPid('lab-member'), pid)
+    } finally {
+      host.run('sh', '-c', 'systemctl kill -s CONT lab-member; systemctl stop lab-member; true')
+    }
+    assert.equal(serves(), false, 'an orderly stop of the unit stops the job')
   })
 
   it('goes on when systemd executes itself anew', async () => {

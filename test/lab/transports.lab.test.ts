@@ -71,15 +71,17 @@ for (const { name, type, optionsOf } of kinds) {
 }
 
 for (const { name, type, optionsOf } of kinds.filter((kind) => !kind.name.includes('link-local'))) {
-  test(`${name}: heals after the device was taken away and made anew`, { skip }, async () => {
+  test(`${name}: heals after the device was taken away and made anew, and says both`, { skip }, async () => {
     using hosts = new TwoHosts()
     await addressesReady(hosts)
     await using a = new End(hosts, 'a', type, optionsOf('a', hosts))
     await using b = new End(hosts, 'b', type, optionsOf('b', hosts))
     await Promise.all([a.tells('opened'), b.tells('opened')])
     hosts.unplug('a', 1)
-    await a.tells('problem')
+    await a.tells('problem', /eth1: there is no such device/)
+    assert.equal(a.told('moved'), false)
     hosts.plug('a', 1)
+    await a.tells('moved', / -> .*, before not open$/)
     await heardBothWays(a, b)
   })
 

@@ -56,6 +56,19 @@ function carry(from: ReturnType<typeof side>, to: ReturnType<typeof side>): stri
 }
 
 describe('the counts of ping targets', () => {
+  it('a peer that counts more than there are makes nobody poor that reaches all of them', () => {
+    const ours = side(['a', 'b'])
+    ours.connectivity.receive('num_ping_nodes', message({ num_ping: '3' }))
+    assert.deepEqual([ours.connectivity.ours, ours.connectivity.theirs], [2, 2])
+    assert.deepEqual(
+      ours.sent.map(({ t }) => t),
+      ['abort_giveup'],
+    )
+    assert.equal(ours.connectivity.weArePoorer, false)
+    ours.connectivity.observe({ target: 'a', reachable: false })
+    assert.equal(ours.connectivity.weArePoorer, true, 'one of two is less than three, and than both')
+  })
+
   const cases: readonly [what: string, lost: readonly [ours: boolean, theirs: boolean], answer: string][] = [
     ['equal', [false, false], 'abort_giveup'],
     ['poorer at the other', [false, true], 'num_ping_nodes'],

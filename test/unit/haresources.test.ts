@@ -22,6 +22,14 @@ const shape = ({ groups }: Haresources): string[] =>
   )
 
 describe('haresources', () => {
+  it('lines that are one group keep the key of each: a daemon asks for every line', () => {
+    const text = 'master 10.0.0.1 httpd\nmaster 10.0.0.2 httpd\nmaster 10.0.0.1 Raid1::/dev/sda1\nslave 10.0.0.9\n'
+    assert.deepEqual(
+      parse(text).groups.map(({ key }) => key),
+      [['10.0.0.1', '10.0.0.2'], '10.0.0.9'],
+    )
+  })
+
   it("reads the tutorial's line, and tells what each word became", () => {
     const found = parse('master 192.168.1.106/24/eth0 nginx\n')
     assert.deepEqual(found.issues, [])

@@ -31,6 +31,22 @@ describe('auto_failback legacy', () => {
     assert.equal(slave.serves('mail'), false)
   })
 
+  it('two lines that are one group here: taken when both are given, given when either is asked for', () => {
+    const both = { ...groupOf('both', 'slave'), key: ['IPaddr::one', 'IPaddr::two'] }
+    const slave = new Conversation(daemonPair('slave', [mail, both], { autoFailback: 'legacy' }))
+    assert.deepEqual(slave.hearsStatus('active'), ['ip-request IPaddr::one', 'ip-request IPaddr::two'])
+    const given = (ipaddr: string) =>
+      slave.hears({ t: 'ip-request-resp', dest: 'slave', ipaddr, weown: 'yes', ok: 'OK' })
+    given('IPaddr::two')
+    given('IPaddr::two')
+    assert.equal(slave.serves('both'), false, 'the daemon still runs the other line')
+    given('IPaddr::one')
+    assert.ok(slave.serves('both'))
+    assert.deepEqual(slave.hears({ t: 'ip-request', ipaddr: 'IPaddr::two' }), ['ip-request-resp IPaddr::two yes'])
+    assert.equal(slave.serves('both'), false)
+    assert.deepEqual(slave.hears({ t: 'ip-request', ipaddr: 'IPaddr::one' }), ['ip-request-resp IPaddr::one no'])
+  })
+
   it('answers for a group that is not here', () => {
     const slave = ourSlave()
     slave.hearsStatus('active')

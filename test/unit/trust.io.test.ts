@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { inspectHaDir } from '../../src/config/read-ha-dir.ts'
 import { lockDevice } from '../../src/platform/device-lock.ts'
-import { appendPlain, readPlainFile, writePlain } from '../../src/platform/durable-file.ts'
+import { readPlainFile, writePlain } from '../../src/platform/durable-file.ts'
 import { Pinger, pingProgram } from '../../src/platform/icmp.ts'
+import { createPatientWriter } from '../../src/platform/patient-writer.ts'
 import { pollUntil } from '../../src/platform/poll.ts'
 import { runProgram } from '../../src/platform/process.ts'
 import { respawn } from '../../src/platform/respawn.ts'
@@ -127,7 +128,10 @@ test('what is written follows no link of another user, and goes into no file tha
   execFileSync('chown', ['-h', String(bob), his])
   writeFileSync(join(shared, 'ready'), '', { mode: 0o666 })
   chownSync(join(shared, 'ready'), bob, bob)
-  for (const write of [appendPlain, writePlain]) {
+  const writer = createPatientWriter()
+  t.after(() => writer.close())
+  const { append } = writer
+  for (const write of [append, writePlain]) {
     await assert.rejects(write(his, 'new\n', 0o600), /his is a link of user 4711; links of others are not followed/)
     await assert.rejects(
       write(join(shared, 'ready'), 'new\n', 0o600),
@@ -138,7 +142,7 @@ test('what is written follows no link of another user, and goes into no file tha
   assert.equal(readFileSync(join(shared, 'ready'), 'utf8'), '')
   // A link of root, to a file or to a directory, is what root wants.
   symlinkSync('mine', join(shared, 'link'))
-  await appendPlain(join(shared, 'link'), 'new\n', 0o600)
+  await append(join(shared, 'link'), 'new\n', 0o600)
   assert.equal(readFileSync(mine, 'utf8'), 'old\nnew\n')
   await assert.rejects(writePlain(join(shared, 'link'), 'last\n', 0o600), /it exists already and is left as it is/)
   writeFileSync(mine, '')
@@ -147,10 +151,10 @@ test('what is written follows no link of another user, and goes into no file tha
   // In a directory of his own, which he may let us write to, his files are files of his.
   mkdirSync(join(shared, 'home'))
   chownSync(join(shared, 'home'), bob, bob)
-  await appendPlain(join(shared, 'home/log'), 'line\n', 0o600)
+  await append(join(shared, 'home/log'), 'line\n', 0o600)
   symlinkSync(mine, join(shared, 'home/way'))
   execFileSync('chown', ['-h', String(bob), join(shared, 'home/way')])
-  await assert.rejects(appendPlain(join(shared, 'home/way'), 'line\n', 0o600), /way is a link of user 4711/)
+  await assert.rejects(append(join(shared, 'home/way'), 'line\n', 0o600), /way is a link of user 4711/)
 })
 
 test('configuration and keys of another user are not believed', { skip }, (t) => {
