@@ -12,6 +12,7 @@ export interface Arguments {
   readonly onFatal: string | undefined
   readonly json: boolean
   readonly all: boolean
+  readonly check: boolean
   readonly operands: readonly string[]
 }
 
@@ -26,6 +27,7 @@ const flags = {
   'on-fatal': { type: 'string' },
   json: { type: 'boolean' },
   all: { type: 'boolean' },
+  check: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
 } as const
@@ -36,7 +38,8 @@ type Flag = Exclude<keyof typeof flags, 'help' | 'version'>
 const commands: Readonly<Record<string, { readonly flags: readonly Flag[]; readonly operands: boolean }>> = {
   run: { flags: ['dir', 'node', 'state', 'control', 'on-fatal', 'json'], operands: false },
   check: { flags: ['dir', 'node'], operands: false },
-  status: { flags: ['dir', 'node', 'control', 'json'], operands: false },
+  status: { flags: ['dir', 'node', 'control', 'json', 'check'], operands: false },
+  watch: { flags: ['dir', 'node', 'control'], operands: false },
   metrics: { flags: ['dir', 'node', 'control'], operands: false },
   standby: { flags: ['dir', 'node', 'control'], operands: true },
   takeover: { flags: ['dir', 'node', 'control'], operands: true },
@@ -76,6 +79,7 @@ export function readArguments(argv: readonly string[]): Arguments | 'help' | 've
     onFatal: fatalAction(values['on-fatal']),
     json: values.json ?? false,
     all: values.all ?? false,
+    check: values.check ?? false,
     operands,
   }
 }

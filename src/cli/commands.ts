@@ -15,10 +15,13 @@ import { printableJson } from '../roles/printable.ts'
 import { type Arguments, readArguments, UsageError } from './arguments.ts'
 import { check } from './check.ts'
 import { keygen } from './keygen.ts'
-import { eventLine, issueLine, print, say, statusText } from './output.ts'
+import { eventLine, issueLine, outputLayout, print, printPainted, say } from './output.ts'
 import { history, record, replayFile, why } from './recording.ts'
 import { optionsOf, run } from './run.ts'
+import { statusLines } from './status.ts'
+import { checkFailure, statusCheck } from './status-check.ts'
 import { usage } from './usage.ts'
+import { watch } from './watch.ts'
 
 /** Asks the running member over its control socket. */
 async function ask<T>(args: Arguments, question: (client: ControlClient) => Promise<T>): Promise<T> {
@@ -60,14 +63,24 @@ function whoAsks(): string {
   return behind === undefined || behind === username ? username : `${behind} (as ${username})`
 }
 
+/** `status --check`: the line of a monitoring plugin, with its exit code, also where nobody answers. */
+async function checkStatus(args: Arguments): Promise<number> {
+  const { code, line } = await ask(args, async (client) => statusCheck(await client.status())).catch(checkFailure)
+  print(`${line}\n`)
+  return code
+}
+
 const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | number>> = {
   run,
   check,
   async status(args) {
+    if (args.check) return checkStatus(args)
     const snapshot = await ask(args, (client) => client.status())
-    print(args.json ? `${printableJson(snapshot)}\n` : statusText(snapshot))
+    if (args.json) print(`${printableJson(snapshot)}\n`)
+    else printPainted(statusLines(snapshot, outputLayout()))
     return 0
   },
+  watch: (args) => watch(args, () => connectControl(args.control ?? controlPath(args))),
   async metrics(args) {
     const snapshot = await ask(args, (client) => client.status())
     print(prometheusText({ snapshot: () => snapshot }))
@@ -110,12 +123,14 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | n
 export function main(argv: readonly string[]): void {
   act(argv).then(exit, (error: unknown) => {
     if (error instanceof UsageError) {
-      say(`hot-standby: ${error.message}`)
+      say(`hot-standby: ${error.message}`, 'error')
       say('Try: hot-standby --help')
-      return exit(2)
+      // To a monitoring that asks with a wrong command line, 2 would be an alarm.
+      return exit(argv.includes('--check') ? 3 : 2)
     }
-    if (isHotStandbyError(error) && error.issues.length > 0) for (const issue of error.issues) say(issueLine(issue))
-    else say(`hot-standby: ${error instanceof Error ? error.message : String(error)}`)
+    if (isHotStandbyError(error) && error.issues.length > 0)
+      for (const issue of error.issues) say(issueLine(issue), 'error')
+    else say(`hot-standby: ${error instanceof Error ? error.message : String(error)}`, 'error')
     exit(1)
   })
 }

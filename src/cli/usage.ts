@@ -5,8 +5,10 @@ export const usage = `hot-standby: a high-availability pair of two hosts
       runs this host's member in the foreground; SIGTERM hands over and ends it, SIGHUP reads the files again
   hot-standby check [--dir DIR] [--node NAME]
       reads the files and says what is wrong with them and what each resource word became
-  hot-standby status [--json]
-      what the running member knows
+  hot-standby status [--json | --check]
+      what the running member knows; --check: in one line, with the exit codes of a monitoring plugin
+  hot-standby watch
+      the same on the whole terminal, drawn again as it changes, with the newest events; q ends it
   hot-standby metrics
       what the running member knows as Prometheus's metrics, for the textfile collector of the node exporter, say
   hot-standby standby [all|local|foreign|GROUP...]
@@ -38,6 +40,7 @@ export const usage = `hot-standby: a high-availability pair of two hosts
   --on-fatal ACTION run: what to do when a resource can neither be stopped nor cut off: exit (default), none, reboot (the host,
                     at once), or the full path of a program; goes before onFatal of the ini
   --all             replay: every event and every decision, also those that only say how
+  --check           status: ends with 0 well, 1 warning (no standby, a link is down), 2 critical (nobody serves), 3 unknown
   --json            machine-readable, one JSON object per line (run: the events, on stdout)
 
 Exit codes: 0 well, 1 failed (the reason is on stderr), 2 the command line is wrong, or a recording

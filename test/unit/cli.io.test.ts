@@ -19,7 +19,7 @@ describe('a command line', () => {
   const wrong: readonly (readonly [args: string[], message: RegExp])[] = [
     [
       [],
-      /no command given; there are: run, check, status, metrics, standby, takeover, record, replay, why, maintenance, history, events, cleanup, keygen/,
+      /no command given; there are: run, check, status, watch, metrics, standby, takeover, record, replay, why, maintenance, history, events, cleanup, keygen/,
     ],
     [['start'], /'start' is no command/],
     [['toString'], /'toString' is no command/],
