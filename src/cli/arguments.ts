@@ -10,6 +10,7 @@ export interface Arguments {
   readonly state: string | undefined
   readonly control: string | undefined
   readonly onFatal: string | undefined
+  readonly statusPort: number | undefined
   readonly json: boolean
   readonly all: boolean
   readonly check: boolean
@@ -25,6 +26,7 @@ const flags = {
   state: { type: 'string' },
   control: { type: 'string' },
   'on-fatal': { type: 'string' },
+  'status-port': { type: 'string' },
   json: { type: 'boolean' },
   all: { type: 'boolean' },
   check: { type: 'boolean' },
@@ -36,7 +38,7 @@ type Flag = Exclude<keyof typeof flags, 'help' | 'version'>
 
 /** Which flags and how many operands each command takes. */
 const commands: Readonly<Record<string, { readonly flags: readonly Flag[]; readonly operands: boolean }>> = {
-  run: { flags: ['dir', 'node', 'state', 'control', 'on-fatal', 'json'], operands: false },
+  run: { flags: ['dir', 'node', 'state', 'control', 'on-fatal', 'status-port', 'json'], operands: false },
   check: { flags: ['dir', 'node'], operands: false },
   status: { flags: ['dir', 'node', 'control', 'json', 'check'], operands: false },
   watch: { flags: ['dir', 'node', 'control'], operands: false },
@@ -77,6 +79,7 @@ export function readArguments(argv: readonly string[]): Arguments | 'help' | 've
     state: values.state,
     control: values.control,
     onFatal: fatalAction(values['on-fatal']),
+    statusPort: portOf(values['status-port']),
     json: values.json ?? false,
     all: values.all ?? false,
     check: values.check ?? false,
@@ -90,6 +93,13 @@ function fatalAction(action: string | undefined): string | undefined {
   } catch (error) {
     throw new UsageError(`--on-fatal: ${messageOf(error)}`)
   }
+}
+
+function portOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const port = Number(text)
+  if (/^\d+$/.test(text) && port <= 65_535) return port
+  throw new UsageError(`--status-port: '${text}' is no port; a number from 0 (one that is free) to 65535`)
 }
 
 function parse(

@@ -10,6 +10,7 @@ import {
   type Logger,
   levelOf,
   serveControl,
+  statusServer,
 } from '../index.ts'
 import { guardianCaution } from '../platform/container.ts'
 import { feedWatchdog, notifySystemd } from '../platform/notify.ts'
@@ -78,6 +79,8 @@ async function serve(args: Arguments, options: ClusterOptions, logger: Logger, o
     await cluster.start()
     const control = await serveControl(cluster, { path: args.control })
     say(`${cluster.node} of ${cluster.name} runs; control socket ${control.path}`)
+    const { statusPort } = args
+    if (statusPort !== undefined) say(`status page ${(await statusServer(cluster, { port: statusPort })).url}`)
     const floats = options.groups.some(({ resources }) => resources.some(({ addresses = [] }) => addresses.length > 0))
     const caution = floats ? guardianCaution() : undefined
     if (caution !== undefined) say(`warning: ${caution}`, 'warn')

@@ -1,7 +1,7 @@
 /** What `hot-standby --help` prints. */
 export const usage = `hot-standby: a high-availability pair of two hosts
 
-  hot-standby run [--dir DIR] [--node NAME] [--state DIR] [--control SOCKET] [--on-fatal ACTION] [--json]
+  hot-standby run [--dir DIR] [--node NAME] [--state DIR] [--control SOCKET] [--on-fatal ACTION] [--status-port PORT] [--json]
       runs this host's member in the foreground; SIGTERM hands over and ends it, SIGHUP reads the files again
   hot-standby check [--dir DIR] [--node NAME]
       reads the files and says what is wrong with them and what each resource word became
@@ -39,6 +39,7 @@ export const usage = `hot-standby: a high-availability pair of two hosts
   --control SOCKET  the control socket (default: from the cluster's and the node's name)
   --on-fatal ACTION run: what to do when a resource can neither be stopped nor cut off: exit (default), none, reboot (the host,
                     at once), or the full path of a program; goes before onFatal of the ini
+  --status-port PORT run: serves a page with the state of the pair, metrics and health checks on 127.0.0.1, read-only
   --all             replay: every event and every decision, also those that only say how
   --check           status: ends with 0 well, 1 warning (no standby, a link is down), 2 critical (nobody serves), 3 unknown
   --json            machine-readable, one JSON object per line (run: the events, on stdout)

@@ -25,6 +25,7 @@ describe('a command line', () => {
     [['toString'], /'toString' is no command/],
     [['run', 'now'], /run takes no operand; found 'now'/],
     [['run', '--port', '5'], /--port/],
+    [['run', '--status-port', 'http'], /--status-port: 'http' is no port; a number from 0/],
     [['check', '--json'], /check takes no --json/],
     [['status', '--state', '/x'], /status takes no --state/],
     [['run', '--dir'], /--dir/],

@@ -133,25 +133,35 @@ describe('status --check', () => {
       'well',
       well,
       0,
-      /^HOT-STANDBY OK - pair: jobs served by one; peer two alive, heard 40 ms ago \| groups_here=1 links_up=2;;;0;2 peer_silence=0\.04s;;10$/,
+      /^HOT-STANDBY OK - pair: one serves jobs; two is alive \| groups_here=1 links_up=2;;;0;2 peer_silence=0\.04s;;10$/,
     ],
     [
       'nobody serves',
       alone,
       2,
-      /CRITICAL - pair: nobody serves jobs; jobs cannot run here; peer two is dead; jobs is in maintenance \|/,
+      /CRITICAL - pair: nobody serves jobs; jobs cannot run on one; two is dead; jobs is in maintenance \|/,
     ],
     [
       'no standby',
       (t) => ({ ...well(t), peer: { ...well(t).peer, liveness: 'left' } }),
       1,
-      /WARNING - pair: peer two is left \|/,
+      /WARNING - pair: two has left \|/,
     ],
     [
       'a link',
       (t) => ({ ...well(t), links: well(t).links.map((link) => ({ ...link, up: false })) }),
       1,
       /link serial ttyS0 is down/,
+    ],
+    [
+      'cannot run at the peer',
+      (t) => {
+        const found = well(t)
+        const groups = { jobs: { claim: 'failed', state: 'failed', epoch: 7 } as Snapshot['peer']['groups'][string] }
+        return { ...found, peer: { ...found.peer, groups } }
+      },
+      1,
+      /WARNING - pair: jobs cannot run on two \|/,
     ],
     ['isolated', (t) => ({ ...well(t), isolated: true }), 2, /CRITICAL - pair: one is isolated/],
     [
@@ -168,7 +178,7 @@ describe('status --check', () => {
       'a target',
       (t) => ({ ...well(t), targets: [{ target: '192.0.2.9', reachable: false }] }),
       1,
-      /no answer of 192\.0\.2\.9/,
+      /192\.0\.2\.9 does not answer/,
     ],
     ['a bar in a name', (t) => ({ ...well(t), isolated: true, node: 'o|ne' }), 2, /o\/ne is isolated \| groups/],
   ]
