@@ -15,6 +15,9 @@ function diagrams() {
   return !existsSync(script) || node(['--import', 'tsx', script])
 }
 
+/** Writes the JSON Schema of a snapshot. */
+const schema = () => node([join(root, 'scripts/schema.mjs')])
+
 /** Writes docs/api; fails when something public has no doc comment. */
 function reference() {
   const entry = createRequire(import.meta.url).resolve('typedoc')
@@ -29,7 +32,7 @@ async function examples() {
 }
 
 const failed = []
-for (const step of [diagrams, reference, examples]) if (!(await step())) failed.push(step)
+for (const step of [diagrams, schema, reference, examples]) if (!(await step())) failed.push(step)
 if (failed.length > 0) {
   console.error(`docs failed: ${failed.map(({ name }) => name).join(', ')}`)
   process.exitCode = 1

@@ -15,8 +15,10 @@ export interface Arguments {
   readonly state: string | undefined
   readonly control: string | undefined
   readonly onFatal: string | undefined
+  readonly statusPort: number | undefined
   readonly json: boolean
   readonly all: boolean
+  readonly check: boolean
   readonly operands: readonly string[]
 }
 
@@ -64,8 +66,10 @@ export function readArguments(argv: readonly string[]): Arguments | AskedText {
     state: path('state'),
     control: path('control'),
     onFatal: fatalAction(text('on-fatal')),
+    statusPort: portOf(text('status-port')),
     json: given.has('json'),
     all: given.has('all'),
+    check: given.has('check'),
     operands,
   }
 }
@@ -154,4 +158,11 @@ function fatalAction(action: string | undefined): string | undefined {
   } catch (error) {
     throw new UsageError(`--on-fatal: ${messageOf(error)}`, 'run')
   }
+}
+
+function portOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const port = Number(text)
+  if (/^\d+$/.test(text) && port <= 65_535) return port
+  throw new UsageError(`--status-port: '${text}' is no port; a number from 0 (one that is free) to 65535`, 'run')
 }

@@ -18,10 +18,13 @@ import { completion } from './completion.ts'
 import { helpOf, overview } from './help.ts'
 import { keygen } from './keygen.ts'
 import { movedLine, movedOf } from './moved.ts'
-import { eventLine, issueLine, print, say, statusText } from './output.ts'
+import { eventLine, issueLine, outputLayout, print, printPainted, say } from './output.ts'
 import { history, record, replayFile, why } from './recording.ts'
 import { optionsOf, run } from './run.ts'
+import { statusLines } from './status.ts'
+import { checkFailure, statusCheck } from './status-check.ts'
 import type { CommandName } from './table.ts'
+import { watch } from './watch.ts'
 
 /** Asks the running member over its control socket. */
 async function ask<T>(args: Arguments, question: (client: ControlClient) => Promise<T>): Promise<T> {
@@ -72,6 +75,13 @@ function whoAsks(): string {
   return behind === undefined || behind === username ? username : `${behind} (as ${username})`
 }
 
+/** `status --check`: the line of a monitoring plugin, with its exit code, also where nobody answers. */
+async function checkStatus(args: Arguments): Promise<number> {
+  const { code, line } = await ask(args, async (client) => statusCheck(await client.status())).catch(checkFailure)
+  print(`${line}\n`)
+  return code
+}
+
 /** Does what changes who serves, and prints who serves then. */
 async function move(args: Arguments, act: (client: ControlClient) => Promise<void>): Promise<number> {
   const { before, after } = await ask(args, async (client) => {
@@ -88,10 +98,13 @@ const commands: Readonly<Record<Exclude<CommandName, 'help'>, (args: Arguments) 
   run,
   check,
   async status(args) {
+    if (args.check) return checkStatus(args)
     const snapshot = await ask(args, (client) => client.status())
-    print(args.json ? `${printableJson(snapshot)}\n` : statusText(snapshot))
+    if (args.json) print(`${printableJson(snapshot)}\n`)
+    else printPainted(statusLines(snapshot, outputLayout()))
     return 0
   },
+  watch: (args) => watch(args, () => connectControl(args.control ?? controlPath(args))),
   async metrics(args) {
     const snapshot = await ask(args, (client) => client.status())
     print(prometheusText({ snapshot: () => snapshot }))
@@ -129,12 +142,14 @@ const commands: Readonly<Record<Exclude<CommandName, 'help'>, (args: Arguments) 
 export function main(argv: readonly string[]): void {
   act(argv).then(exit, (error: unknown) => {
     if (error instanceof UsageError) {
-      say(`hot-standby: ${error.message}`)
+      say(`hot-standby: ${error.message}`, 'error')
       say(`Try: hot-standby ${error.command === undefined ? '--help' : `help ${error.command}`}`)
-      return exit(2)
+      // To a monitoring that asks with a wrong command line, 2 would be an alarm.
+      return exit(argv.includes('--check') ? 3 : 2)
     }
-    if (isHotStandbyError(error) && error.issues.length > 0) for (const issue of error.issues) say(issueLine(issue))
-    else say(`hot-standby: ${error instanceof Error ? error.message : String(error)}`)
+    if (isHotStandbyError(error) && error.issues.length > 0)
+      for (const issue of error.issues) say(issueLine(issue), 'error')
+    else say(`hot-standby: ${error instanceof Error ? error.message : String(error)}`, 'error')
     exit(1)
   })
 }

@@ -8,7 +8,9 @@ import {
   configurationError,
   isHotStandbyError,
   type Logger,
+  levelOf,
   serveControl,
+  statusServer,
 } from '../index.ts'
 import { guardianCaution } from '../platform/container.ts'
 import { feedWatchdog, notifySystemd } from '../platform/notify.ts'
@@ -32,9 +34,10 @@ export function optionsOf(args: Arguments, found: HaDir): ClusterOptions {
 /** `hot-standby run`: a member in the foreground until SIGTERM or SIGINT. Answers the exit code. */
 export async function run(args: Arguments): Promise<number> {
   const found = inspectHaDir(args.dir, { node: args.node })
-  for (const issue of found.issues) if (issue.severity !== 'error') say(issueLine(issue))
+  for (const issue of found.issues)
+    if (issue.severity !== 'error') say(issueLine(issue), issue.severity === 'warning' ? 'warn' : 'info')
   const options = optionsOf(args, found)
-  const logs = openLoggers(found.logging, [], (error) => say(error.message))
+  const logs = openLoggers(found.logging, [], (error) => say(error.message, 'error'))
   try {
     return await serve(args, options, logs.logger, args.onFatal ?? found.onFatal ?? 'exit')
   } finally {
@@ -48,15 +51,17 @@ async function serve(args: Arguments, options: ClusterOptions, logger: Logger, o
     ended = resolve
   })
   const fail = (error: Error) => {
-    say(error.message)
+    say(error.message, 'error')
     ended(1)
   }
   const fatal = (error: Error) => {
-    say(error.message)
-    void runFatalAction(onFatal, error.message, { say, end: ended })
+    say(error.message, 'error')
+    void runFatalAction(onFatal, error.message, { say: (text) => say(text, 'error'), end: ended })
   }
   const cluster = new Cluster({ ...options, logger, onFatal: fatal })
-  cluster.onAny((event) => (args.json ? print(`${printableJson(withoutPayload(event))}\n`) : say(eventLine(event))))
+  cluster.onAny((event) =>
+    args.json ? print(`${printableJson(withoutPayload(event))}\n`) : say(eventLine(event), levelOf(event)),
+  )
   let stopping = false
   const stop = (signal: NodeJS.Signals) => {
     if (stopping) return
@@ -74,9 +79,11 @@ async function serve(args: Arguments, options: ClusterOptions, logger: Logger, o
     await cluster.start()
     const control = await serveControl(cluster, { path: args.control })
     say(`${cluster.node} of ${cluster.name} runs; control socket ${control.path}`)
+    const { statusPort } = args
+    if (statusPort !== undefined) say(`status page ${(await statusServer(cluster, { port: statusPort })).url}`)
     const floats = options.groups.some(({ resources }) => resources.some(({ addresses = [] }) => addresses.length > 0))
     const caution = floats ? guardianCaution() : undefined
-    if (caution !== undefined) say(`warning: ${caution}`)
+    if (caution !== undefined) say(`warning: ${caution}`, 'warn')
     unmark = marked(args.dir, cluster.node, control.path)
     notifySystemd('READY=1')
     unwatch = feedWatchdog(() => cluster.turn())
@@ -100,7 +107,7 @@ function marked(dir: string, node: string, socket: string): () => void {
   try {
     return markRunning(dir, node, socket)
   } catch (error) {
-    say(`commands find this member by --control ${socket} only: ${messageOf(error)}`)
+    say(`commands find this member by --control ${socket} only: ${messageOf(error)}`, 'warn')
     return () => {}
   }
 }
@@ -112,8 +119,9 @@ function reloadFiles(args: Arguments, cluster: Cluster, logger: Logger): void {
     say('SIGHUP: the files were read again')
   }
   done().catch((error: unknown) => {
-    say('SIGHUP: nothing was changed')
-    if (isHotStandbyError(error) && error.issues.length > 0) for (const issue of error.issues) say(issueLine(issue))
-    else say(messageOf(error))
+    say('SIGHUP: nothing was changed', 'error')
+    if (isHotStandbyError(error) && error.issues.length > 0)
+      for (const issue of error.issues) say(issueLine(issue), 'error')
+    else say(messageOf(error), 'error')
   })
 }

@@ -7,13 +7,14 @@
 export type Completes = 'directory' | 'file' | readonly string[]
 
 /** The names of the options. */
-export type OptionName = 'dir' | 'node' | 'state' | 'control' | 'on-fatal' | 'json' | 'all'
+export type OptionName = 'dir' | 'node' | 'state' | 'control' | 'on-fatal' | 'status-port' | 'json' | 'all' | 'check'
 
 /** The names of the commands. */
 export type CommandName =
   | 'run'
   | 'check'
   | 'status'
+  | 'watch'
   | 'metrics'
   | 'standby'
   | 'takeover'
@@ -82,7 +83,14 @@ export const options: Readonly<Record<OptionName, OptionRow>> = {
       'what to do when a resource can neither be stopped nor cut off: exit (default), none, reboot (the host, at once), or the ' +
       'full path of a program; goes before onFatal of the ini',
   },
+  'status-port': {
+    value: 'PORT',
+    text: 'serves a page with the state of the pair, metrics and health checks on this port of 127.0.0.1, read-only',
+  },
   json: { text: 'machine-readable, one JSON object a line' },
+  check: {
+    text: 'one line for monitoring; exit code 0: well, 1: warning (no standby, a link is down), 2: critical (no node serves), 3: unknown',
+  },
   all: { text: 'every event and every decision, also those that only say how' },
 }
 
@@ -97,7 +105,7 @@ const scopeText =
 export const commands: Readonly<Record<CommandName, CommandRow>> = {
   run: {
     summary: "runs this host's member in the foreground",
-    options: ['dir', 'node', 'state', 'control', 'on-fatal', 'json'],
+    options: ['dir', 'node', 'state', 'control', 'on-fatal', 'status-port', 'json'],
     details: [
       'SIGTERM and SIGINT hand over and end it; SIGHUP reads the files again.',
       'Events go to standard error, one line each; with --json to standard output, one object each.',
@@ -112,7 +120,11 @@ export const commands: Readonly<Record<CommandName, CommandRow>> = {
   },
   status: {
     summary: 'what the running member knows',
-    options: [...asks, 'json'],
+    options: [...asks, 'json', 'check'],
+  },
+  watch: {
+    summary: 'the status, redrawn as it changes',
+    options: [...asks],
   },
   metrics: {
     summary: 'the status as metrics for Prometheus',

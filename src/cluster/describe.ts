@@ -2,8 +2,9 @@ import type { Reason } from '../core/events.ts'
 import { printable } from '../roles/printable.ts'
 import type { ClusterEvents, NamedEvent } from './events.ts'
 
-type Level = 'debug' | 'info' | 'warn' | 'error'
-type Describe<Name extends keyof ClusterEvents> = readonly [Level, (event: ClusterEvents[Name][0]) => string]
+/** How loud an event is: the method of a logger that is given it. */
+export type EventLevel = 'debug' | 'info' | 'warn' | 'error'
+type Describe<Name extends keyof ClusterEvents> = readonly [EventLevel, (event: ClusterEvents[Name][0]) => string]
 
 const ms = (value: number): string => (value >= 10_000 ? `${(value / 1000).toFixed(1)} s` : `${Math.round(value)} ms`)
 
@@ -194,6 +195,6 @@ export function describe(event: NamedEvent): string {
 }
 
 /** How loud an event is in a log. */
-export function levelOf(event: NamedEvent): Level {
+export function levelOf(event: NamedEvent): EventLevel {
   return lines[event.name][0]
 }

@@ -60,6 +60,8 @@ export interface Snapshot {
     GroupCounts & {
       /** The node that serves it now, as far as this one knows. */
       readonly servedBy: string | null
+      /** Names of its resources, in the order of their start. */
+      readonly resources: readonly string[]
     })[]
   /** What each agent shows of itself: the path taken, a pid. */
   readonly resources: Readonly<Record<string, Readonly<Record<string, unknown>>>>
@@ -107,7 +109,9 @@ export function takeSnapshot(
       const theirs = view.peer.groups[group.name]?.state
       const alive = view.peer.liveness === 'alive' || view.peer.liveness === 'late'
       const servedBy = group.state === 'active' ? node : alive && theirs === 'active' ? peerName : null
-      return { ...group, ...counters.group(group.name), servedBy }
+      const plugins = resolved.groups.find(({ name }) => name === group.name)?.resources ?? []
+      const resources = plugins.map(({ name }) => name)
+      return { ...group, ...counters.group(group.name), servedBy, resources }
     }),
     resources: Object.fromEntries(
       [...(engine?.agents ?? [])].map(([name, agent]) => [name, plain(() => agent.inspect?.() ?? {})]),

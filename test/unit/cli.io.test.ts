@@ -18,7 +18,7 @@ function tutorial(t: TestContext, node: 'master' | 'slave' = 'master'): string {
 
 describe('a command line', () => {
   const wrong: readonly (readonly [args: string[], message: RegExp, of?: string])[] = [
-    [[], /no command given; there are: run, check, status, metrics, standby, .*, keygen/],
+    [[], /no command given; there are: run, check, status, watch, metrics, standby, .*, keygen/],
     [['start'], /'start' is no command; there are: run, check/],
     [['takover'], /'takover' is no command; did you mean 'takeover'\?/],
     [['toString'], /'toString' is no command/],
@@ -26,6 +26,7 @@ describe('a command line', () => {
     [['run', 'now'], /run takes no operand; found 'now'/, 'run'],
     [['run', '--port', '5'], /run takes no --port; it takes --dir DIR, --node NAME/, 'run'],
     [['status', '--jsn'], /status takes no --jsn; did you mean --json\?/, 'status'],
+    [['run', '--status-port', 'http'], /--status-port: 'http' is no port; a number from 0/, 'run'],
     [['check', '--json'], /check takes no --json; it takes --dir DIR, --node NAME/, 'check'],
     [['status', '--state', '/x'], /status takes no --state/, 'status'],
     [['run', '--dir'], /--dir needs its value: --dir DIR/, 'run'],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { statusText } from '../../src/cli/output.ts'
+import { statusLines } from '../../src/cli/status.ts'
 import { describe as sentenceOf } from '../../src/cluster/describe.ts'
 import { logText } from '../../src/platform/log-line.ts'
 import { printable, printableFields, printableJson, printableLines } from '../../src/roles/printable.ts'
@@ -46,16 +46,19 @@ describe('text from outside', () => {
     assert.equal(/[\p{C}\p{Zl}\p{Zp}]/u.test(sentenceOf({ name: 'resource:failed', time: '', payload })), false)
     const quality = { peer: { late: 0, dead: 0, mistakes: 0 }, stalls: { count: 0 } }
     const longest = { longestDetectionMs: null, accuracy: null, mistakesPerHour: null, mistakesPerHourIsBound: false }
-    const status = statusText({
+    const found = {
       cluster: 'c',
       node: 'n',
-      peer: { name: evil, liveness: 'unheard', kind: 'unknown', groups: {} },
-      groups: [{ name: 'g', servedBy: null, state: 'failed', epoch: 1, preferred: 'n', reason: evil }],
+      peer: { name: evil, liveness: 'unheard', kind: 'unknown', groups: {}, lastWordAgeMs: null },
+      groups: [
+        { name: 'g', servedBy: null, state: 'failed', epoch: 1, preferred: 'n', reason: evil, resources: [evil] },
+      ],
       links: [],
       targets: [],
       failures: [{ group: 'g', resource: evil, time: evil, nextTry: null, reason: evil }],
       quality: { ...quality, peer: { ...quality.peer, ...longest } },
-    } as unknown as Parameters<typeof statusText>[0])
+    } as unknown as Parameters<typeof statusLines>[0]
+    const status = statusLines(found, { width: 80, colour: false }).join('\n')
     assert.equal(status.replaceAll('\n', '').match(/[\p{C}\p{Zl}\p{Zp}]/u), null)
     assert.equal(status.split('\n').filter((line) => /^ok/.test(line)).length, 0)
   })

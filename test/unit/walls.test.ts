@@ -48,7 +48,7 @@ const rooms: Readonly<Record<string, Room>> = {
     modules: [],
   },
   cli: {
-    imports: ['roles', 'config', 'control', 'platform', 'index.ts'],
+    imports: ['roles', 'config', 'control', 'monitoring', 'platform', 'index.ts'],
     modules: ['node:process', 'node:util', 'node:path', 'node:url', 'node:fs', 'node:os'],
   },
 }
