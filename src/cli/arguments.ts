@@ -17,6 +17,9 @@ export interface Arguments {
   readonly onFatal: string | undefined
   readonly json: boolean
   readonly all: boolean
+  readonly ts: boolean
+  /** What `init` needs not ask. */
+  readonly answers: Partial<Record<'name' | 'members' | 'second' | 'ping' | 'serve', string>>
   readonly operands: readonly string[]
 }
 
@@ -66,6 +69,13 @@ export function readArguments(argv: readonly string[]): Arguments | AskedText {
     onFatal: fatalAction(text('on-fatal')),
     json: given.has('json'),
     all: given.has('all'),
+    ts: given.has('ts'),
+    answers: Object.fromEntries(
+      (['name', 'members', 'second', 'ping', 'serve'] as const).flatMap((name) => {
+        const answer = text(name)
+        return answer === undefined ? [] : [[name, answer]]
+      }),
+    ),
     operands,
   }
 }

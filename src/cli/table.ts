@@ -7,10 +7,25 @@
 export type Completes = 'directory' | 'file' | readonly string[]
 
 /** The names of the options. */
-export type OptionName = 'dir' | 'node' | 'state' | 'control' | 'on-fatal' | 'json' | 'all'
+export type OptionName =
+  | 'dir'
+  | 'node'
+  | 'state'
+  | 'control'
+  | 'on-fatal'
+  | 'json'
+  | 'all'
+  | 'name'
+  | 'members'
+  | 'second'
+  | 'ping'
+  | 'serve'
+  | 'ts'
 
 /** The names of the commands. */
 export type CommandName =
+  | 'init'
+  | 'convert'
   | 'run'
   | 'check'
   | 'status'
@@ -82,6 +97,18 @@ export const options: Readonly<Record<OptionName, OptionRow>> = {
       'full path of a program; goes before onFatal of the ini',
   },
   json: { text: 'machine-readable, one JSON object a line' },
+  name: { value: 'WORD', text: 'what the pair is called' },
+  members: {
+    value: 'ADDRESSES',
+    text: 'both members with their addresses: one=192.0.2.1,two=192.0.2.2; :PORT may follow',
+  },
+  second: { value: 'ADDRESSES', completes: ['none'], text: 'the same over a second, independent link, or none' },
+  ping: { value: 'ADDRESS', completes: ['none'], text: 'what answers a ping as long as the network is well, or none' },
+  serve: {
+    value: 'WORDS',
+    text: 'resources in the order of start: "192.0.2.10/24 nginx"; with --ts a port of your own HTTP server',
+  },
+  ts: { text: 'writes a program in TypeScript, and no ini' },
   all: { text: 'every event and every decision, also those that only say how' },
 }
 
@@ -94,6 +121,24 @@ const scopeText =
 
 /** Every command, in the order of the overview. */
 export const commands: Readonly<Record<CommandName, CommandRow>> = {
+  init: {
+    summary: 'asks five questions and writes a configuration',
+    operands: [{ name: 'DIR', completes: 'directory' }],
+    options: ['name', 'members', 'second', 'ping', 'serve', 'ts'],
+    details: [
+      'Into DIR, which must hold none: hot-standby.ini, or with --ts pair.mts, and a key that only its owner can read. Nothing is ' +
+        'written before it is checked. What an option says is not asked; without a terminal all must be said.',
+    ],
+  },
+  convert: {
+    summary: "writes Heartbeat's files as an ini or a program",
+    operands: [{ name: 'DIR', completes: 'directory' }],
+    options: ['dir', 'ts'],
+    details: [
+      'ha.cf, authkeys and haresources of --dir become DIR/hot-standby.ini, or with --ts DIR/pair.mts, and a file for each key. A ' +
+        'comment tells of each line that has no counterpart.',
+    ],
+  },
   run: {
     summary: "runs this host's member in the foreground",
     options: ['dir', 'node', 'state', 'control', 'on-fatal', 'json'],
