@@ -1,8 +1,8 @@
 // `node --import tsx scripts/diagrams.mjs`: writes the state diagrams and the tables of rows into docs/ownership.md and
 // docs/dialogue.md, the rules of the oracle into docs/safety.md, the table of the command line into docs/command.md, and what
-// becomes of each option at a reload into docs/reload.md, between the two markers. `--check` writes nothing and fails when a
-// page is out of date.
-import { readFileSync, writeFileSync } from 'node:fs'
+// becomes of each option at a reload into docs/reload.md, between the two markers; and the picture docs/pair.svg. `--check`
+// writes nothing and fails when something is out of date.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { commands, exitCodes, options, optionTerm, synopsis } from '../src/cli/table.ts'
 import { reloadRules } from '../src/cluster/reload-rules.ts'
@@ -133,15 +133,63 @@ const pages = {
   ].join('\n'),
 }
 
+/** The picture of the README: two members, what leads to them, and what they ask. Coloured for bright and dark pages. */
+function picture() {
+  const box = (x, y, width, height, name, lines) => [
+    `<rect class="${name}" x="${x}" y="${y}" width="${width}" height="${height}" rx="6"/>`,
+    ...lines.map(
+      (line, index) =>
+        `<text class="${index === 0 ? 'head' : 'line'}" x="${x + width / 2}" y="${y + 26 + index * 20}">${line}</text>`,
+    ),
+  ]
+  const arrow = (name, from, to, label, at) => [
+    `<path class="${name}" d="M${from.join(' ')} L${to.join(' ')}"/>`,
+    ...(label === '' ? [] : [`<text class="line" x="${at[0]}" y="${at[1]}">${label}</text>`]),
+  ]
+  return [
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 290" width="720" height="290" role="img" aria-label="A pair of two hosts">',
+    '<style>',
+    'text{font:14px sans-serif;text-anchor:middle;fill:#24292f}.head{font-weight:600}',
+    'rect{fill:#fff;stroke:#57606a}.serves{fill:#dafbe1;stroke:#1a7f37}',
+    'path{stroke:#57606a;stroke-width:1.5;fill:none;marker-end:url(#tip);marker-start:none}.both{marker-start:url(#tip)}.later{stroke-dasharray:5 4}',
+    '@media(prefers-color-scheme:dark){text{fill:#e6edf3}rect{fill:#161b22;stroke:#8b949e}.serves{fill:#12361f;stroke:#3fb950}path{stroke:#8b949e}}',
+    '</style>',
+    '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto-start-reverse"><path style="marker-end:none;marker-start:none" d="M1 1 L7 4 L1 7"/></marker></defs>',
+    ...box(270, 12, 180, 44, '', ['clients']),
+    ...box(20, 120, 230, 86, 'serves', ['one: serves', 'your application', 'address, port, jobs']),
+    ...box(470, 120, 230, 86, '', ['two: stands by', 'your application', 'ready to take over']),
+    ...box(270, 234, 180, 44, '', ['ping target']),
+    ...arrow('', [300, 56], [170, 118], '', []),
+    ...arrow('later', [420, 56], [550, 118], 'after a failure', [556, 88]),
+    ...arrow('both', [252, 148], [468, 148], 'beats, link 1', [360, 141]),
+    ...arrow('both', [252, 182], [468, 182], 'beats, link 2', [360, 175]),
+    ...arrow('', [170, 206], [268, 252], '', []),
+    ...arrow('', [550, 206], [452, 252], '', []),
+    '</svg>',
+    '',
+  ].join('\n')
+}
+
 let stale = 0
-for (const [path, generated] of Object.entries(pages)) {
+/** A whole file that is generated. */
+const whole = { 'docs/pair.svg': picture() }
+
+for (const [path, generated] of Object.entries({ ...pages, ...whole })) {
   const file = join(root, path)
+  if (path in whole) {
+    write(file, path, existsSync(file) ? readFileSync(file, 'utf8') : '', generated)
+    continue
+  }
   const text = readFileSync(file, 'utf8')
   const [from, to] = [text.indexOf(begin), text.indexOf(end)]
   if (from < 0 || to < from)
     throw new Error(`${path}: the lines "${begin}" and "${end}" must stand in it, in this order`)
   const wanted = `${text.slice(0, from)}${begin}\n\n${generated}\n\n${text.slice(to)}`
-  if (wanted === text) continue
+  write(file, path, text, wanted)
+}
+
+function write(file, path, text, wanted) {
+  if (wanted === text) return
   stale++
   if (process.argv.includes('--check'))
     console.error(`${path} is out of date: run node --import tsx scripts/diagrams.mjs`)

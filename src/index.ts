@@ -22,6 +22,7 @@ export type {
   RespawnOptions,
 } from './cluster/options.ts'
 export { type Replay, type ReplayDifference, type ReplayOptions, replay } from './cluster/replay.ts'
+export { type HandleSignalsOptions, handleSignals } from './cluster/signals.ts'
 export type { Snapshot } from './cluster/snapshot.ts'
 export type { Account, TimelineEntry } from './cluster/teller.ts'
 export type { LinkTraffic } from './cluster/traffic.ts'

@@ -19,6 +19,9 @@ export interface Arguments {
   readonly json: boolean
   readonly all: boolean
   readonly check: boolean
+  readonly ts: boolean
+  /** What `init` needs not ask. */
+  readonly answers: Partial<Record<'name' | 'members' | 'second' | 'ping' | 'serve', string>>
   readonly operands: readonly string[]
 }
 
@@ -70,6 +73,13 @@ export function readArguments(argv: readonly string[]): Arguments | AskedText {
     json: given.has('json'),
     all: given.has('all'),
     check: given.has('check'),
+    ts: given.has('ts'),
+    answers: Object.fromEntries(
+      (['name', 'members', 'second', 'ping', 'serve'] as const).flatMap((name) => {
+        const answer = text(name)
+        return answer === undefined ? [] : [[name, answer]]
+      }),
+    ),
     operands,
   }
 }

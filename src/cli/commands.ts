@@ -15,7 +15,9 @@ import { printable, printableJson } from '../roles/printable.ts'
 import { type Arguments, readArguments, UsageError } from './arguments.ts'
 import { check } from './check.ts'
 import { completion } from './completion.ts'
+import { convert } from './convert.ts'
 import { helpOf, overview } from './help.ts'
+import { init } from './init.ts'
 import { keygen } from './keygen.ts'
 import { movedLine, movedOf } from './moved.ts'
 import { eventLine, issueLine, outputLayout, print, printPainted, say } from './output.ts'
@@ -95,8 +97,10 @@ async function move(args: Arguments, act: (client: ControlClient) => Promise<voi
 }
 
 const commands: Readonly<Record<Exclude<CommandName, 'help'>, (args: Arguments) => Promise<number> | number>> = {
+  init,
+  convert: (args) => convert(args),
   run,
-  check,
+  check: (args) => check(args),
   async status(args) {
     if (args.check) return checkStatus(args)
     const snapshot = await ask(args, (client) => client.status())

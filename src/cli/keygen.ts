@@ -17,7 +17,7 @@ export function keygen({ operands }: Arguments): number {
 }
 
 /** A random key. The few that `sealed` would take for a phrase are thrown away. */
-function newKey(): string {
+export function newKey(): string {
   for (;;) {
     const key = Buffer.from(randomBytes(32)).toString('base64')
     try {

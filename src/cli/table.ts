@@ -7,10 +7,27 @@
 export type Completes = 'directory' | 'file' | readonly string[]
 
 /** The names of the options. */
-export type OptionName = 'dir' | 'node' | 'state' | 'control' | 'on-fatal' | 'status-port' | 'json' | 'all' | 'check'
+export type OptionName =
+  | 'dir'
+  | 'node'
+  | 'state'
+  | 'control'
+  | 'on-fatal'
+  | 'status-port'
+  | 'json'
+  | 'all'
+  | 'check'
+  | 'name'
+  | 'members'
+  | 'second'
+  | 'ping'
+  | 'serve'
+  | 'ts'
 
 /** The names of the commands. */
 export type CommandName =
+  | 'init'
+  | 'convert'
   | 'run'
   | 'check'
   | 'status'
@@ -91,6 +108,18 @@ export const options: Readonly<Record<OptionName, OptionRow>> = {
   check: {
     text: 'one line for monitoring; exit code 0: well, 1: warning (no standby, a link is down), 2: critical (no node serves), 3: unknown',
   },
+  name: { value: 'WORD', text: 'what the pair is called' },
+  members: {
+    value: 'ADDRESSES',
+    text: 'both members with their addresses: one=192.0.2.1,two=192.0.2.2; :PORT may follow',
+  },
+  second: { value: 'ADDRESSES', completes: ['none'], text: 'the same over a second, independent link, or none' },
+  ping: { value: 'ADDRESS', completes: ['none'], text: 'what answers a ping as long as the network is well, or none' },
+  serve: {
+    value: 'WORDS',
+    text: 'resources in the order of start: "192.0.2.10/24 nginx"; with --ts a port of your own HTTP server',
+  },
+  ts: { text: 'writes a program in TypeScript, and no ini' },
   all: { text: 'every event and every decision, also those that only say how' },
 }
 
@@ -103,6 +132,24 @@ const scopeText =
 
 /** Every command, in the order of the overview. */
 export const commands: Readonly<Record<CommandName, CommandRow>> = {
+  init: {
+    summary: 'asks five questions and writes a configuration',
+    operands: [{ name: 'DIR', completes: 'directory' }],
+    options: ['name', 'members', 'second', 'ping', 'serve', 'ts'],
+    details: [
+      'Into DIR, which must hold none: hot-standby.ini, or with --ts pair.mts, and a key that only its owner can read. Nothing is ' +
+        'written before it is checked. What an option says is not asked; without a terminal all must be said.',
+    ],
+  },
+  convert: {
+    summary: "writes Heartbeat's files as an ini or a program",
+    operands: [{ name: 'DIR', completes: 'directory' }],
+    options: ['dir', 'ts'],
+    details: [
+      'ha.cf, authkeys and haresources of --dir become DIR/hot-standby.ini, or with --ts DIR/pair.mts, and a file for each key. A ' +
+        'comment tells of each line that has no counterpart.',
+    ],
+  },
   run: {
     summary: "runs this host's member in the foreground",
     options: ['dir', 'node', 'state', 'control', 'on-fatal', 'status-port', 'json'],

@@ -18,10 +18,18 @@ export interface LoggingOptions {
   readonly debug: number
 }
 
+/** A value that a file of ours can hold. */
+export type WrittenValue = string | number | boolean | readonly string[] | Readonly<Record<string, string>>
+
+/** Options as they were given to a factory; plain data. */
+export type WrittenOptions = Readonly<Record<string, WrittenValue | undefined>>
+
 /** One medium and the line that asked for it. */
 export interface Located<T> {
   readonly line: number
   readonly value: T
+  /** The options that it was made with, of a medium and of a ping target. */
+  readonly options?: WrittenOptions | undefined
 }
 
 /** What the directives read so far have set. Rows of the directive table write into it; `ha-cf.ts` makes the options of it. */

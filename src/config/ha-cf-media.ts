@@ -6,7 +6,7 @@ import { serial } from '../transports/serial.ts'
 import { udpBroadcast } from '../transports/udp-broadcast.ts'
 import { udpMulticast } from '../transports/udp-multicast.ts'
 import { udpUnicast } from '../transports/udp-unicast.ts'
-import type { HaCfDraft } from './ha-cf-draft.ts'
+import type { HaCfDraft, WrittenOptions } from './ha-cf-draft.ts'
 import { address, between, device, devices, fullPath, integer, oneOf } from './ha-cf-values.ts'
 import { badValue, quoted } from './problems.ts'
 
@@ -23,7 +23,7 @@ function linkName(draft: HaCfDraft, name: string, suffix: string): string {
 }
 
 /** Adds a medium. One that is there already, to the word, would only send everything twice, on a port that is taken. */
-function addMedium(draft: HaCfDraft, key: string, value: TransportPlugin): void {
+function addMedium(draft: HaCfDraft, key: string, value: TransportPlugin, options: WrittenOptions): void {
   const before = draft.mediaLines.get(key)
   if (before !== undefined)
     return draft.remark(
@@ -31,14 +31,14 @@ function addMedium(draft: HaCfDraft, key: string, value: TransportPlugin): void 
       `${key.split(' ').slice(1).join(' ')} is a link already, in line ${before}; it counts once`,
     )
   draft.mediaLines.set(key, draft.line)
-  draft.media.push({ line: draft.line, value })
+  draft.media.push({ line: draft.line, value, options })
 }
 
 /** `bcast`, `udp`: a link on each device. */
 export const broadcast: Apply = (draft, words) => {
   for (const name of devices(words)) {
-    const value = udpBroadcast({ device: name, port: draft.port, link: linkName(draft, name, 'bcast') })
-    addMedium(draft, `bcast ${name} port ${draft.port}`, value)
+    const options = { device: name, port: draft.port, link: linkName(draft, name, 'bcast') }
+    addMedium(draft, `bcast ${name} port ${draft.port}`, udpBroadcast(options), options)
   }
 }
 
@@ -47,8 +47,8 @@ export function unicast(family: 4 | 6): Apply {
   return (draft, words) => {
     const [name, peer] = between(2, 2)(words)
     const link = linkName(draft, device(name!), peer!)
-    const value = udpUnicast({ device: name!, peer: address(family)(peer!), port: draft.port, link })
-    addMedium(draft, `ucast ${name} ${peer} port ${draft.port}`, value)
+    const options = { device: name!, peer: address(family)(peer!), port: draft.port, link }
+    addMedium(draft, `ucast ${name} ${peer} port ${draft.port}`, udpUnicast(options), options)
   }
 }
 
@@ -62,15 +62,15 @@ export function multicast(family: 4 | 6): Apply {
         'a TTL of 0 keeps every packet on this host, so the medium is left out; 1 reaches the network of the device',
       )
     }
-    const value = udpMulticast({
+    const options = {
       device: device(name!),
       group: address(family)(group!),
       port: integer(1, 65535)([port!]),
       ttl: integer(1, 4)([ttl!]),
       loop: integer(0, 1)([loop!]) === 1,
       link: linkName(draft, name!, 'mcast'),
-    })
-    addMedium(draft, `mcast ${name} ${group} port ${port}`, value)
+    }
+    addMedium(draft, `mcast ${name} ${group} port ${port}`, udpMulticast(options), options)
   }
 }
 
@@ -78,7 +78,8 @@ export function multicast(family: 4 | 6): Apply {
 export const serialLines: Apply = (draft, words) => {
   if (words.length === 0) throw badValue('the device is missing')
   for (const tty of words) {
-    addMedium(draft, `serial ${tty}`, serial({ device: fullPath([tty]), baud: draft.baud }))
+    const options = { device: fullPath([tty]), baud: draft.baud }
+    addMedium(draft, `serial ${tty}`, serial(options), options)
   }
 }
 
@@ -100,24 +101,28 @@ export const baud: Apply = (draft, words) => {
 export function ping(family: 4 | 6): Apply {
   return (draft, words) => {
     if (words.length === 0) throw badValue('the address is missing')
-    for (const word of words) addTarget(draft, icmpPing(address(family)(word)))
+    for (const word of words) {
+      const target = address(family)(word)
+      addTarget(draft, icmpPing(target), { address: target })
+    }
   }
 }
 
 /** `ping_group`: one target of several addresses. */
 export const pingGroupOf: Apply = (draft, words) => {
   const [name, ...addresses] = between(2, 64)(words)
-  addTarget(draft, pingGroup(name!, addresses.map(address(4, 6))))
+  const options = { addresses: addresses.map(address(4, 6)) }
+  addTarget(draft, pingGroup(name!, options.addresses), options)
 }
 
-function addTarget(draft: HaCfDraft, value: ArbiterPlugin): void {
+function addTarget(draft: HaCfDraft, value: ArbiterPlugin, options: WrittenOptions): void {
   const before = draft.arbiters.find((other) => other.value.target === value.target)
   if (before)
     return draft.remark(
       'warning',
       `${quoted(value.target)} is a ping target already, in line ${before.line}; it counts once`,
     )
-  draft.arbiters.push({ line: draft.line, value })
+  draft.arbiters.push({ line: draft.line, value, options })
 }
 
 /** `udpport`, of the lines after it. */

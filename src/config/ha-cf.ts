@@ -6,7 +6,7 @@ import type { Issue } from '../roles/error.ts'
 import type { LivenessPlugin, LivenessTimes } from '../roles/liveness-detector.ts'
 import type { TransportPlugin } from '../roles/transport.ts'
 import { directives } from './ha-cf-directives.ts'
-import type { AutoFailback, HaCfDraft, Located, LoggingOptions } from './ha-cf-draft.ts'
+import type { AutoFailback, HaCfDraft, Located, LoggingOptions, WrittenOptions } from './ha-cf-draft.ts'
 import { areTooMany, attempt, inOrder, quoted, suggestion } from './problems.ts'
 
 /** UDP port where `udpport` is missing: IANA's `ha-cluster`, as /etc/services has it. */
@@ -28,6 +28,8 @@ export interface HaCf {
   readonly whereDeadping: string
   readonly transports: readonly TransportPlugin[]
   readonly arbiters: readonly ArbiterPlugin[]
+  /** What each transport, and each ping target, was made with. */
+  readonly written: { readonly transports: readonly WrittenOptions[]; readonly arbiters: readonly WrittenOptions[] }
   readonly autoFailback: AutoFailback
   readonly generationFrom: 'file' | 'time'
   readonly uuidFrom: 'file' | 'nodename'
@@ -121,6 +123,10 @@ export function parseHaCf(text: string, file: string): HaCf {
     whereLink: `${file}:${draft.media[0]?.line ?? 1}`,
     whereTransports: draft.media.map(({ line }) => `${file}:${line}`),
     arbiters: draft.arbiters.map(({ value }) => value),
+    written: {
+      transports: draft.media.map(({ options = {} }) => options),
+      arbiters: draft.arbiters.map(({ options = {} }) => options),
+    },
     autoFailback: draft.autoFailback ?? 'legacy',
     generationFrom: draft.generationFrom ?? 'file',
     uuidFrom: draft.uuidFrom ?? 'file',

@@ -59,7 +59,6 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
       const where = `${file}:${line}`
       const made = attempt(issues, where, () => resourceOf(spelled, find))
       if (!made) continue
-      words.push({ where, word: spelled, became: made.became })
       issues.push(...made.remarks.map((remark) => ({ ...remark, where })))
       if (announcesTwice(spelled, made.plugin, announced))
         complain(
@@ -68,6 +67,7 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
           'warning',
         )
       const plugin = onlyTells(spelled, made.plugin) ? numbered(made.plugin, notices) : made.plugin
+      words.push({ where, word: spelled, became: made.became, resource: plugin.name, call: made.call })
       const owner = owners.get(plugin.name)
       if (!owner) owners.set(plugin.name, { line, group: own })
       else if (owner.group === own) {

@@ -328,13 +328,18 @@ class IniReader {
     const where = `${this.#file}:${isList ? lines[index] : line}`
     const plugin = sections.get(word)
     if (plugin) {
-      this.#words.push({ where, word, became: `${plugin.name}, as section [resource.${word}] says` })
+      this.#words.push({
+        where,
+        word,
+        became: `${plugin.name}, as section [resource.${word}] says`,
+        resource: plugin.name,
+      })
       return [plugin]
     }
     if (this.#of('resource').some(({ name }) => name === word)) return []
     const made = attempt(this.#issues, where, () => resourceOf(word, this.#surroundings.find))
     if (!made) return []
-    this.#words.push({ where, word, became: made.became })
+    this.#words.push({ where, word, became: made.became, resource: made.plugin.name, call: made.call })
     this.#issues.push(...made.remarks.map((remark) => ({ ...remark, where })))
     return [made.plugin]
   }

@@ -41,6 +41,8 @@ export interface HaDir {
   readonly onFatal?: string | undefined
   /** What each resource word became. */
   readonly words: readonly ResourceWord[]
+  /** What `ha.cf` says, where it could be read. */
+  readonly haCf?: HaCf | undefined
   /** Where each transport of the options stands, as `file:line`. */
   readonly whereTransports: readonly string[]
   /** What only a running host can tell, one sentence each. */
@@ -132,6 +134,7 @@ function inspectHeartbeat(dir: string, find: FindScript, heartbeatDirectory = '/
       haCf && keys?.plugin && !hasErrors(issues) ? optionsOf(haCf, keys.plugin, groups, heartbeatDirectory) : undefined,
     logging: haCf?.logging ?? { debug: 0 },
     words: resources?.words ?? [],
+    haCf,
     whereTransports: haCf?.whereTransports ?? [],
     hostChecks: [
       ...(haCf?.hostChecks ?? []),

@@ -32,11 +32,29 @@ export interface ResourceWord {
   readonly word: string
   /** For people, as `check` prints it: `vip 192.168.1.106/24 on eth0`. */
   readonly became: string
+  /** Name of the resource. */
+  readonly resource: string
+  /** What made it; undefined where a section of the ini did. */
+  readonly call?: ResourceCall | undefined
 }
+
+/** A factory and what it is given: how a resource is written in a program. */
+export type ResourceCall =
+  | readonly ['vip', ...Parameters<typeof vip>]
+  | readonly ['nginx', ...Parameters<typeof nginx>]
+  | readonly ['fs', ...Parameters<typeof fs>]
+  | readonly ['drbd', ...Parameters<typeof drbd>]
+  | readonly ['script', ...Parameters<typeof script>]
+
+const factories = { vip, nginx, fs, drbd, script }
+
+const made = ([factory, ...args]: ResourceCall): ResourcePlugin =>
+  (factories[factory] as (...args: readonly unknown[]) => ResourcePlugin)(...args)
 
 /** A resource made of a word. */
 export interface WordResult {
   readonly plugin: ResourcePlugin
+  readonly call: ResourceCall
   readonly became: string
   readonly remarks: readonly Pick<Issue, 'message' | 'severity'>[]
 }
@@ -75,7 +93,7 @@ export function groupNameOf(word: string): string {
   return `${safe.slice(0, maxGroupName - digest.length - 1)}-${digest}`
 }
 
-type Builtin = (args: readonly string[]) => Pick<WordResult, 'plugin' | 'became'>
+type Builtin = (args: readonly string[]) => Pick<WordResult, 'call' | 'became'>
 
 const address: Builtin = (args) => {
   if (args.length !== 1) throw badValue("the address is missing; write 'IPaddr::ADDRESS[/LENGTH[/DEVICE]]'")
@@ -83,7 +101,7 @@ const address: Builtin = (args) => {
   if (typeof read === 'string') throw badValue(read)
   const length = read.prefix === undefined ? '' : `/${read.prefix}`
   const place = read.device ?? 'the device whose network holds it, else that of the default route'
-  return { plugin: vip(args[0]!), became: `vip ${read.address}${length} on ${place}` }
+  return { call: ['vip', args[0]!], became: `vip ${read.address}${length} on ${place}` }
 }
 
 const modes = ['cold', 'hot'] as const
@@ -97,7 +115,7 @@ const webServer: Builtin = (args) => {
   const [config] = configs
   const stays = mode === 'hot' ? 'stays up on both nodes' : 'started at takeover'
   return {
-    plugin: nginx({ mode, config }),
+    call: ['nginx', { mode, config }],
     became: `nginx, ${mode} (${stays}), configuration ${config ?? 'of the package'}`,
   }
 }
@@ -109,7 +127,7 @@ const fileSystem: Builtin = (args) => {
   // Heartbeat's script takes -LLABEL and -UUUID, as mount does.
   const what = device.replace(/^-L/, 'LABEL=').replace(/^-U/, 'UUID=')
   return {
-    plugin: fs(what, directory, type, mountOptions === undefined ? {} : { mountOptions }),
+    call: ['fs', what, directory, type, mountOptions === undefined ? {} : { mountOptions }],
     became: `fs ${what} on ${directory}, ${type === 'auto' ? 'of the type that mount finds' : type}`,
   }
 }
@@ -119,7 +137,7 @@ const mirroredDisk: Builtin = (args) => {
   const [resource = 'all', ...more] = args
   if (more.length > 0) throw badValue("write 'drbddisk::RESOURCE', as 'drbddisk::r0'")
   const which = resource === 'all' ? 'every resource of DRBD on the host' : `drbd ${resource}`
-  return { plugin: drbd(resource), became: `${which}, primary on the owner` }
+  return { call: ['drbd', resource], became: `${which}, primary on the owner` }
 }
 
 const builtins: Readonly<Record<string, Builtin>> = {
@@ -163,13 +181,16 @@ export function resourceOf(word: string, find: FindScript): WordResult {
   const builtin = Object.hasOwn(builtins, name) ? builtins[name] : undefined
   const found = find(name, builtin === undefined)
   if (found?.executable) {
-    const plugin = script(found.path, { args, env: found.env })
+    const call: ResourceCall = ['script', found.path, { args, env: found.env }]
     const { outlook } = found
     const became = `script ${[found.path, ...args].join(' ')} (${outlook?.problem === undefined ? judgement[outlook?.status ?? 'named'] : 'cannot be executed'})`
-    return { plugin, became, remarks: scriptRemarks(found.path, outlook) }
+    return { plugin: made(call), call, became, remarks: scriptRemarks(found.path, outlook) }
   }
   const skipped = found && `${found.path} is not executable; run chmod 755 ${found.path} if it is meant`
-  if (builtin) return { ...builtin(args), remarks: skipped ? [{ message: skipped, severity: 'warning' }] : [] }
+  if (builtin) {
+    const { call, became } = builtin(args)
+    return { plugin: made(call), call, became, remarks: skipped ? [{ message: skipped, severity: 'warning' }] : [] }
+  }
   if (skipped) throw badValue(skipped)
   const unit = systemdUnit(name)
   const hint = suggestion(name, Object.keys(builtins))

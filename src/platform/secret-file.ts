@@ -63,7 +63,7 @@ function content(path: string, descriptor: number): Uint8Array {
  * key of a running pair.
  * @throws {HotStandbyError} `HS_KEY` saying why it cannot be.
  */
-export function writeSecretFile(path: string, text: string): void {
+export function writeSecretFile(path: string, content: string | Uint8Array): void {
   let descriptor: number
   try {
     descriptor = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600)
@@ -73,7 +73,7 @@ export function writeSecretFile(path: string, text: string): void {
     throw new HotStandbyError('HS_KEY', `key file ${path}: ${why}`, { cause: error })
   }
   try {
-    writeSync(descriptor, text)
+    writeSync(descriptor, typeof content === 'string' ? Buffer.from(content) : content)
     fsyncSync(descriptor)
   } finally {
     closeSync(descriptor)

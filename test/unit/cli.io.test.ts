@@ -18,8 +18,8 @@ function tutorial(t: TestContext, node: 'master' | 'slave' = 'master'): string {
 
 describe('a command line', () => {
   const wrong: readonly (readonly [args: string[], message: RegExp, of?: string])[] = [
-    [[], /no command given; there are: run, check, status, watch, metrics, standby, .*, keygen/],
-    [['start'], /'start' is no command; there are: run, check/],
+    [[], /no command given; there are: init, convert, run, check, status, watch, metrics, standby, .*, keygen/],
+    [['start'], /'start' is no command; there are: init, convert, run, check/],
     [['takover'], /'takover' is no command; did you mean 'takeover'\?/],
     [['toString'], /'toString' is no command/],
     [['help', 'statsu'], /'statsu' is no command; did you mean 'status'\?/],

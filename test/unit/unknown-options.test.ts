@@ -56,6 +56,7 @@ const others = [
   'connectControl',
   'defaultControlPath',
   'describe',
+  'handleSignals',
   'explain',
   'isHotStandbyError',
   'readHaDir',
@@ -95,6 +96,7 @@ describe('options that a factory does not know', () => {
     const network = all.memoryNetwork() as unknown as { transport(link: unknown): unknown }
     assert.throws(() => network.transport({ name: 'a' }), /the name of the link must be a text, got an object/)
     await assert.rejects(call('connectControl', []) as Promise<unknown>, /connectControl: the path must be a text/)
+    assert.throws(() => call('handleSignals', [{}, { signal: [] }]), /unknown option 'signal'; did you mean 'signals'/)
     const serving = call('serveControl', [{}, { socket: '/x' }]) as Promise<unknown>
     await assert.rejects(serving, /serveControl: unknown option 'socket'; known options: path/)
   })

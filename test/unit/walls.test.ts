@@ -49,7 +49,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   cli: {
     imports: ['roles', 'config', 'control', 'monitoring', 'platform', 'index.ts'],
-    modules: ['node:process', 'node:util', 'node:path', 'node:url', 'node:fs', 'node:os'],
+    modules: ['node:process', 'node:util', 'node:path', 'node:url', 'node:fs', 'node:os', 'node:readline/promises'],
   },
 }
 
