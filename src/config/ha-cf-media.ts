@@ -45,7 +45,13 @@ export const broadcast: Apply = (draft, words) => {
 /** `ucast`, `ucast6`. */
 export function unicast(family: 4 | 6): Apply {
   return (draft, words) => {
-    const [name, peer] = between(2, 2)(words)
+    const [name, peer] = between(2, 2)(words.slice(0, 2))
+    const others = words.slice(2)
+    if (others.length > 0)
+      draft.remark(
+        'warning',
+        `${others.map(quoted).join(' ')} behind the address is read by nobody, as in Heartbeat; the port is ${draft.port}, that of udpport`,
+      )
     const link = linkName(draft, device(name!), peer!)
     const options = { device: name!, peer: address(family)(peer!), port: draft.port, link }
     addMedium(draft, `ucast ${name} ${peer} port ${draft.port}`, udpUnicast(options), options)
@@ -127,7 +133,14 @@ function addTarget(draft: HaCfDraft, value: ArbiterPlugin, options: WrittenOptio
 
 /** `udpport`, of the lines after it. */
 export const udpport: Apply = (draft, words) => {
-  const port = integer(1, 65535)(words)
+  const written = integer(0, 2 ** 31 - 1)(words)
+  const port = written % 65_536
+  if (port === 0) throw badValue(`${quoted(words.join(' '))} is not a whole number from 1 to 65535`)
+  if (port !== written)
+    draft.remark(
+      'warning',
+      `${written} is no port: ${port} is used, as in Heartbeat, where 16 bits of it count; write that`,
+    )
   const early = draft.media.find(({ value }) => value.type === 'udp-unicast' || value.type === 'udp-broadcast')
   if (early && port !== draft.port) {
     draft.remark(

@@ -168,6 +168,13 @@ function scriptRemarks(path: string, outlook: ScriptOutlook | undefined): WordRe
   return [{ message, severity: 'warning' }]
 }
 
+/** Heartbeat's scripts of an address would say the same, but only at a takeover. */
+function addressRemarks(name: string, [argument = '']: readonly string[], path: string): WordResult['remarks'] {
+  if (name !== 'IPaddr' && name !== 'IPaddr2') return []
+  const read = parseIpaddr(argument)
+  return typeof read === 'string' ? [{ message: `${path} will not start it: ${read}`, severity: 'warning' }] : []
+}
+
 /**
  * Makes the resource of a word as `haresources` has it. A built-in name gives way to a script of the same name in
  * DIR/resource.d or /etc/ha.d/resource.d.
@@ -184,7 +191,8 @@ export function resourceOf(word: string, find: FindScript): WordResult {
     const call: ResourceCall = ['script', found.path, { args, env: found.env }]
     const { outlook } = found
     const became = `script ${[found.path, ...args].join(' ')} (${outlook?.problem === undefined ? judgement[outlook?.status ?? 'named'] : 'cannot be executed'})`
-    return { plugin: made(call), call, became, remarks: scriptRemarks(found.path, outlook) }
+    const remarks = [...scriptRemarks(found.path, outlook), ...addressRemarks(name, args, found.path)]
+    return { plugin: made(call), call, became, remarks }
   }
   const skipped = found && `${found.path} is not executable; run chmod 755 ${found.path} if it is meant`
   if (builtin) {

@@ -49,7 +49,12 @@ function ask(shape: (typeof wildFiles)[number]): { readonly verdict: 'runs' | 'r
     writeShape(join(directory, 'ha.d'), shape)
     const flags = ['--net', '--mount', '--uts', '--ipc', '--pid', '--fork', '--kill-child', '--mount-proc']
     const args = [...flags, '--propagation', 'private', 'sh', '-c', judge, 'judge', directory]
-    const { stdout, stderr, error } = spawnSync('unshare', args, { encoding: 'latin1', timeout: 20_000 })
+    const { stdout, stderr, error } = spawnSync('unshare', args, {
+      encoding: 'latin1',
+      timeout: 20_000,
+      // A log without a full path goes to where the daemon runs.
+      cwd: directory,
+    })
     if (error) throw error
     const said = `${stdout}${stderr}`
     assert.match(said, /^code \d+$/m, `the daemon was not started: ${said}`)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 import { lacking, TwoHosts } from './netns.ts'
 import { Teller } from './told.ts'
@@ -165,6 +166,15 @@ test("this host's own firewall is named as the cause", { skip }, async () => {
   const rules = 'table inet cut { chain out { type filter hook output priority 0; udp dport 694 drop; }; }'
   hosts.run('a', 'nft', rules)
   await a.tells('problem', /firewall/)
+})
+
+test("a container with a network of its own and its host's /sys has its devices", { skip }, () => {
+  using hosts = new TwoHosts([7])
+  const look = `import { deviceState } from '${new URL('../../src/platform/interfaces.ts', import.meta.url)}'
+    console.log(deviceState('eth7'), deviceState('eth8'))`
+  const enter = [`--net=/run/netns/${hosts.namespace('a')}`, process.execPath, '--import', 'tsx']
+  const said = execFileSync('nsenter', [...enter, '--input-type=module', '-e', look], { encoding: 'utf8' })
+  assert.equal(said.trim(), 'running missing')
 })
 
 test('an address on another device than the one named is refused', { skip }, async () => {

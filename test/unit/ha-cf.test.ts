@@ -89,9 +89,9 @@ const examples: Readonly<Record<string, Example>> = {
     before: 'auto_failback on\nnode a b\n',
     good: 'udpport 7000\nmcast eth1 239.0.0.1 694 1 0\nucast eth0 10.0.0.1',
     leadsTo: (found) => assert.equal(link(found), 'udp-multicast eth1, udp-unicast eth0'),
-    bad: 'bcast eth0\nudpport 70000',
+    bad: 'bcast eth0\nudpport 65536',
     badLine: 4,
-    says: /^udpport: '70000' is not a whole number from 1 to 65535/,
+    says: /^udpport: '65536' is not a whole number from 1 to 65535/,
   },
   bcast: {
     good: 'bcast eth1 eth2',

@@ -25,6 +25,18 @@ const shape = ({ groups }: Haresources): string[] =>
 const toldOf = ({ where, word, became }: ResourceWord) => ({ where, word, became })
 
 describe('haresources', () => {
+  it("what Heartbeat's script of an address could not read is said before a takeover", () => {
+    const installed: FindScript = (name) =>
+      name.startsWith('IPaddr') ? { path: `/etc/ha.d/resource.d/${name}`, executable: true } : undefined
+    const said = (word: string) => parse(`master ${word}`, installed).issues.map(({ message }) => message)
+    for (const word of ['10.90.0.100/33/eth0', '010.090.000.100', '10.90.0.100;', 'IPaddr2::10.90.0/24']) {
+      assert.equal(said(word).length, 1, word)
+      assert.match(said(word)[0] ?? '', /resource\.d\/IPaddr2? will not start it: /)
+    }
+    for (const word of ['10.90.0.100/24/eth0:0', 'IPaddr2::10.90.0.100/24/eth0/10.90.0.255', '10.90.0.100'])
+      assert.deepEqual(said(word), [], word)
+  })
+
   it('lines that are one group keep the key of each: a daemon asks for every line', () => {
     const text = 'master 10.0.0.1 httpd\nmaster 10.0.0.2 httpd\nmaster 10.0.0.1 Raid1::/dev/sda1\nslave 10.0.0.9\n'
     assert.deepEqual(
