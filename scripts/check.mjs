@@ -2,6 +2,7 @@
 // when it fails, the counts at the end.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { playCookbook } from './cookbook.mjs'
 import { installDependencies } from './dependencies.mjs'
 import { checkPackage } from './package-check.mjs'
 
@@ -31,6 +32,7 @@ const checks = {
   walls: () => node('--import', 'tsx', '--test', reporter, ...wallTests),
   'dead code': () => node(bin('knip/bin/knip.js'), '--no-progress'),
   package: () => checkPackage(run),
+  cookbook: () => playCookbook([]),
   docs: () => node('scripts/docs.mjs'),
 }
 
