@@ -384,10 +384,21 @@ export class Cluster implements AsyncDisposable {
       this.#resolved = next
       this.#options = options
       await this.#command({ name: 'configure', config })
+      this.#tellPending()
     })
     await done.finally(() => {
       if (this.#newest === options) this.#newest = undefined
     })
+  }
+
+  /** The reload has succeeded, but what goes with a longer dead time waits for the peer. */
+  #tellPending(): void {
+    const pending = this.#engine?.core.view().pending
+    if (!pending) return
+    const message =
+      `${this.peer} has not confirmed the new dead time of ${pending.deadtimeMs} ms yet; until then this node goes by ` +
+      `${pending.inForceMs} ms and the shorter times that belong to it`
+    this.#log('info', { ...pending }, message)
   }
 
   /**

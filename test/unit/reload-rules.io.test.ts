@@ -224,6 +224,20 @@ describe('a reload', () => {
     assert.deepEqual(book, ['open 100', 'open 50', 'close 100', 'close 50'])
   })
 
+  it('to a longer dead time says that it waits for the peer, which was never heard here', async (t) => {
+    const said: string[] = []
+    const logger = { ...silentLogger, info: (_: object, message: string) => void said.push(message) }
+    const { cluster, options } = await member(t, { logger })
+    await cluster.reload({ ...options, liveness: deadtime({ ...times, deadtime: '3s' }) })
+    assert.deepEqual(cluster.snapshot().pending, { deadtimeMs: 3000, inForceMs: 2000 })
+    assert.match(
+      said.join(),
+      /two has not confirmed the new dead time of 3000 ms yet; until then this node goes by 2000 ms/,
+    )
+    await cluster.reload({ ...options, liveness: deadtime({ ...times, deadtime: '1s' }) })
+    assert.equal(cluster.snapshot().pending, null)
+  })
+
   it('whose targets cannot be asked anew changes nothing', async (t) => {
     const book: string[] = []
     const { cluster, options } = await member(t, { arbiters: [target(book)] })
