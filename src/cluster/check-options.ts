@@ -67,7 +67,7 @@ export function checkOptions(options: unknown, issue: Report): options is Cluste
   }
   checkNames(options, knownOptions, '', report)
   if (!isName(options['name'], /^[A-Za-z0-9._-]{1,64}$/))
-    report('name', `${shownValue(options['name'])} is no name: 1 to 64 letters, digits, '.', '_' or '-'`)
+    report('name', `${shownValue(options['name'])} is not a valid name: 1 to 64 letters, digits, '.', '_' or '-'`)
   const nodes = checkNodes(options['nodes'], report)
   checkNode(options['node'], nodes, report)
   checkTransports(options['transports'], nodes, report)
@@ -126,7 +126,10 @@ function checkNodes(nodes: unknown, report: Report): readonly string[] | undefin
   const bad = nodes.map((name) => !isName(name, /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/))
   for (const [index, name] of nodes.entries())
     if (bad[index])
-      report(`nodes[${index}]`, `${shownValue(name)} is no node name: letters, digits, '.', '_' and '-', at most 64`)
+      report(
+        `nodes[${index}]`,
+        `${shownValue(name)} is not a valid node name: letters, digits, '.', '_' and '-', at most 64`,
+      )
   if (bad.includes(true)) return undefined
   if (nodes[0].toLowerCase() === nodes[1].toLowerCase())
     report('nodes', `both are named '${nodes[0]}'; the names tell them apart`)
@@ -134,7 +137,8 @@ function checkNodes(nodes: unknown, report: Report): readonly string[] | undefin
 }
 
 function checkNode(node: unknown, nodes: readonly string[] | undefined, report: Report): void {
-  if (node !== undefined && typeof node !== 'string') return report('node', `${shownValue(node)} is no node name`)
+  if (node !== undefined && typeof node !== 'string')
+    return report('node', `${shownValue(node)} is not a valid node name`)
   const wanted = (node ?? hostname()).toLowerCase()
   if (!nodes || nodes.some((name) => name.toLowerCase() === wanted)) return
   const names = nodes.join(', ')
@@ -176,7 +180,7 @@ function checkLiveness(liveness: unknown, report: Report): void {
 
 function checkArbiters(arbiters: unknown, report: Report): void {
   if (arbiters === undefined) return
-  if (!Array.isArray(arbiters)) return report('arbiters', `${shownValue(arbiters)} is no list`)
+  if (!Array.isArray(arbiters)) return report('arbiters', `${shownValue(arbiters)} is not a list`)
   const targets = new Set<string>()
   for (const [index, arbiter] of arbiters.entries()) {
     if (!isPlugin(arbiter, 'arbiter', `arbiters[${index}]`, report)) continue
@@ -206,7 +210,7 @@ function checkGroups(groups: unknown, nodes: readonly string[] | undefined, repo
   for (const [index, group] of groups.entries()) {
     const where = `groups[${index}]`
     if (!isObject(group)) {
-      report(where, `${shownValue(group)} is no group; write { name, preferred, resources }`)
+      report(where, `${shownValue(group)} is not a group; write { name, preferred, resources }`)
       continue
     }
     checkNames(group, knownOfGroup, `${where}.`, report)
@@ -216,13 +220,13 @@ function checkGroups(groups: unknown, nodes: readonly string[] | undefined, repo
       report(`${where}.handover`, `${shownValue(handover)} is neither 'break-before-make' nor 'make-before-break'`)
     // The name travels as a word of the `hsgrp` field.
     if (!isName(name, /^[A-Za-z0-9._/-]{1,64}$/))
-      report(`${where}.name`, `${shownValue(name)} is no name: 1 to 64 letters, digits, '.', '_', '-' or '/'`)
+      report(`${where}.name`, `${shownValue(name)} is not a valid name: 1 to 64 letters, digits, '.', '_', '-' or '/'`)
     if (names.has(name)) report(`${where}.name`, `${shownValue(name)} is used twice`)
     names.add(name)
     if (nodes && !nodes.includes(preferred as string))
       report(`${where}.preferred`, `${shownValue(preferred)} is none of the nodes (${nodes.join(', ')})`)
     if (key !== undefined && !isName(key, /^[!-~]{1,1024}$/))
-      report(`${where}.key`, `${shownValue(key)} is no key: the first word of a line in haresources, without blanks`)
+      report(`${where}.key`, `${shownValue(key)} is not a key: the first word of a line in haresources, without blanks`)
     if (!Array.isArray(own) || own.length === 0) {
       report(`${where}.resources`, `found ${shownValue(own)}; a group is a list of at least one resource`)
       continue
@@ -251,17 +255,18 @@ function checkFailureOptions(options: Record<string, unknown>, prefix: string, r
 
 function checkRespawn(respawn: unknown, report: Report): void {
   if (respawn === undefined) return
-  if (!Array.isArray(respawn)) return report('respawn', `${shownValue(respawn)} is no list`)
+  if (!Array.isArray(respawn)) return report('respawn', `${shownValue(respawn)} is not a list`)
   for (const [index, program] of respawn.entries()) {
     const where = `respawn[${index}]`
     if (isObject(program))
       for (const issue of optionIssues(where, program, knownOfRespawn)) report(issue.where, issue.message)
     const { command, args, user } = isObject(program) ? program : {}
     if (typeof command !== 'string' || !command.startsWith('/'))
-      report(`${where}.command`, `${shownValue(command)} is no absolute path of a program`)
+      report(`${where}.command`, `${shownValue(command)} is not an absolute path of a program`)
     if (!Array.isArray(args) || args.some((arg) => typeof arg !== 'string'))
       report(`${where}.args`, `found ${shownValue(args)}; a list of strings is needed, empty perhaps`)
-    if (user !== undefined && typeof user !== 'string') report(`${where}.user`, `${shownValue(user)} is no user name`)
+    if (user !== undefined && typeof user !== 'string')
+      report(`${where}.user`, `${shownValue(user)} is not a user name`)
   }
 }
 
@@ -296,7 +301,7 @@ function checkRecorder({ recorder }: Record<string, unknown>, report: Report): v
   }
   const { file } = recorder
   if (file !== undefined && !(typeof file === 'string' && file.startsWith('/')))
-    report('recorder.file', `${shownValue(file)} is no absolute path`)
+    report('recorder.file', `${shownValue(file)} is not an absolute path`)
 }
 
 function checkPlainOptions(options: Record<string, unknown>, report: Report): void {
@@ -307,11 +312,12 @@ function checkPlainOptions(options: Record<string, unknown>, report: Report): vo
   if (onIsolated !== undefined && onIsolated !== 'stop' && onIsolated !== 'continue')
     report('onIsolated', `${shownValue(onIsolated)} is neither 'stop' nor 'continue'`)
   if (stateDirectory !== undefined && !(typeof stateDirectory === 'string' && stateDirectory.startsWith('/')))
-    report('stateDirectory', `${shownValue(stateDirectory)} is no absolute path`)
+    report('stateDirectory', `${shownValue(stateDirectory)} is not an absolute path`)
   const lacking = logLevels.filter((level) => typeof (logger as Record<string, unknown> | null)?.[level] !== 'function')
   if (logger !== undefined && lacking.length > 0)
     report('logger', `lacks ${lacking.join(', ')}; a logger has ${logLevels.join(', ')}, as pino() and console have`)
-  if (onFatal !== undefined && typeof onFatal !== 'function') report('onFatal', `${shownValue(onFatal)} is no function`)
+  if (onFatal !== undefined && typeof onFatal !== 'function')
+    report('onFatal', `${shownValue(onFatal)} is not a function`)
 }
 
 function checkDeadping({ deadping, liveness }: Record<string, unknown>, report: Report): void {

@@ -23,7 +23,7 @@ const bindCauses: Readonly<Record<string, (at: Endpoint) => string>> = {
     `ports below net.ipv4.ip_unprivileged_port_start need a privilege: run as root, or give the service the ambient capability CAP_NET_BIND_SERVICE, or set that sysctl to ${port}`,
   EADDRNOTAVAIL: () => {
     const own = addressesOf().map((entry) => `${entry.address} on ${entry.device}`)
-    return `it is no address of this host (there are ${own.join(', ')})`
+    return `it is not an address of this host (there are ${own.join(', ')})`
   },
   EINVAL: () => 'the address cannot be bound; a link-local one needs its device',
   ENODEV: () => 'its device is not there',

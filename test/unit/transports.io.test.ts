@@ -127,9 +127,15 @@ test('a port in use, an address that is not here: open says which', async () => 
   await new Promise<void>((resolve) => taken.bind({ address: '127.0.0.1', port }, resolve))
   const cases: readonly [TransportPlugin, RegExp][] = [
     [udpUnicast({ peer: '127.0.0.2', localAddress: '127.0.0.1', port }), /127\.0\.0\.1:\d+.*in use.*heartbeat/],
-    [udpUnicast({ peer: '192.0.2.2', localAddress: '192.0.2.177', port }), /192\.0\.2\.177.*no address of this host/],
-    [udpBroadcast({ localAddress: '192.0.2.177', port }), /192\.0\.2\.177 is no address of this host/],
-    [udpMulticast({ group: 'ff02::694', localAddress: 'fd00:77::1', port }), /fd00:77::1 is no address of this host/],
+    [
+      udpUnicast({ peer: '192.0.2.2', localAddress: '192.0.2.177', port }),
+      /192\.0\.2\.177.*not an address of this host/,
+    ],
+    [udpBroadcast({ localAddress: '192.0.2.177', port }), /192\.0\.2\.177 is not an address of this host/],
+    [
+      udpMulticast({ group: 'ff02::694', localAddress: 'fd00:77::1', port }),
+      /fd00:77::1 is not an address of this host/,
+    ],
   ]
   try {
     for (const [plugin, message] of cases) {
