@@ -132,7 +132,7 @@ function checkNodes(nodes: unknown, report: Report): readonly string[] | undefin
       )
   if (bad.includes(true)) return undefined
   if (nodes[0].toLowerCase() === nodes[1].toLowerCase())
-    report('nodes', `both are named '${nodes[0]}'; the names tell them apart`)
+    report('nodes', `both are named '${nodes[0]}'; they need different names`)
   return nodes
 }
 
@@ -145,8 +145,8 @@ function checkNode(node: unknown, nodes: readonly string[] | undefined, report: 
   report(
     'node',
     node === undefined
-      ? `the host name '${hostname()}' is none of the nodes (${names}); say which one this host is`
-      : `'${node}' is none of the nodes (${names})`,
+      ? `the host name '${hostname()}' is not one of the nodes (${names}); say which one this host is`
+      : `'${node}' is not one of the nodes (${names})`,
   )
 }
 
@@ -159,14 +159,14 @@ function checkTransports(transports: unknown, nodes: readonly string[] | undefin
     for (const { path, message } of nodes ? (transport.validate?.(nodes) ?? []) : [])
       report(`${where}.${path}`, message)
     const twin = transports.findIndex((other) => other?.link === transport.link)
-    if (twin < index) report(`${where}.link`, `'${transport.link}' is the name of transports[${twin}] already`)
+    if (twin < index) report(`${where}.link`, `'${transport.link}' is already the name of transports[${twin}]`)
   }
   const oneLine = oneLineWarning(transports.map((transport) => ({ device: transport?.device })))
   if (oneLine !== undefined) report('transports', oneLine, 'warning')
 }
 
 function checkAuthenticator(authenticator: unknown, report: Report): void {
-  if (authenticator === undefined) return report('authenticator', 'missing; sealed({ keyFile }) is a good one')
+  if (authenticator === undefined) return report('authenticator', 'missing; use for example sealed({ keyFile })')
   if (!isPlugin(authenticator, 'authenticator', 'authenticator', report)) return
   for (const { where, message } of mixIssues((authenticator as ClusterOptions['authenticator']).keys))
     report(where, message)
@@ -184,7 +184,7 @@ function checkArbiters(arbiters: unknown, report: Report): void {
   const targets = new Set<string>()
   for (const [index, arbiter] of arbiters.entries()) {
     if (!isPlugin(arbiter, 'arbiter', `arbiters[${index}]`, report)) continue
-    if (targets.has(arbiter.target)) report(`arbiters[${index}]`, `'${arbiter.target}' is asked twice`)
+    if (targets.has(arbiter.target)) report(`arbiters[${index}]`, `'${arbiter.target}' is given twice`)
     targets.add(arbiter.target)
   }
 }
@@ -224,7 +224,7 @@ function checkGroups(groups: unknown, nodes: readonly string[] | undefined, repo
     if (names.has(name)) report(`${where}.name`, `${shownValue(name)} is used twice`)
     names.add(name)
     if (nodes && !nodes.includes(preferred as string))
-      report(`${where}.preferred`, `${shownValue(preferred)} is none of the nodes (${nodes.join(', ')})`)
+      report(`${where}.preferred`, `${shownValue(preferred)} is not one of the nodes (${nodes.join(', ')})`)
     if (key !== undefined && !isName(key, /^[!-~]{1,1024}$/))
       report(`${where}.key`, `${shownValue(key)} is not a key: the first word of a line in haresources, without blanks`)
     if (!Array.isArray(own) || own.length === 0) {
@@ -264,7 +264,7 @@ function checkRespawn(respawn: unknown, report: Report): void {
     if (typeof command !== 'string' || !command.startsWith('/'))
       report(`${where}.command`, `${shownValue(command)} is not an absolute path of a program`)
     if (!Array.isArray(args) || args.some((arg) => typeof arg !== 'string'))
-      report(`${where}.args`, `found ${shownValue(args)}; a list of strings is needed, empty perhaps`)
+      report(`${where}.args`, `found ${shownValue(args)}; it must be a list of strings, which may be empty`)
     if (user !== undefined && typeof user !== 'string')
       report(`${where}.user`, `${shownValue(user)} is not a user name`)
   }
@@ -277,7 +277,7 @@ function checkHeartbeat(heartbeat: unknown, report: Report): void {
   if (heartbeat === undefined) return
   for (const issue of optionIssues('heartbeat', heartbeat, knownOfHeartbeat)) report(issue.where, issue.message)
   if (!isObject(heartbeat)) return
-  if (heartbeat['directory'] === undefined) report('heartbeat.directory', 'the directory of the daemon is missing')
+  if (heartbeat['directory'] === undefined) report('heartbeat.directory', 'it is required: the directory of the daemon')
   for (const [name, words] of Object.entries(heartbeatWords)) {
     const value = heartbeat[name]
     if (value !== undefined && !(words as readonly unknown[]).includes(value))

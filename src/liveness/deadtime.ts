@@ -81,7 +81,7 @@ export function deadtime(options: DeadtimeOptions = {}): LivenessPlugin {
       warntimeMs <= keepaliveMs,
       'warntime',
       'warning',
-      `${warntimeMs} ms is not more than keepalive (${keepaliveMs} ms): every beat is called late`,
+      `${warntimeMs} ms is not more than keepalive (${keepaliveMs} ms): every beat counts as late`,
     ],
     [
       warntimeMs >= deadtimeMs,
@@ -93,7 +93,7 @@ export function deadtime(options: DeadtimeOptions = {}): LivenessPlugin {
       initdeadMs < deadtimeMs,
       'initdead',
       'error',
-      `${initdeadMs} ms is less than deadtime (${deadtimeMs} ms): a starting peer gets at least as long as a running one`,
+      `${initdeadMs} ms is less than deadtime (${deadtimeMs} ms): a starting peer must get at least as much time as a running one`,
     ],
     [
       deadtimeMs < 1000,

@@ -16,7 +16,7 @@ export interface PhiAccrualOptions extends Omit<DeadtimeOptions, 'healthMultipli
   readonly minDeviation?: Duration | undefined
   /** About how many intervals are remembered; at least 10. @defaultValue 200 */
   readonly window?: number | undefined
-  /** The peer is dead after so many of its announced dead times, whatever Φ says; 1 to 10. @defaultValue 3 */
+  /** The peer is dead after this many of its announced dead times, whatever Φ says; 1 to 10. @defaultValue 3 */
   readonly patience?: number | undefined
 }
 

@@ -20,7 +20,7 @@ export interface CheckOptions extends Pick<ResourceTimeOptions, 'startTimeout'> 
   readonly host?: string | undefined
   /** Port that must accept a connection: `127.0.0.1:5432`, `[::1]:5432`. */
   readonly tcp?: string | undefined
-  /** Program (full path) and arguments; well is exit code 0. It is given no shell. */
+  /** Program (full path) and arguments; exit code 0 means healthy. It is given no shell. */
   readonly command?: readonly string[] | undefined
   /** A function of the application. */
   readonly probe?: CheckFunction | undefined

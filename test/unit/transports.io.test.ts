@@ -242,7 +242,7 @@ describe('udp-unicast towards a peer that is surely ours', () => {
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
     assert.equal(master.problems.length, 1, String(master.problems))
-    assert.match(String(master.problems[0]), /nobody listens at the peer's port/)
+    assert.match(String(master.problems[0]), /nothing listens at the peer's port/)
 
     // The refusal of an earlier beat is still pending here: the next one must arrive all the same.
     master.transport.send(Buffer.from('refused'))

@@ -227,7 +227,7 @@ test('silence is explained by the strongest evidence', () => {
     [{ heardJunk: 3 }, /^3 frames arrived and none verified: compare the keys/],
     [{ peerHeardElsewhere: false }, /the peer is off or not started/],
     [{}, /firewall that drops UDP port 694 from 10\.0\.0\.2/],
-    [{ type: 'serial' }, /speed of both ends/],
+    [{ type: 'serial' }, /speed at both ends/],
   ]
   for (const [change, message] of cases) assert.match(diagnoseSilence({ ...link, ...change }), message)
 })
