@@ -64,7 +64,7 @@ export function icmpPing(address: string, options: IcmpPingOptions = {}): Arbite
  */
 export function pingableAddress(address: string, where: string, device?: string | undefined): string {
   if (device !== undefined && !isDeviceName(device)) {
-    const message = `'${String(device)}' is no name of a network device; write one as 'ip link' shows it, for example 'eth1'`
+    const message = `'${String(device)}' is not a valid name for a network device; write one as 'ip link' shows it, for example 'eth1'`
     throw configurationError([{ where: 'device', message, severity: 'error' }])
   }
   const problem = addressProblem(address, device)
@@ -75,7 +75,7 @@ export function pingableAddress(address: string, where: string, device?: string 
 
 function addressProblem(address: string, device: string | undefined): string | undefined {
   if (typeof address !== 'string' || !ipFamily(address)) {
-    return "is no IP address; write '192.168.1.1' or 'fd00::1' (names are not looked up)"
+    return "is not an IP address; write '192.168.1.1' or 'fd00::1' (names are not looked up)"
   }
   if (isMulticast(address) || isUnspecified(address)) return 'names no single host; write the address of one'
   if (isLinkLocal(address) && !address.includes('%') && device === undefined) {

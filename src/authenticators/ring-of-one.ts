@@ -7,7 +7,7 @@ export const maxKeyId = 15
 /** What is wrong with an id, if anything. */
 export function idIssues(id: unknown): Issue[] {
   if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id <= maxKeyId) return []
-  const message = `${String(id)} is no id of a key; it is a whole number from 0 to ${maxKeyId}`
+  const message = `${String(id)} is not a key ID; it is a whole number from 0 to ${maxKeyId}`
   return [{ where: 'authenticator.id', message, severity: 'error' }]
 }
 

@@ -67,7 +67,7 @@ export function checkOptions(options: unknown, issue: Report): options is Cluste
   }
   checkNames(options, knownOptions, '', report)
   if (!isName(options['name'], /^[A-Za-z0-9._-]{1,64}$/))
-    report('name', `${shownValue(options['name'])} is no name: 1 to 64 letters, digits, '.', '_' or '-'`)
+    report('name', `${shownValue(options['name'])} is not a valid name: 1 to 64 letters, digits, '.', '_' or '-'`)
   const nodes = checkNodes(options['nodes'], report)
   checkNode(options['node'], nodes, report)
   checkTransports(options['transports'], nodes, report)
@@ -127,23 +127,27 @@ function checkNodes(nodes: unknown, report: Report): readonly string[] | undefin
   const bad = nodes.map((name) => !isName(name, /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/))
   for (const [index, name] of nodes.entries())
     if (bad[index])
-      report(`nodes[${index}]`, `${shownValue(name)} is no node name: letters, digits, '.', '_' and '-', at most 64`)
+      report(
+        `nodes[${index}]`,
+        `${shownValue(name)} is not a valid node name: letters, digits, '.', '_' and '-', at most 64`,
+      )
   if (bad.includes(true)) return undefined
   if (nodes[0].toLowerCase() === nodes[1].toLowerCase())
-    report('nodes', `both are named '${nodes[0]}'; the names tell them apart`)
+    report('nodes', `both are named '${nodes[0]}'; they need different names`)
   return nodes
 }
 
 function checkNode(node: unknown, nodes: readonly string[] | undefined, report: Report): void {
-  if (node !== undefined && typeof node !== 'string') return report('node', `${shownValue(node)} is no node name`)
+  if (node !== undefined && typeof node !== 'string')
+    return report('node', `${shownValue(node)} is not a valid node name`)
   const wanted = (node ?? hostname()).toLowerCase()
   if (!nodes || nodes.some((name) => name.toLowerCase() === wanted)) return
   const names = nodes.join(', ')
   report(
     'node',
     node === undefined
-      ? `the host name '${hostname()}' is none of the nodes (${names}); say which one this host is`
-      : `'${node}' is none of the nodes (${names})`,
+      ? `the host name '${hostname()}' is not one of the nodes (${names}); say which one this host is`
+      : `'${node}' is not one of the nodes (${names})`,
   )
 }
 
@@ -156,14 +160,14 @@ function checkTransports(transports: unknown, nodes: readonly string[] | undefin
     for (const { path, message } of nodes ? (transport.validate?.(nodes) ?? []) : [])
       report(`${where}.${path}`, message)
     const twin = transports.findIndex((other) => other?.link === transport.link)
-    if (twin < index) report(`${where}.link`, `'${transport.link}' is the name of transports[${twin}] already`)
+    if (twin < index) report(`${where}.link`, `'${transport.link}' is already the name of transports[${twin}]`)
   }
   const oneLine = oneLineWarning(transports.map((transport) => ({ device: transport?.device })))
   if (oneLine !== undefined) report('transports', oneLine, 'warning')
 }
 
 function checkAuthenticator(authenticator: unknown, report: Report): void {
-  if (authenticator === undefined) return report('authenticator', 'missing; sealed({ keyFile }) is a good one')
+  if (authenticator === undefined) return report('authenticator', 'missing; use for example sealed({ keyFile })')
   if (!isPlugin(authenticator, 'authenticator', 'authenticator', report)) return
   for (const { where, message } of mixIssues((authenticator as ClusterOptions['authenticator']).keys))
     report(where, message)
@@ -181,11 +185,11 @@ function checkLiveness(liveness: unknown, report: Report): void {
 
 function checkArbiters(arbiters: unknown, report: Report): void {
   if (arbiters === undefined) return
-  if (!Array.isArray(arbiters)) return report('arbiters', `${shownValue(arbiters)} is no list`)
+  if (!Array.isArray(arbiters)) return report('arbiters', `${shownValue(arbiters)} is not a list`)
   const targets = new Set<string>()
   for (const [index, arbiter] of arbiters.entries()) {
     if (!isPlugin(arbiter, 'arbiter', `arbiters[${index}]`, report)) continue
-    if (targets.has(arbiter.target)) report(`arbiters[${index}]`, `'${arbiter.target}' is asked twice`)
+    if (targets.has(arbiter.target)) report(`arbiters[${index}]`, `'${arbiter.target}' is given twice`)
     targets.add(arbiter.target)
   }
 }
@@ -211,7 +215,7 @@ function checkGroups(groups: unknown, nodes: readonly string[] | undefined, repo
   for (const [index, group] of groups.entries()) {
     const where = `groups[${index}]`
     if (!isObject(group)) {
-      report(where, `${shownValue(group)} is no group; write { name, preferred, resources }`)
+      report(where, `${shownValue(group)} is not a group; write { name, preferred, resources }`)
       continue
     }
     checkNames(group, knownOfGroup, `${where}.`, report)
@@ -221,16 +225,16 @@ function checkGroups(groups: unknown, nodes: readonly string[] | undefined, repo
       report(`${where}.handover`, `${shownValue(handover)} is neither 'break-before-make' nor 'make-before-break'`)
     // The name travels as a word of the `hsgrp` field.
     if (!isName(name, /^[A-Za-z0-9._/-]{1,64}$/))
-      report(`${where}.name`, `${shownValue(name)} is no name: 1 to 64 letters, digits, '.', '_', '-' or '/'`)
+      report(`${where}.name`, `${shownValue(name)} is not a valid name: 1 to 64 letters, digits, '.', '_', '-' or '/'`)
     if (names.has(name)) report(`${where}.name`, `${shownValue(name)} is used twice`)
     names.add(name)
     if (nodes && !nodes.includes(preferred as string))
-      report(`${where}.preferred`, `${shownValue(preferred)} is none of the nodes (${nodes.join(', ')})`)
+      report(`${where}.preferred`, `${shownValue(preferred)} is not one of the nodes (${nodes.join(', ')})`)
     const badKey = key === undefined ? [] : [key].flat().filter((each) => !isName(each, /^[!-~]{1,1024}$/))
     if (badKey.length > 0 || (Array.isArray(key) && key.length === 0))
       report(
         `${where}.key`,
-        `${shownValue(badKey[0] ?? key)} is no key: the first word of a line in haresources, without blanks`,
+        `${shownValue(badKey[0] ?? key)} is not a key: the first word of a line in haresources, without blanks`,
       )
     if (!Array.isArray(own) || own.length === 0) {
       report(`${where}.resources`, `found ${shownValue(own)}; a group is a list of at least one resource`)
@@ -260,17 +264,18 @@ function checkFailureOptions(options: Record<string, unknown>, prefix: string, r
 
 function checkRespawn(respawn: unknown, report: Report): void {
   if (respawn === undefined) return
-  if (!Array.isArray(respawn)) return report('respawn', `${shownValue(respawn)} is no list`)
+  if (!Array.isArray(respawn)) return report('respawn', `${shownValue(respawn)} is not a list`)
   for (const [index, program] of respawn.entries()) {
     const where = `respawn[${index}]`
     if (isObject(program))
       for (const issue of optionIssues(where, program, knownOfRespawn)) report(issue.where, issue.message)
     const { command, args, user } = isObject(program) ? program : {}
     if (typeof command !== 'string' || !command.startsWith('/'))
-      report(`${where}.command`, `${shownValue(command)} is no absolute path of a program`)
+      report(`${where}.command`, `${shownValue(command)} is not an absolute path of a program`)
     if (!Array.isArray(args) || args.some((arg) => typeof arg !== 'string'))
-      report(`${where}.args`, `found ${shownValue(args)}; a list of strings is needed, empty perhaps`)
-    if (user !== undefined && typeof user !== 'string') report(`${where}.user`, `${shownValue(user)} is no user name`)
+      report(`${where}.args`, `found ${shownValue(args)}; it must be a list of strings, which may be empty`)
+    if (user !== undefined && typeof user !== 'string')
+      report(`${where}.user`, `${shownValue(user)} is not a user name`)
   }
 }
 
@@ -281,7 +286,7 @@ function checkHeartbeat(heartbeat: unknown, report: Report): void {
   if (heartbeat === undefined) return
   for (const issue of optionIssues('heartbeat', heartbeat, knownOfHeartbeat)) report(issue.where, issue.message)
   if (!isObject(heartbeat)) return
-  if (heartbeat['directory'] === undefined) report('heartbeat.directory', 'the directory of the daemon is missing')
+  if (heartbeat['directory'] === undefined) report('heartbeat.directory', 'it is required: the directory of the daemon')
   for (const [name, words] of Object.entries(heartbeatWords)) {
     const value = heartbeat[name]
     if (value !== undefined && !(words as readonly unknown[]).includes(value))
@@ -305,7 +310,7 @@ function checkRecorder({ recorder }: Record<string, unknown>, report: Report): v
   }
   const { file } = recorder
   if (file !== undefined && !(typeof file === 'string' && file.startsWith('/')))
-    report('recorder.file', `${shownValue(file)} is no absolute path`)
+    report('recorder.file', `${shownValue(file)} is not an absolute path`)
 }
 
 function checkPlainOptions(options: Record<string, unknown>, report: Report): void {
@@ -316,11 +321,12 @@ function checkPlainOptions(options: Record<string, unknown>, report: Report): vo
   if (onIsolated !== undefined && onIsolated !== 'stop' && onIsolated !== 'continue')
     report('onIsolated', `${shownValue(onIsolated)} is neither 'stop' nor 'continue'`)
   if (stateDirectory !== undefined && !(typeof stateDirectory === 'string' && stateDirectory.startsWith('/')))
-    report('stateDirectory', `${shownValue(stateDirectory)} is no absolute path`)
+    report('stateDirectory', `${shownValue(stateDirectory)} is not an absolute path`)
   const lacking = logLevels.filter((level) => typeof (logger as Record<string, unknown> | null)?.[level] !== 'function')
   if (logger !== undefined && lacking.length > 0)
     report('logger', `lacks ${lacking.join(', ')}; a logger has ${logLevels.join(', ')}, as pino() and console have`)
-  if (onFatal !== undefined && typeof onFatal !== 'function') report('onFatal', `${shownValue(onFatal)} is no function`)
+  if (onFatal !== undefined && typeof onFatal !== 'function')
+    report('onFatal', `${shownValue(onFatal)} is not a function`)
 }
 
 function checkDeadping(options: ClusterOptions, deadpingMs: number | undefined, report: Report): void {

@@ -109,7 +109,7 @@ export interface ClusterOptions {
    */
   readonly autoFailback?: boolean | 'legacy' | undefined
   /**
-   * What an owner does that hears neither its peer nor any ping target.
+   * What an owner does when it hears neither its peer nor any ping target.
    * @defaultValue `'stop'`, or `'continue'` where every target is reached through the only heartbeat line
    */
   readonly onIsolated?: 'stop' | 'continue' | undefined

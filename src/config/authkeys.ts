@@ -107,7 +107,7 @@ function readKey(line: string, number: number, reading: Reading, report: Report)
   const [, digits, method = '', key, rest = ''] = match
   const id = Number(digits)
   if (id > maxKeyId) {
-    report(number, 'error', `${id} is no id of a key; ids go from 0 to ${maxKeyId}`)
+    report(number, 'error', `${id} is not a key ID; ids go from 0 to ${maxKeyId}`)
     return
   }
   const before = reading.lineOfId.get(id)
@@ -138,7 +138,7 @@ function readKeyed(
   if (!make) {
     // The word may be the key of somebody who forgot the method: it is shown only where it looks like a method.
     const found = /^(?:md|sha|crc|hmac)[-_]?[0-9]*$/i.test(method) ? `'${method}'` : 'the word after the id'
-    report(number, 'error', `${found} is no method; valid are ${validMethods}, in small letters`)
+    report(number, 'error', `${found} is not a method; valid are ${validMethods}, in small letters`)
   } else if (key === undefined) {
     report(number, 'error', `${method} needs a key: write '${id} ${method} KEY'`)
   } else {
@@ -213,7 +213,7 @@ function judge(path: string, descriptor: number): string | undefined {
   const stat = fstatSync(descriptor)
   const { mode, size } = stat
   let refusal: string | undefined
-  if (!stat.isFile()) refusal = 'is no regular file'
+  if (!stat.isFile()) refusal = 'is not a regular file'
   else if (mode & 0o044) refusal = `has mode ${octal(mode)}, so that others can read the keys; run chmod 600 ${path}`
   else if (size > maxFileBytes) refusal = `has ${size} bytes; at most ${maxFileBytes} are read`
   return refusal

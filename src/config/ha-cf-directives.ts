@@ -262,7 +262,8 @@ export const directives: readonly Directive[] = [
     '0–255',
     (draft, words) => {
       const isNumber = /^\d+$/.test(words[0]!)
-      if (!isNumber) draft.remark('warning', `debug: ${quoted(words[0]!)} is no number and read as 0, as in Heartbeat`)
+      if (!isNumber)
+        draft.remark('warning', `debug: ${quoted(words[0]!)} is not a number; it is read as 0, as in Heartbeat`)
       draft.debug = isNumber ? integer(0, 255)(words) : 0
     },
     'Debug level; 0 writes no debug output.',

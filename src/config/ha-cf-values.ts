@@ -120,7 +120,7 @@ export const devices: Parser<readonly string[]> = (words) => {
 /** The name of one network device, as Linux limits it. */
 export function device(word: string): string {
   if (!/^[^\s/:]{1,15}$/.test(word) || word === '.' || word === '..') {
-    throw badValue(`${quoted(word)} is no name of a network device (at most 15 characters, without / and :)`)
+    throw badValue(`${quoted(word)} is not a valid name for a network device (at most 15 characters, without / and :)`)
   }
   return word
 }
@@ -164,7 +164,7 @@ export const nodeNames: Parser<readonly string[]> = (words) => {
   if (words.length === 0) throw badValue('the name of the node is missing')
   return words.map((word) => {
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(word)) {
-      throw badValue(`${quoted(word)} is no name of a node: letters, digits, '.', '_' and '-', at most 64`)
+      throw badValue(`${quoted(word)} is not a valid name for a node: letters, digits, '.', '_' and '-', at most 64`)
     }
     return word.toLowerCase()
   })

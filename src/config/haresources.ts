@@ -43,7 +43,7 @@ export function parseHaresources(text: string, file: string, nodes: readonly str
     const preferred = node!.text.toLowerCase()
     if (nodes.length > 0 && !nodes.includes(preferred)) {
       const hint = suggestion(preferred, nodes)
-      complain(node!.line, `${quoted(node!.text)} begins the line but is no node of ha.cf; ${hint}`)
+      complain(node!.line, `${quoted(node!.text)} begins the line but is not a node of ha.cf; ${hint}`)
     }
     if (rest.length === 0) {
       complain(node!.line, `no resource follows ${quoted(node!.text)}; write 'NODE RESOURCE …'`, 'warning')

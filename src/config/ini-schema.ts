@@ -106,7 +106,7 @@ export const arbiterTypes: Readonly<Record<string, TypeSchema<ArbiterPlugin>>> =
   'icmp-ping': {
     keys: {
       address: { kind: 'text', required: true, doc: 'Address to ping.' },
-      device: { kind: 'text', doc: 'Device to ask through; default as the routes say.' },
+      device: { kind: 'text', doc: 'Device to ping through; default as the routes say.' },
       ...deadping,
     },
     make: (name, { address, ...options }: Checked) => icmpPing(address, { ...options, name }),
@@ -124,7 +124,7 @@ const times: Keys = {
   startTimeout: { kind: 'duration', doc: 'Limit of a start.' },
   stopTimeout: { kind: 'duration', doc: 'Limit of a stop.' },
   statusTimeout: { kind: 'duration', doc: 'Limit of one status.' },
-  statusInterval: { kind: 'duration', doc: 'Pause between two statuses; `0s`: never asked.' },
+  statusInterval: { kind: 'duration', doc: 'Pause between two checks; `0s`: none.' },
 }
 
 /** `[resource.NAME]`, by `type`; NAME stands in the `resources` of a group in place of a word of haresources. */
@@ -141,9 +141,12 @@ export const resourceTypes: Readonly<Record<string, TypeSchema<ResourcePlugin>>>
       announce: { kind: ['auto', 'arping', 'kernel'], doc: 'How the network is told; default `auto`.' },
       macvlan: {
         kind: 'boolean',
-        doc: 'Gives the addresses a device and a hardware address of their own; default false.',
+        doc: 'Gives the addresses their own device and hardware address; default false.',
       },
-      duplicateProbe: { kind: 'boolean', doc: 'Asks on the standby whether two hosts have an address; default true.' },
+      duplicateProbe: {
+        kind: 'boolean',
+        doc: 'On the standby, checks whether two hosts have an address; default true.',
+      },
       ...times,
     },
     make: (_name, { address, ...options }: Checked) => vip(address, options),
@@ -156,8 +159,11 @@ export const resourceTypes: Readonly<Record<string, TypeSchema<ResourcePlugin>>>
       args: { kind: 'list', doc: 'Further arguments of nginx.' },
       url: { kind: 'text', doc: 'Page (`http:`) that must answer with 200–399.' },
       host: { kind: 'text', doc: '`Host` header for `url`.' },
-      expect: { kind: 'text', doc: 'Text that the page of `url` must hold.' },
-      reload: { kind: 'boolean', doc: 'Whether an nginx that runs already is reloaded at takeover; default false.' },
+      expect: { kind: 'text', doc: 'Text that the page of `url` must contain.' },
+      reload: {
+        kind: 'boolean',
+        doc: 'Whether an nginx that is already running is reloaded at takeover; default false.',
+      },
       unit: {
         kind: 'text',
         doc: 'The systemd unit that runs it, or `none`; default `nginx.service` where there is one.',
@@ -181,24 +187,24 @@ export const resourceTypes: Readonly<Record<string, TypeSchema<ResourcePlugin>>>
   },
   check: {
     keys: {
-      http: { kind: 'text', doc: 'Page that must answer with 200–399. One of `http`, `tcp` and `command` is given.' },
+      http: { kind: 'text', doc: 'Page that must answer with 200–399. Give one of `http`, `tcp` and `command`.' },
       host: { kind: 'text', doc: '`Host` header for `http`.' },
       tcp: { kind: 'text', doc: 'Port that must accept a connection: `127.0.0.1:5432`.' },
-      command: { kind: 'list', doc: 'Program (full path) and arguments; well is exit code 0.' },
-      interval: { kind: 'duration', doc: 'Pause between two looks; default 2s.' },
-      timeout: { kind: 'duration', doc: 'Limit of a look; default 1s.' },
-      rise: { kind: 'integer', doc: 'Good looks in a row that make it well again; default 2.' },
-      fall: { kind: 'integer', doc: 'Bad looks in a row that make it sick; default 3.' },
-      standby: { kind: 'boolean', doc: 'Whether the standby looks too; default true.' },
+      command: { kind: 'list', doc: 'Program (full path) and arguments; exit code 0 means healthy.' },
+      interval: { kind: 'duration', doc: 'Pause between two checks; default 2s.' },
+      timeout: { kind: 'duration', doc: 'Limit of a check; default 1s.' },
+      rise: { kind: 'integer', doc: 'Successful checks in a row that make it healthy again; default 2.' },
+      fall: { kind: 'integer', doc: 'Failed checks in a row that make it unhealthy; default 3.' },
+      standby: { kind: 'boolean', doc: 'Whether the standby checks too; default true.' },
       startTimeout: { kind: 'duration', doc: 'How long a start waits for the service; default 10s.' },
     },
     make: (name, options: Checked) => check(name, options),
   },
   hook: {
     keys: {
-      start: { kind: 'list', doc: 'Program (full path) and arguments, run when the start comes to its place.' },
+      start: { kind: 'list', doc: 'Program (full path) and arguments, run at its place in the start.' },
       stop: { kind: 'list', doc: 'The same for the stop.' },
-      required: { kind: 'boolean', doc: 'Whether the group does not start where `start` fails; default true.' },
+      required: { kind: 'boolean', doc: 'Whether the start of the group fails when `start` fails; default true.' },
       startTimeout: { kind: 'duration', doc: 'Limit of `start`; default 10s.' },
       stopTimeout: { kind: 'duration', doc: 'Limit of `stop`; default 10s.' },
     },
@@ -210,7 +216,7 @@ export const resourceTypes: Readonly<Record<string, TypeSchema<ResourcePlugin>>>
       args: { kind: 'list', doc: 'Arguments before `start`, `stop` or `status`.' },
       dialect: {
         kind: ['heartbeat', 'lsb'],
-        doc: 'How it says whether it runs: by what it prints, or by its exit code.',
+        doc: 'How `status` is read: by what it prints, or by its exit code.',
       },
       env: { kind: 'map', doc: 'Added to its environment: `env.NAME = VALUE`.' },
       ...times,
@@ -221,8 +227,11 @@ export const resourceTypes: Readonly<Record<string, TypeSchema<ResourcePlugin>>>
     keys: {
       unit: { kind: 'text', required: true, doc: 'Name of the unit; `.service` may be left out.' },
       mode: { kind: ['cold', 'hot'], doc: '`cold` (default): started at takeover; `hot`: runs on both nodes.' },
-      reload: { kind: 'boolean', doc: 'Whether a unit that runs already is reloaded at takeover; default false.' },
-      allowStatic: { kind: 'boolean', doc: 'Takes a unit without `[Install]` section too; default false.' },
+      reload: {
+        kind: 'boolean',
+        doc: 'Whether a unit that is already running is reloaded at takeover; default false.',
+      },
+      allowStatic: { kind: 'boolean', doc: 'Allows a unit without an `[Install]` section; default false.' },
       ...times,
     },
     make: (_name, { unit, ...options }: Checked) => systemd(unit, options),
@@ -231,8 +240,8 @@ export const resourceTypes: Readonly<Record<string, TypeSchema<ResourcePlugin>>>
     keys: {
       agent: { kind: 'text', required: true, doc: 'The agent: `ocf:PROVIDER:NAME`.' },
       parameters: { kind: 'map', doc: "The agent's parameters: `parameters.NAME = VALUE`." },
-      instance: { kind: 'text', doc: 'Tells several of one agent apart; default the name of the agent.' },
-      checkLevel: { kind: 'integer', doc: 'How deep `monitor` looks (`OCF_CHECK_LEVEL`); default 0.' },
+      instance: { kind: 'text', doc: 'Distinguishes several of one agent; default the name of the agent.' },
+      checkLevel: { kind: 'integer', doc: 'How thoroughly `monitor` checks (`OCF_CHECK_LEVEL`); default 0.' },
       root: { kind: 'text', doc: 'Directory with `resource.d` and `lib`; default `/usr/lib/ocf`.' },
       ...times,
     },
@@ -268,11 +277,11 @@ const failureKeys: Keys = {
   restarts: { kind: 'integer', doc: 'How often a failed resource is restarted in place within the window; default 1.' },
   restartWindow: {
     kind: 'duration',
-    doc: 'A resource that fails oftener within it moves with its group; default 60s.',
+    doc: 'A resource that fails more often within it moves with its group; default 60s.',
   },
   holdDown: {
     kind: 'duration',
-    doc: 'How long a node that lost a group by a failure does not take it back; default 60s.',
+    doc: 'How long a node that lost a group because of a failure does not take it back; default 60s.',
   },
 }
 
@@ -288,11 +297,11 @@ export const topKeys: Keys = {
   autoFailback: { kind: 'boolean', doc: 'Whether groups return to their preferred node by themselves; default false.' },
   onIsolated: {
     kind: ['stop', 'continue'],
-    doc: 'What an owner does that hears neither its peer nor any ping target.',
+    doc: 'What an owner does when it hears neither its peer nor any ping target.',
   },
   deadping: {
     kind: 'duration',
-    doc: 'Silence after which a ping target counts as unreachable; default the longest that lets nobody serve beside the peer.',
+    doc: 'Silence after which a ping target counts as unreachable; default the longest time that cannot overlap a takeover.',
   },
   onFatal: {
     kind: 'text',
@@ -308,7 +317,7 @@ const livenessTimes: Keys = {
   deadtime: { kind: 'duration', doc: 'Silence after which the peer is dead; more than 2 × keepalive; default 1s.' },
   initdead: {
     kind: 'duration',
-    doc: 'Silence allowed to a peer not heard since our start; at least deadtime; default 10 × deadtime, at most deadtime + 30s.',
+    doc: 'Silence allowed to a peer that has not been heard since the start; at least deadtime; default 10 × deadtime, at most deadtime + 30s.',
   },
 }
 
@@ -331,16 +340,16 @@ export const livenessTypes: Readonly<Record<string, TypeSchema<LivenessPlugin>>>
       warnThreshold: { kind: 'integer', doc: 'Φ at which the peer is late; at least 1; default 3.' },
       acceptablePause: {
         kind: 'duration',
-        doc: 'Pause beyond the usual beats that makes nobody suspect the peer; default deadtime / 2.',
+        doc: 'Pause beyond the usual interval that raises no suspicion; default deadtime / 2.',
       },
       minDeviation: {
         kind: 'duration',
-        doc: 'The deviation of the intervals is never taken for less; default keepalive / 4.',
+        doc: 'Lower bound of the deviation of the intervals; default keepalive / 4.',
       },
       window: { kind: 'integer', doc: 'About how many intervals are remembered; at least 10; default 200.' },
       patience: {
         kind: 'integer',
-        doc: 'The peer is dead after so many of its announced dead times, whatever Φ says; 1–10; default 3.',
+        doc: 'The peer is dead after this many of its announced dead times, whatever Φ says; 1–10; default 3.',
       },
     },
     make: (_name, options: Checked) => phiAccrual(options),
@@ -381,7 +390,7 @@ export const groupKeys: Keys = {
   },
   handover: {
     kind: ['break-before-make', 'make-before-break'],
-    doc: 'How it changes hands by agreement; `make-before-break` for groups of addresses alone; default `break-before-make`.',
+    doc: 'How a planned move works; `make-before-break` for groups of addresses only; default `break-before-make`.',
   },
   ...failureKeys,
 }
@@ -398,16 +407,16 @@ export const respawnKeys: Keys = {
 export const recorderKeys: Keys = {
   memoryBytes: {
     kind: 'integer',
-    doc: 'Bytes of memory that hold what happened last, deflated; at least 65536, or 0: nothing is recorded, also not in the file; default 1048576.',
+    doc: 'Bytes of memory for the latest inputs, compressed; at least 65536, or 0: nothing is recorded, not in the file either; default 1048576.',
   },
   keepChanges: {
     kind: 'integer',
     doc: 'Recordings of changes of role that are kept in the state directory; default 4.',
   },
-  file: { kind: 'text', doc: 'Full path of a file that everything is written to while it happens.' },
+  file: { kind: 'text', doc: 'Full path of a file to which everything is written as it happens.' },
   maxBytes: {
     kind: 'integer',
-    doc: 'Length at which a new file is begun, which goes on from the last; default 67108864.',
+    doc: 'Length at which a new file begins that continues the last one; default 67108864.',
   },
   keep: { kind: 'integer', doc: 'Older files that are kept; default 4.' },
 }

@@ -199,7 +199,7 @@ class IniReader {
         this.#complain(
           section,
           '',
-          `section [${kind}.${name}]: ${quoted(name)} is no key ID; write a number from 0 to 15`,
+          `section [${kind}.${name}]: ${quoted(name)} is not a key ID; write a number from 0 to 15`,
         )
       } else if (['liveness', 'recorder', 'logging'].includes(kind) && name !== undefined) {
         this.#complain(section, '', `section [${kind}.${name}] takes no name: [${kind}]`)
@@ -294,7 +294,11 @@ class IniReader {
     return found.map((section) => {
       const name = section.name ?? ''
       if (name !== '' && !/^[A-Za-z0-9._/-]+$/.test(name)) {
-        this.#complain(section, '', `${quoted(name)} is no name of a group: letters, digits, '.', '_', '-' and '/'`)
+        this.#complain(
+          section,
+          '',
+          `${quoted(name)} is not a valid name for a group: letters, digits, '.', '_', '-' and '/'`,
+        )
       }
       const values = this.#values(section, groupKeys)
       const preferred = String(values['preferred'] ?? '').toLowerCase()

@@ -215,7 +215,7 @@ function withNode(found: HaDir, node: string | undefined): HaDir {
   if (node === undefined || found.options === undefined) return found
   const name = node.toLowerCase()
   if (found.options.nodes.includes(name)) return { ...found, options: { ...found.options, node: name } }
-  const message = `${quoted(node)} is asked for but is neither ${found.options.nodes.join(' nor ')}`
+  const message = `${quoted(node)} was given but is neither ${found.options.nodes.join(' nor ')}`
   return { ...found, options: undefined, issues: [...found.issues, { where: found.dir, message, severity: 'error' }] }
 }
 

@@ -183,7 +183,9 @@ function addressRemarks(name: string, [argument = '']: readonly string[], path: 
 export function resourceOf(word: string, find: FindScript): WordResult {
   const { name, args } = splitWord(word)
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.+@-]*$/.test(name)) {
-    throw badValue(`${quoted(word)} is no resource: an address, or a script's name and its arguments as NAME::ARGUMENT`)
+    throw badValue(
+      `${quoted(word)} is not a resource: an address, or a script's name and its arguments as NAME::ARGUMENT`,
+    )
   }
   const builtin = Object.hasOwn(builtins, name) ? builtins[name] : undefined
   const found = find(name, builtin === undefined)

@@ -84,7 +84,10 @@ async function makeWay(path: string): Promise<void> {
   try {
     makeControlDirectory(path)
     if (!lstatSync(path).isSocket())
-      throw new HotStandbyError('HS_CONTROL', `${path} is there and is no socket; move it away, or choose another path`)
+      throw new HotStandbyError(
+        'HS_CONTROL',
+        `${path} exists and is not a socket; move it away, or choose another path`,
+      )
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
     throw isHotStandbyError(error) ? error : controlError(path, error)

@@ -16,7 +16,7 @@ export function givable(port: DialoguePort, groups: readonly string[]): string[]
 /** Why these groups do not move, when some of them are in maintenance. */
 export function whyMaintained(port: DialoguePort, groups: readonly string[]): string | undefined {
   const maintained = groups.filter((group) => port.isMaintained(group))
-  return maintained.length === 0 ? undefined : `${maintained.join(', ')} is in maintenance; end that first`
+  return maintained.length === 0 ? undefined : `${maintained.join(', ')} is in maintenance; end the maintenance first`
 }
 
 /** Why these groups, of which we hold some, cannot be given to the peer, if so. */

@@ -29,17 +29,17 @@ export const failedResourceTable: readonly {
     id: 'F2',
     when: ({ evidence, unknownLooks }) => evidence === 'unknown' && unknownLooks < unknownLooksMax,
     action: 'look',
-    why: 'no answer is no failure: ask again',
+    why: 'no answer is not a failure: check again',
   },
   {
     id: 'F3',
     when: ({ evidence, peerCouldTake }) => evidence === 'unknown' && !peerCouldTake,
     action: 'look',
-    why: 'nobody else could serve it, and it may well run: ask again, for as long as it takes',
+    why: 'the peer cannot serve it, and it may be running: keep checking',
   },
   { id: 'F4', when: ({ restartsLeft }) => restartsLeft, action: 'restart', why: 'a restart in place is left' },
   { id: 'F5', when: ({ peerCouldTake }) => peerCouldTake, action: 'move', why: 'the peer could take the group' },
-  { id: 'F6', when: () => true, action: 'retry', why: 'nobody else could serve it: try again here' },
+  { id: 'F6', when: () => true, action: 'retry', why: 'the peer cannot serve it: retry here' },
 ]
 
 export function failedAction(look: FailedLook): FailedAction {

@@ -16,7 +16,7 @@ export interface PhiAccrualOptions extends Omit<DeadtimeOptions, 'healthMultipli
   readonly minDeviation?: Duration | undefined
   /** About how many intervals are remembered; at least 10. @defaultValue 200 */
   readonly window?: number | undefined
-  /** The peer is dead after so many of its announced dead times, whatever Φ says; 1 to 10. @defaultValue 3 */
+  /** The peer is dead after this many of its announced dead times, whatever Φ says; 1 to 10. @defaultValue 3 */
   readonly patience?: number | undefined
 }
 
@@ -71,8 +71,13 @@ export function phiAccrual(options: PhiAccrualOptions = {}): LivenessPlugin {
   const longestMs = patience * times.deadtimeMs
   judgeRules(
     [
-      [!within(warnThreshold, 1, 100), 'warnThreshold', 'error', `${String(warnThreshold)} is no number from 1 to 100`],
-      [!within(threshold, 1, 100), 'threshold', 'error', `${String(threshold)} is no number from 1 to 100`],
+      [
+        !within(warnThreshold, 1, 100),
+        'warnThreshold',
+        'error',
+        `${String(warnThreshold)} is not a number from 1 to 100`,
+      ],
+      [!within(threshold, 1, 100), 'threshold', 'error', `${String(threshold)} is not a number from 1 to 100`],
       [
         threshold <= warnThreshold,
         'threshold',
@@ -98,7 +103,7 @@ export function phiAccrual(options: PhiAccrualOptions = {}): LivenessPlugin {
         'error',
         `must be an integer from 10 to 100000, got ${shownValue(window)}`,
       ],
-      [!within(patience, 1, 10), 'patience', 'error', `${String(patience)} is no number from 1 to 10`],
+      [!within(patience, 1, 10), 'patience', 'error', `${String(patience)} is not a number from 1 to 10`],
     ],
     issues,
   )

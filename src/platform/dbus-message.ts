@@ -79,7 +79,7 @@ const objectPath = /^\/$|^(?:\/[A-Za-z0-9_]+)+$/
 /** Length of the one complete type that begins at `at`. */
 function typeLength(signature: string, at: number, depth = 0): number {
   const letter = signature[at] ?? ''
-  const wrong = (): DBusFormatError => new DBusFormatError(`'${signature}' is no signature of D-Bus`)
+  const wrong = (): DBusFormatError => new DBusFormatError(`'${signature}' is not a signature of D-Bus`)
   if (depth > maxDepth) throw wrong()
   if (letter === 'v' || (letter !== '' && basicTypes.includes(letter))) return 1
   if (letter === 'a') {
@@ -186,7 +186,8 @@ class Reader {
 
   #string(letter: 's' | 'o'): string {
     const text = this.#text(this.#uint32())
-    if (letter === 'o' && !objectPath.test(text)) throw new DBusFormatError(`'${text.slice(0, 80)}' is no object path`)
+    if (letter === 'o' && !objectPath.test(text))
+      throw new DBusFormatError(`'${text.slice(0, 80)}' is not an object path`)
     return text
   }
 

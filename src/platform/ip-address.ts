@@ -30,7 +30,7 @@ export function parseIpAddress(text: string): IpAddress | string {
   const [host = '', prefixText, ...rest] = text.split('/')
   const family = ipFamily(host)
   if (rest.length > 0 || host.includes('%') || family === 0) {
-    return `'${text}' is no IP address; write '192.168.1.100', '192.168.1.100/24' or '2001:db8::100/64'`
+    return `'${text}' is not an IP address; write '192.168.1.100', '192.168.1.100/24' or '2001:db8::100/64'`
   }
   const address = canonicalAddress(host)
   if (prefixText === undefined) return { address, family }

@@ -19,7 +19,7 @@ export function blockDevice(path: string): { readonly path: string; readonly num
   if (stat.isFile()) return { path: real, number: undefined }
   if (stat.isDirectory())
     throw new HotStandbyError('HS_HOST', `${path} is a directory; to mount it elsewhere, give the mount option bind`)
-  if (!stat.isBlockDevice()) throw new HotStandbyError('HS_HOST', `${path} is no block device`)
+  if (!stat.isBlockDevice()) throw new HotStandbyError('HS_HOST', `${path} is not a block device`)
   // Linux' dev_t of 32 bits, as stat(2) gives it (makedev(3)).
   const [major, minor] = [(stat.rdev >>> 8) & 0xfff, (stat.rdev & 0xff) | ((stat.rdev >>> 12) & 0xfff00)]
   return { path: real, number: `${major}:${minor}` }
@@ -49,6 +49,6 @@ export function blockDeviceExists(number: string): boolean {
 /** A directory without its symbolic links, as mountinfo shows it. Throws `HS_HOST` when there is none. */
 export function mountPoint(path: string): string {
   const { path: real, stat } = found(path, 'directory')
-  if (!stat.isDirectory()) throw new HotStandbyError('HS_HOST', `${path} is no directory`)
+  if (!stat.isDirectory()) throw new HotStandbyError('HS_HOST', `${path} is not a directory`)
   return real
 }

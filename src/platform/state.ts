@@ -346,7 +346,7 @@ function asState(value: unknown): PersistentState {
   const ceilings = asObject(epochCeilings)
   for (const number of [generation, peerGeneration, ...Object.values(ceilings)]) {
     if (!Number.isSafeInteger(number) || (number as number) < 0)
-      throw new Error(`${JSON.stringify(number)} is no count`)
+      throw new Error(`${JSON.stringify(number)} is not a count`)
   }
   // A number that could not be raised any more would end the group's history; without it the peer's count is gone on from.
   const believed = Object.entries(ceilings).filter(([, epoch]) => (epoch as number) <= highestNumber)

@@ -108,7 +108,7 @@ export interface SyslogLoggerOptions {
 export function createSyslogLogger(facility: string, options: SyslogLoggerOptions = {}): ClosableLogger {
   const number = facilities[facility]
   if (number === undefined) {
-    const message = `'${facility}' is no syslog facility; right is one of ${syslogFacilities.join(', ')}`
+    const message = `'${facility}' is not a syslog facility; right is one of ${syslogFacilities.join(', ')}`
     const issues = [{ where: 'logfacility', message, severity: 'error' }] as const
     throw new HotStandbyError('HS_CONFIG', `logfacility: ${message}`, { issues })
   }

@@ -20,7 +20,7 @@ export interface CheckOptions extends Pick<ResourceTimeOptions, 'startTimeout'> 
   readonly host?: string | undefined
   /** Port that must accept a connection: `127.0.0.1:5432`, `[::1]:5432`. */
   readonly tcp?: string | undefined
-  /** Program (full path) and arguments; well is exit code 0. It is given no shell. */
+  /** Program (full path) and arguments; exit code 0 means healthy. It is given no shell. */
   readonly command?: readonly string[] | undefined
   /** A function of the application. */
   readonly probe?: CheckFunction | undefined
@@ -69,7 +69,7 @@ const waysOf = ['http', 'tcp', 'command', 'probe'] as const
 export function check(name: string, options: CheckOptions): ResourcePlugin {
   checkOptionNames('check', options, knownOptions)
   if (typeof name !== 'string' || !/^[\w.:/-]+$/.test(name))
-    throw optionError('check', `'${name}' is no name: letters, digits and ._:/- make one`)
+    throw optionError('check', `'${name}' is not a valid name: letters, digits and ._:/- make one`)
   const timeoutMs = durationMs(options.timeout ?? '1s', 'check.timeout')
   const { rise = 2, fall = 3, standby = true } = options
   for (const [key, value] of Object.entries({ rise, fall }))
@@ -118,7 +118,7 @@ function lookOf(options: CheckOptions, timeoutMs: number): Look {
 
 function httpLook(url: string, host: string | undefined, timeoutMs: number): Look {
   if (!URL.canParse(url) || new URL(url).protocol !== 'http:')
-    throw optionError('check.http', `'${url}' is no address of a page; 'http://127.0.0.1:8080/health' is one`)
+    throw optionError('check.http', `'${url}' is not the URL of a page; 'http://127.0.0.1:8080/health' is one`)
   return async (signal) => {
     const result = await probeHttp(url, { signal, timeoutMs, host })
     return result.ok ? undefined : result.reason
@@ -129,7 +129,10 @@ function tcpLook(endpoint: string, timeoutMs: number): Look {
   const [, v6, name, digits] = /^(?:\[([\da-fA-F:.]+)\]|([^:\s]+)):(\d{1,5})$/.exec(endpoint) ?? []
   const port = Number(digits)
   if (digits === undefined || port < 1 || port > 65_535)
-    throw optionError('check.tcp', `'${endpoint}' is no address with a port; '127.0.0.1:5432' or '[::1]:5432' is one`)
+    throw optionError(
+      'check.tcp',
+      `'${endpoint}' is not an address with a port; '127.0.0.1:5432' or '[::1]:5432' is one`,
+    )
   return (signal) => probeTcp({ host: v6 ?? (name as string), port }, { signal, timeoutMs })
 }
 

@@ -65,7 +65,7 @@ export function drbd(resource: string, options: DrbdOptions = {}): ResourcePlugi
   if (typeof resource !== 'string' || !/^[A-Za-z0-9_][\w.-]*$/.test(resource))
     throw optionError(
       'drbd',
-      `'${String(resource)}' is no name of a resource of DRBD, as 'r0' is; 'all' means every one`,
+      `'${String(resource)}' is not a valid name for a resource of DRBD, as 'r0' is; 'all' means every one`,
     )
   const { binary } = options
   if (binary !== undefined && !binary.startsWith('/'))

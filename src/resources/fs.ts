@@ -93,14 +93,17 @@ export function fs(device: string, path: string, type: string, options: FsOption
   // Slashes that are doubled or at the end say nothing.
   const directory = typeof path === 'string' ? path.replace(/\/{2,}/g, '/').replace(/(.)\/$/, '$1') : path
   if (typeof device !== 'string' || !/^[^\s-][^\s]*$/.test(device))
-    throw optionError('fs.device', `'${String(device)}' is no device; right is '/dev/…', 'UUID=…' or 'server:/path'`)
+    throw optionError('fs.device', `'${String(device)}' is not a device; right is '/dev/…', 'UUID=…' or 'server:/path'`)
   if (typeof directory !== 'string' || !/^(?:\/(?!\.{1,2}(?:\/|$))[^/\s]+)+$/.test(directory))
-    throw optionError('fs.directory', `'${String(directory)}' is no absolute path of a directory without dots in it`)
+    throw optionError(
+      'fs.directory',
+      `'${String(directory)}' is not an absolute path of a directory without dots in it`,
+    )
   if (typeof type !== 'string' || !/^[a-z0-9][\w.-]*$/.test(type))
-    throw optionError('fs.type', `'${String(type)}' is no file system; right is 'ext4', 'xfs', 'nfs4', …`)
+    throw optionError('fs.type', `'${String(type)}' is not a file system; right is 'ext4', 'xfs', 'nfs4', …`)
   const { mountOptions, check = checkable.includes(type) ? 'preen' : 'off', killAfter } = options
   if (mountOptions !== undefined && !/^[^\s,-][^\s]*$/.test(mountOptions))
-    throw optionError('fs.mountOptions', `'${mountOptions}' is no list of options; right is 'noatime,nodev'`)
+    throw optionError('fs.mountOptions', `'${mountOptions}' is not a list of options; right is 'noatime,nodev'`)
   if (check !== 'preen' && check !== 'off')
     throw optionError('fs.check', `'${String(check)}' is neither 'preen' nor 'off'`)
   if (check === 'preen' && !checkable.includes(type))

@@ -62,7 +62,7 @@ const knownOptions: OptionTable<HookOptions> = {
 export function hook(name: string, options: HookOptions): ResourcePlugin {
   checkOptionNames('hook', options, knownOptions)
   if (typeof name !== 'string' || !/^[\w.:/-]+$/.test(name))
-    throw optionError('hook', `'${name}' is no name: letters, digits and ._:/- make one`)
+    throw optionError('hook', `'${name}' is not a valid name: letters, digits and ._:/- make one`)
   if (options.start === undefined && options.stop === undefined)
     throw optionError('hook', 'neither start nor stop is given: there is nothing to do')
   for (const key of ['start', 'stop'] as const) {

@@ -50,7 +50,7 @@ export function parseIpaddr(text: string): Ipaddr | string {
   const device = thirdIsBroadcast ? undefined : third
   const broadcast = thirdIsBroadcast ? third : fourth
   if (device !== undefined && !isDeviceName(device)) {
-    return `'${text}': '${device}' is no name of a network device; ${deviceNameIs}`
+    return `'${text}': '${device}' is not a valid name for a network device; ${deviceNameIs}`
   }
   if (broadcast !== undefined && !(isIpv4(broadcast) && address.family === 4)) {
     return `'${text}': '${broadcast}' is no IPv4 broadcast address, as '192.168.1.255' is`

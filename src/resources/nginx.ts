@@ -47,7 +47,7 @@ export interface NginxOptions extends ResourceTimeOptions {
   readonly url?: string | undefined
   /** `Host` header for `url`. */
   readonly host?: string | undefined
-  /** Text that the page of `url` must hold. */
+  /** Text that the page of `url` must contain. */
   readonly expect?: string | undefined
   /**
    * At takeover, an nginx that runs already reads its configuration anew, so that it sees what came with the group.

@@ -89,7 +89,10 @@ export function ocf(agent: string, options: OcfOptions = {}): ResourcePlugin {
   checkOptionNames('ocf', options, knownOptions)
   const [, provider, type] = /^(?:ocf:)?([\w-]+):([\w.+-]+)$/.exec(String(agent)) ?? []
   if (provider === undefined || type === undefined || type.startsWith('.'))
-    throw optionError('ocf', `'${String(agent)}' is no agent; right is 'ocf:PROVIDER:NAME', as 'ocf:heartbeat:IPaddr2'`)
+    throw optionError(
+      'ocf',
+      `'${String(agent)}' is not an agent; right is 'ocf:PROVIDER:NAME', as 'ocf:heartbeat:IPaddr2'`,
+    )
   if (type === 'drbd')
     throw optionError(
       'ocf',

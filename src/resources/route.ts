@@ -88,7 +88,7 @@ function readRoute(destination: unknown, options: RouteOptions): Route {
   }
   const address = (where: string, text: unknown): IpAddress | undefined => {
     if (text === undefined) return undefined
-    const read = typeof text === 'string' ? parseIpAddress(text) : `${String(text)} is no text`
+    const read = typeof text === 'string' ? parseIpAddress(text) : `${String(text)} is not a string`
     if (typeof read !== 'string' && read.prefix === undefined) return read
     problem(where, typeof read === 'string' ? read : `'${String(text)}' has a prefix length; it is one address`)
     return undefined
@@ -97,7 +97,7 @@ function readRoute(destination: unknown, options: RouteOptions): Route {
   const source = address('route.source', options.source)
   const { device, metric, table } = options
   if (device !== undefined && !(typeof device === 'string' && isDeviceName(device)))
-    problem('route.device', `'${String(device)}' is no name of a network device`)
+    problem('route.device', `'${String(device)}' is not a valid name for a network device`)
   if (options.via === undefined && device === undefined)
     problem('route.via', "a route needs a gateway or a device: via: '192.0.2.1', or device: 'eth0'")
   for (const [name, value] of Object.entries({ metric, table })) {
@@ -128,13 +128,13 @@ const hostPrefix = { 4: 32, 6: 128 } as const
 const everywhere: Readonly<Record<string, 4 | 6>> = { '0.0.0.0/0': 4, '::/0': 6 }
 
 function readDestination(text: unknown, family: 4 | 6): IpAddress | string {
-  if (typeof text !== 'string') return `${String(text)} is no text`
+  if (typeof text !== 'string') return `${String(text)} is not a string`
   const whole = text === 'default' ? family : everywhere[text]
   if (whole !== undefined) return { address: whole === 6 ? '::' : '0.0.0.0', family: whole, prefix: 0 }
   const read = parseIpAddress(text)
   if (typeof read === 'string') return `${read}; or 'default'`
   // The kernel says only "Invalid argument" to it, or takes it for another one.
-  return isNetwork(read) ? read : `'${text}' is no network: there are bits behind its prefix`
+  return isNetwork(read) ? read : `'${text}' is not a network: there are bits behind its prefix`
 }
 
 /** The agent, with the host handed in. */

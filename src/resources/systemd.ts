@@ -57,7 +57,7 @@ const stem = /^[A-Za-z0-9:_.\\-]+(?:@[A-Za-z0-9:_.\\@-]+)?$/
 /** The whole name of a unit, as `systemctl` completes it. Throws `HS_CONFIG` for what cannot be one. */
 function unitName(given: unknown): string {
   const wrong = (message: string): HotStandbyError => optionError('systemd', `'${String(given)}' ${message}`)
-  if (typeof given !== 'string') throw wrong('is no name of a unit')
+  if (typeof given !== 'string') throw wrong('is not a valid name for a unit')
   const name = suffix.test(given) ? given : `${given}.service`
   if (name.length > 255) throw wrong('has more than 255 characters')
   if (name.includes('@.')) throw wrong("is a template; name an instance, as 'postgresql@main'")

@@ -125,7 +125,7 @@ function readSettings(texts: readonly string[], options: VipOptions): Settings {
     issues.push({ where, message, severity: 'error' })
   }
   const parsed = texts.flatMap((text): Ipaddr[] => {
-    const entry = typeof text === 'string' ? parseIpaddr(text) : `${String(text)} is no text`
+    const entry = typeof text === 'string' ? parseIpaddr(text) : `${String(text)} is not a string`
     const wrong = typeof entry === 'string' ? entry : whyNotFloatable(entry)
     if (wrong) problem('vip', wrong)
     return wrong || typeof entry === 'string' ? [] : [entry]
@@ -145,7 +145,7 @@ function readSettings(texts: readonly string[], options: VipOptions): Settings {
   }
   const [alias] = named
   if (alias !== undefined && !(typeof alias === 'string' && isDeviceName(alias))) {
-    problem('vip.device', `'${alias}' is no name of a network device; ${deviceNameIs}`)
+    problem('vip.device', `'${alias}' is not a valid name for a network device; ${deviceNameIs}`)
   }
   // An alias as in ifconfig's time: eth0:1 is the device eth0 and the label eth0:1.
   const device = typeof alias === 'string' ? alias.split(':')[0] : undefined
@@ -153,7 +153,10 @@ function readSettings(texts: readonly string[], options: VipOptions): Settings {
   const isLabel = (text: string): boolean =>
     isDeviceName(text) && text.length <= 15 && device !== undefined && text.startsWith(`${device}:`)
   if (label !== undefined && !isLabel(label)) {
-    problem('vip.label', `'${label}' is no label; with device: 'eth0' it is 'eth0:NAME', at most 15 characters in all`)
+    problem(
+      'vip.label',
+      `'${label}' is not a valid label; with device: 'eth0' it is 'eth0:NAME', at most 15 characters in all`,
+    )
   }
   const announce = options.announce ?? 'auto'
   if (!announceModes.includes(announce)) {

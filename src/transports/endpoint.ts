@@ -37,7 +37,7 @@ export function hostAddressIssue(value: unknown, device: string | undefined): st
   const found = parseEndpoint(value, 694, device)
   const shown = typeof value === 'string' ? `'${value}'` : `${typeof value} ${String(value)}`
   if (!found)
-    return `${shown} is no IP address; write '192.168.2.105', '192.168.2.105:694' or '[fd00::5]:694' (names are not looked up)`
+    return `${shown} is not an IP address; write '192.168.2.105', '192.168.2.105:694' or '[fd00::5]:694' (names are not looked up)`
   if (isUnspecified(found.address)) return `${shown} names no host; write the address of one host`
   if (isMulticast(found.address)) return `${shown} is a group; use udpMulticast for groups`
   if (isLinkLocal(found.address) && !found.address.includes('%')) {
@@ -49,13 +49,13 @@ export function hostAddressIssue(value: unknown, device: string | undefined): st
 /** What is wrong with a port, if anything. */
 export function portIssue(port: unknown): string | undefined {
   if (typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535) return undefined
-  return `${typeof port === 'string' ? `'${port}'` : String(port)} is no port; write a number from 1 to 65535`
+  return `${typeof port === 'string' ? `'${port}'` : String(port)} is not a valid port; write a number from 1 to 65535`
 }
 
 /** What is wrong with the name of a device, if anything. Linux allows 15 characters without blank and slash. */
 export function deviceIssue(device: unknown): string | undefined {
   if (isDeviceName(device)) return undefined
-  return `'${String(device)}' is no name of a network device; write one as 'ip link' shows it, for example 'eth1'`
+  return `'${String(device)}' is not a valid name for a network device; write one as 'ip link' shows it, for example 'eth1'`
 }
 
 /** Issues of the options that every UDP transport has; a missing option is none. */

@@ -44,13 +44,13 @@ function deviceCause({ device, deviceState }: SilentLink): string | undefined {
 
 function junkCause({ heardJunk }: SilentLink): string | undefined {
   if (heardJunk === 0) return undefined
-  return `${heardJunk} frames arrived and none verified: compare the keys of both nodes; or another cluster uses the same line`
+  return `${heardJunk} frames arrived and none verified: compare the keys of both nodes; another cluster may use the same line`
 }
 
 function openQuestion({ type, port, remote, device, peerHeardElsewhere }: SilentLink): string {
   if (!peerHeardElsewhere)
-    return 'nothing arrived on any link: the peer is off or not started, or the network between is cut'
-  if (type === 'serial') return 'the peer is heard elsewhere, not here: look at the cable and at the speed of both ends'
+    return 'nothing arrived on any link: the peer is off or not started, or the network between the nodes is cut'
+  if (type === 'serial') return 'the peer is heard elsewhere, not here: check the cable and the speed at both ends'
   if (!type.startsWith('udp-')) return 'the peer is heard elsewhere, not here'
   const from = remote === undefined ? '' : ` from ${remote}`
   const on = device === undefined ? '' : ` on ${device}`

@@ -118,7 +118,7 @@ class Network implements MemoryNetwork {
 
   loss(probability: number): void {
     if (!(probability >= 0 && probability <= 1)) {
-      throw new HotStandbyError('HS_CONFIG', `loss: ${probability} is no probability; write 0 to 1`)
+      throw new HotStandbyError('HS_CONFIG', `loss: ${probability} is not a probability; write 0 to 1`)
     }
     this.#loss = probability
   }

@@ -89,10 +89,10 @@ export function serial(options: SerialOptions): TransportPlugin {
 function issuesOf({ device, baud, link }: SerialOptions): readonly OptionIssue[] {
   const issues: OptionIssue[] = []
   if (typeof device !== 'string' || !/^\/[^\0]+$/.test(device)) {
-    issues.push({ path: 'device', message: `'${String(device)}' is no full path of a device; write '/dev/ttyS0'` })
+    issues.push({ path: 'device', message: `'${String(device)}' is not a full path of a device; write '/dev/ttyS0'` })
   }
   if (baud !== undefined && !bauds.includes(baud)) {
-    issues.push({ path: 'baud', message: `${String(baud)} is no speed; write one of ${bauds.join(', ')}` })
+    issues.push({ path: 'baud', message: `${String(baud)} is not a speed; write one of ${bauds.join(', ')}` })
   }
   if (link !== undefined && (typeof link !== 'string' || link === '')) {
     issues.push({ path: 'link', message: 'write a name, or leave it out' })
@@ -199,12 +199,12 @@ class SerialTransport implements Transport {
     const device = this.#device
     const stats = statSync(device, { throwIfNoEntry: false })
     if (!stats) throw this.#openError('ENOENT')
-    if (!stats.isCharacterDevice()) throw this.#openError('', 'it is no device')
+    if (!stats.isCharacterDevice()) throw this.#openError('', 'it is not a device')
     const unlock = lockDevice(device)
     let fd: number | undefined
     try {
       fd = this.#openFile()
-      if (!isatty(fd)) throw this.#openError('', 'it is no serial line')
+      if (!isatty(fd)) throw this.#openError('', 'it is not a serial line')
       await this.#configure()
       const stream = new ReadStream(fd)
       fd = undefined // the stream's now

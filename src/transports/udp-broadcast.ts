@@ -72,7 +72,10 @@ function issuesOf(options: UdpBroadcastOptions): readonly OptionIssue[] {
     const message = hostAddressIssue(address, undefined)
     if (message !== undefined) issues.push({ path, message })
     else if (ipFamily(address) !== 4) {
-      issues.push({ path, message: `'${address}' is no plain IPv4 address; IPv6 has no broadcast, use udpMulticast` })
+      issues.push({
+        path,
+        message: `'${address}' is not a plain IPv4 address; IPv6 has no broadcast, use udpMulticast`,
+      })
     }
   }
   return issues
@@ -90,7 +93,7 @@ function planOf(
       : entryOf(own, localAddress)
   if (!entry) {
     const where = device === undefined ? 'this host' : `device ${device}`
-    throw new HotStandbyError('HS_TRANSPORT', `${localAddress} is no address of ${where} now`)
+    throw new HotStandbyError('HS_TRANSPORT', `${localAddress} is not an address of ${where} now`)
   }
   const broadcast = options.broadcast ?? broadcastOf(entry.address, entry.netmask)
   if (broadcast === undefined) {

@@ -23,7 +23,7 @@ const bindCauses: Readonly<Record<string, (at: Endpoint) => string>> = {
     `ports below net.ipv4.ip_unprivileged_port_start need a privilege: run as root, or give the service the ambient capability CAP_NET_BIND_SERVICE, or set that sysctl to ${port}`,
   EADDRNOTAVAIL: () => {
     const own = addressesOf().map((entry) => `${entry.address} on ${entry.device}`)
-    return `it is no address of this host (there are ${own.join(', ')})`
+    return `it is not an address of this host (there are ${own.join(', ')})`
   },
   EINVAL: () => 'the address cannot be bound; a link-local one needs its device',
   ENODEV: () => 'its device is not there',
@@ -39,12 +39,12 @@ export function bindError(error: NodeJS.ErrnoException, at: Endpoint, device: st
 const sendCauses: Readonly<Record<string, string>> = {
   EACCES: 'the destination is a broadcast address; use udpBroadcast',
   EADDRNOTAVAIL: 'the own address is gone from this host',
-  ECONNREFUSED: "nobody listens at the peer's port: its member does not run, or has another port",
-  EHOSTUNREACH: 'there is no way to the peer: the link is down',
+  ECONNREFUSED: "nothing listens at the peer's port: its member is not running, or uses another port",
+  EHOSTUNREACH: 'the peer is unreachable: the link is down',
   EINVAL: 'the own address is gone from this host',
   EMSGSIZE: 'the frame is larger than the link carries',
   ENETDOWN: 'the link is down',
-  ENETUNREACH: 'there is no way to the peer: the link is down or its route is gone',
+  ENETUNREACH: 'no route to the peer: the link is down or the route is gone',
   ENOBUFS: 'the network does not take what is sent; frames are dropped',
   ENODEV: 'the device is gone',
   ENXIO: 'the device is gone',

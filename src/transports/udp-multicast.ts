@@ -71,7 +71,7 @@ function issuesOf(options: UdpMulticastOptions): readonly OptionIssue[] {
   const issues = commonIssues({ ...options })
   const note = (path: string, message: string) => issues.push({ path, message })
   const known = typeof group === 'string' && isMulticast(group) && splitZone(group).zone === undefined
-  if (!known) note('group', `'${String(group)}' is no group address; write one as '239.0.0.43' or 'ff02::694'`)
+  if (!known) note('group', `'${String(group)}' is not a group address; write one as '239.0.0.43' or 'ff02::694'`)
   if (device === undefined && localAddress === undefined) {
     note('device', "name the 'device' of the link, or a 'localAddress'")
   }
@@ -85,7 +85,7 @@ function issuesOf(options: UdpMulticastOptions): readonly OptionIssue[] {
       )
     }
   }
-  if (!Number.isInteger(ttl) || ttl < 1 || ttl > 255) note('ttl', `${String(ttl)} is no hop limit; write 1 to 255`)
+  if (!Number.isInteger(ttl) || ttl < 1 || ttl > 255) note('ttl', `${String(ttl)} is not a hop limit; write 1 to 255`)
   return issues
 }
 
@@ -133,5 +133,5 @@ function ownEntry(
     entryOf(own, canonicalAddress(localAddress)) ?? entryOf(own, splitZone(canonicalAddress(localAddress)).host)
   if (entry) return entry
   const where = device === undefined ? 'this host' : `device ${device}`
-  throw new HotStandbyError('HS_TRANSPORT', `${localAddress} is no address of ${where} now`)
+  throw new HotStandbyError('HS_TRANSPORT', `${localAddress} is not an address of ${where} now`)
 }

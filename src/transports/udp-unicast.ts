@@ -107,7 +107,8 @@ function issuesOf(options: UdpUnicastOptions, nodes: readonly string[]): readonl
     if (addresses[node] === undefined) note(`addresses.${node}`, `the address of node '${node}' is missing`)
   }
   for (const [node, address] of Object.entries(addresses)) {
-    if (!nodes.includes(node)) note(`addresses.${node}`, `'${node}' is no node; the nodes are ${nodes.join(' and ')}`)
+    if (!nodes.includes(node))
+      note(`addresses.${node}`, `'${node}' is not a node; the nodes are ${nodes.join(' and ')}`)
     note(`addresses.${node}`, hostAddressIssue(address, device))
   }
   if (issues.length === 0) note('addresses', pairIssue(nodes.map((node) => endOf(addresses[node], options))))
@@ -116,7 +117,7 @@ function issuesOf(options: UdpUnicastOptions, nodes: readonly string[]): readonl
 
 function endOf(text: string | undefined, { port = 694, device }: UdpUnicastOptions): Endpoint {
   const found = parseEndpoint(text, port, device)
-  if (!found) throw new HotStandbyError('HS_TRANSPORT', `'${text}' is no IP address`)
+  if (!found) throw new HotStandbyError('HS_TRANSPORT', `'${text}' is not an IP address`)
   return found
 }
 

@@ -113,7 +113,7 @@ describe('fs(), with loop devices in a mount namespace', { skip: reason ?? false
     await agent.stop(within())
   })
 
-  it('mounts what is no block device', async () => {
+  it('mounts what is not a block device', async () => {
     const { agent } = await open({ mountOptions: 'size=1m' }, 'tmpfs', 'tmpfs')
     await agent.start(within())
     assert.equal(isMounted(), true)
@@ -152,7 +152,7 @@ describe('fs(), with loop devices in a mount namespace', { skip: reason ?? false
       assert.deepEqual(await agent.status(within()), { state: 'stopped' })
     })
 
-  it('says how to mount a directory that is no device', async () => {
+  it('says how to mount a directory that is not a device', async () => {
     await assert.rejects(open({}, scratch, 'ext4'), { code: 'HS_HOST', message: /is a directory; .*mount option bind/ })
   })
 
@@ -161,7 +161,7 @@ describe('fs(), with loop devices in a mount namespace', { skip: reason ?? false
       code: 'HS_HOST',
       message: /\/dev\/nonexistent does not exist/,
     })
-    await assert.rejects(open({}, '/dev/null'), { code: 'HS_HOST', message: /\/dev\/null is no block device/ })
+    await assert.rejects(open({}, '/dev/null'), { code: 'HS_HOST', message: /\/dev\/null is not a block device/ })
     await assert.rejects(open({}, 'UUID=none'), { code: 'HS_HOST', message: /no device of this host has UUID=none/ })
 
     const other = join(scratch, 'other')
@@ -240,7 +240,7 @@ describe('fs(), with loop devices in a mount namespace', { skip: reason ?? false
     await agent.start(within())
     assert.match(lines.join(), /fsck repaired/)
     await agent.stop(within())
-    // The root directory is no directory any more.
+    // The root directory is not a directory any more.
     run('debugfs', '-w', '-R', 'set_inode_field <2> mode 0100644', device)
     run('debugfs', '-w', '-R', 'set_super_value state 2', device)
     await assert.rejects(agent.start(within()), {

@@ -130,7 +130,7 @@ describe('keyring', () => {
         const found = messages(error).split('\n')
         assert.equal((error as { code: string }).code, 'HS_CONFIG')
         assert.equal(found.length, 3)
-        assert.match(found[0]!, /99 is no id/)
+        assert.match(found[0]!, /99 is not a key ID/)
         assert.match(found[1]!, /keys: two keys have the id 1/)
         assert.match(found[2]!, /active: no key has the id 7; the ring holds 1, 1, 1, 99/)
         return true

@@ -76,7 +76,7 @@ const rules: readonly Rule[] = [
     good: `auth 1\n1 md5 ${strong}\n0 md5 ${strong}x\n`,
     bad: `auth 1\n1 md5 ${strong}\n16 md5 ${strong}x\n`,
     line: 3,
-    message: /16 is no id of a key/,
+    message: /16 is not a key ID/,
   },
   {
     rule: 'a key line is N METHOD KEY',
@@ -90,14 +90,14 @@ const rules: readonly Rule[] = [
     good: `auth 1\n1 sha256 ${strong}${strong}\n`,
     bad: `auth 1\n1 MD5 ${strong}\n`,
     line: 2,
-    message: /'MD5' is no method; valid are crc, md5, sha1 and sha256/,
+    message: /'MD5' is not a method; valid are crc, md5, sha1 and sha256/,
   },
   {
     rule: 'the names of object members are no methods',
     good: `auth 1\n1 sha1 constructor-constructor\n`,
     bad: `auth 1\n1 constructor ${strong}\n`,
     line: 2,
-    message: /is no method/,
+    message: /is not a method/,
   },
   {
     rule: 'md5 needs a key',
@@ -299,7 +299,7 @@ describe('the file of authkeys', () => {
     assert.match(lines(readAuthkeys(join(folder, 'absent'))).join('\n'), /^error .*absent: cannot be opened: ENOENT/)
     const directory = join(folder, 'directory')
     mkdirSync(directory, { mode: 0o700 })
-    assert.match(lines(readAuthkeys(directory)).join('\n'), /^error .*directory: is no regular file/)
+    assert.match(lines(readAuthkeys(directory)).join('\n'), /^error .*directory: is not a regular file/)
     assert.match(lines(write('#'.repeat(70_000), 0o600)).join('\n'), /^error .*has 70000 bytes/)
   })
 })

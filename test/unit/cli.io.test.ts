@@ -100,7 +100,7 @@ describe('check', () => {
     const { code, out } = await hotStandby('check', '--dir', dir)
     assert.equal(code, 0)
     assert.ok(out.includes(`${dir}/ha.cf: note: the host name '`), out)
-    assert.match(out, /is none of the nodes \(master, slave\); say which one this host is with --node NAME/)
+    assert.match(out, /is not one of the nodes \(master, slave\); say which one this host is with --node NAME/)
   })
 
   const planted: readonly (readonly [what: string, plant: (dir: string) => void, line: RegExp])[] = [
@@ -154,7 +154,7 @@ describe('check', () => {
     assert.match(out, /: 2 errors\n$/)
     const other = await hotStandby('check', '--dir', tutorial(t), '--node', 'third')
     assert.equal(other.code, 1)
-    assert.match(other.out, /'third' is asked for but is neither master nor slave/)
+    assert.match(other.out, /'third' was given but is neither master nor slave/)
   })
 
   it('takes a directory as it is seen from here', async (t) => {
@@ -305,7 +305,10 @@ describe('two members', { timeout: 200_000 }, () => {
     assert.deepEqual(await two.ask('maintenance', 'on', 'jobs'), { code: 0, out: 'jobs: maintenance on\n', err: '' })
     assert.match((await two.ask('status')).out, /^jobs +one +standby, MAINTENANCE +active /m)
     const maintained = await one.ask('standby')
-    assert.deepEqual([maintained.code, maintained.err], [1, 'hot-standby: jobs is in maintenance; end that first\n'])
+    assert.deepEqual(
+      [maintained.code, maintained.err],
+      [1, 'hot-standby: jobs is in maintenance; end the maintenance first\n'],
+    )
     assert.equal((await one.ask('maintenance', 'off')).code, 0)
     const refused = await one.ask('standby', 'nobody')
     assert.equal(refused.code, 1)

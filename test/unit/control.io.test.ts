@@ -137,7 +137,7 @@ describe('the control socket', () => {
     await control.close()
     assert.ok(!existsSync(path))
     writeFileSync(path, 'my notes')
-    await assert.rejects(serveControl(one, { path }), failure(/is there and is no socket/))
+    await assert.rejects(serveControl(one, { path }), failure(/exists and is not a socket/))
     await assert.rejects(serveControl(one, { path: `/tmp/${'x'.repeat(120)}` }), failure(/125 bytes are too long.*107/))
     await assert.rejects(serveControl(one, { path: join(path, 'below') }), failure(/control socket/))
   })

@@ -79,6 +79,6 @@ describe('examples/in-process-service.ts', { timeout: 100_000 }, () => {
   it('says what is wrong when its name is', async (t) => {
     const { ended, out } = terminal(t, temporaryDirectory(t), 'three')
     assert.equal(await ended, 1)
-    assert.match(out(), /node: 'three' is none of the nodes \(one, two\)/)
+    assert.match(out(), /node: 'three' is not one of the nodes \(one, two\)/)
   })
 })

@@ -33,7 +33,7 @@ describe('the table of failed resources', () => {
 
 it('each outcome that docs/groups.md promises names scenarios that are played', () => {
   const docs = readFileSync(new URL('../../docs/groups.md', import.meta.url), 'utf8')
-  const [, section = ''] = docs.split('### What a failure comes to')
+  const [, section = ''] = docs.split('### Outcomes of failures')
   const [table = ''] = section.split('The kind is')
   const firstCells = table.split('\n').map((row) => row.split(' | ')[0] ?? '')
   const names = firstCells.flatMap((cell) => {

@@ -61,7 +61,7 @@ const examples: Readonly<Record<string, Example>> = {
     good: 'cluster web',
     leadsTo: ({ name }) => assert.equal(name, 'web'),
     bad: 'cluster two/words',
-    says: /^cluster: 'two\/words' is no name of a node/,
+    says: /^cluster: 'two\/words' is not a valid name for a node/,
   },
   keepalive: {
     good: 'keepalive 1500000us',
@@ -97,13 +97,13 @@ const examples: Readonly<Record<string, Example>> = {
     good: 'bcast eth1 eth2',
     leadsTo: (found) => assert.equal(link(found), 'udp-broadcast eth0, udp-broadcast eth1, udp-broadcast eth2'),
     bad: 'bcast a/b',
-    says: /^bcast: 'a\/b' is no name of a network device/,
+    says: /^bcast: 'a\/b' is not a valid name for a network device/,
   },
   udp: {
     good: 'udp eth1',
     leadsTo: (found) => assert.equal(link(found), 'udp-broadcast eth0, udp-broadcast eth1'),
     bad: 'udp a-name-longer-than-linux-has',
-    says: /is no name of a network device/,
+    says: /is not a valid name for a network device/,
   },
   ucast: {
     good: 'ucast eth1 192.168.2.106',
@@ -130,7 +130,7 @@ const examples: Readonly<Record<string, Example>> = {
     good: 'mcast6 eth1 ff12::1:2:3:4 694 1 0',
     leadsTo: (found) => assert.equal(link(found), 'udp-broadcast eth0, udp-multicast eth1'),
     bad: 'mcast6 eth1 fd00::1 694 1 0',
-    says: /'fd00::1' is no group address/,
+    says: /'fd00::1' is not a group address/,
   },
   serial: {
     good: 'serial /dev/ttyS0 /dev/ttyUSB0 # Linux',

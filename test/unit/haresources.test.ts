@@ -241,7 +241,7 @@ describe('haresources', () => {
     [
       'an unknown node',
       '\nmastr 10.0.0.1',
-      /^haresources:2: 'mastr' begins the line but is no node of ha\.cf; did you mean 'master'\?$/,
+      /^haresources:2: 'mastr' begins the line but is not a node of ha\.cf; did you mean 'master'\?$/,
     ],
     ['a file without a group', '# nobody', /^haresources: no group is declared/],
     [
@@ -276,9 +276,13 @@ describe('haresources', () => {
       /^haresources:5: the first resource names its group and must be unique; line 1 has '10\.0\.0\.1' too$/,
     ],
     ['an address script without address', 'master IPaddr', /^haresources:1: the address is missing/],
-    ['a path as a script', 'master ../../bin/sh', /^haresources:1: '\.\.\/\.\.\/bin\/sh' is no resource/],
+    ['a path as a script', 'master ../../bin/sh', /^haresources:1: '\.\.\/\.\.\/bin\/sh' is not a resource/],
     ['a mount without its directory', 'master Filesystem::/dev/sda1', /^haresources:1: write 'Filesystem::DEVICE::/],
-    ['a mount on a relative path', 'master Filesystem::/dev/sda1::data::ext4', /^haresources:1: .*no absolute path/],
+    [
+      'a mount on a relative path',
+      'master Filesystem::/dev/sda1::data::ext4',
+      /^haresources:1: .*not an absolute path/,
+    ],
     ['two mirrored disks in one word', 'master drbddisk::r0::r1', /^haresources:1: write 'drbddisk::RESOURCE'/],
     ['a relative configuration', 'master nginx::nginx.conf', /^haresources:1: .*'nginx\.conf'/],
     [

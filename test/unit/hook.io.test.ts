@@ -83,6 +83,6 @@ describe('hook()', () => {
   it('refuses what cannot be a hook', () => {
     assert.throws(() => hook('a', {}), /neither start nor stop is given/)
     assert.throws(() => hook('a', { start: ['ls'] }), /hook\.start: a function is needed, or a list that begins/)
-    assert.throws(() => hook('', { start() {} }), /hook: '' is no name/)
+    assert.throws(() => hook('', { start() {} }), /hook: '' is not a valid name/)
   })
 })

@@ -46,9 +46,9 @@ test('icmpPing keeps what it is told', () => {
 
 test('addresses that nobody can ping are refused with the reason', () => {
   for (const [address, message] of [
-    ['gateway', /address: 'gateway' is no IP address.*not looked up/],
-    ['', /address: '' is no IP address/],
-    ['-f', /address: '-f' is no IP address/],
+    ['gateway', /address: 'gateway' is not an IP address.*not looked up/],
+    ['', /address: '' is not an IP address/],
+    ['-f', /address: '-f' is not an IP address/],
     ['239.0.0.1', /no single host/],
     ['0.0.0.0', /no single host/],
     ['fe80::1', /link-local.*write 'fe80::1%eth0'/],

@@ -286,7 +286,13 @@ describe('hot-standby.ini', () => {
       /type 'udp' is unknown; valid are udp-unicast, udp-broadcast, udp-multicast/,
     ],
     ['a transport without type', 'type = udp-broadcast\n', '', 6, /type is missing; valid are udp-unicast/],
-    ['a wrong transport option', 'device = eth1', 'device = a/b', 8, /device: 'a\/b' is no name of a network device/],
+    [
+      'a wrong transport option',
+      'device = eth1',
+      'device = a/b',
+      8,
+      /device: 'a\/b' is not a valid name for a network device/,
+    ],
     ['a key of another type', 'device = eth1', 'device = eth1\nttl = 1', 9, /unknown key 'ttl'/],
     [
       'a missing address',
@@ -300,7 +306,7 @@ describe('hot-standby.ini', () => {
       'udp-broadcast',
       'udp-unicast\naddresses.a = 10.0.0.1\naddresses.b = ten',
       9,
-      /'ten' is no IP address/,
+      /'ten' is not an IP address/,
     ],
     ['addresses without node', 'udp-broadcast', 'udp-broadcast\naddresses = 10.0.0.1', 8, /unknown key 'addresses'/],
     [
@@ -308,7 +314,7 @@ describe('hot-standby.ini', () => {
       '[group.g]',
       '[arbiter.r]\ntype = icmp-ping\naddress = router\n[group.g]',
       11,
-      /address: 'router' is no IP address/,
+      /address: 'router' is not an IP address/,
     ],
     ['no transport', /\[transport[^[]*/, '', null, /no link to the peer is named/],
     ['no group', /\[group[\s\S]*/, '', null, /no group is declared/],
@@ -316,7 +322,7 @@ describe('hot-standby.ini', () => {
     ['a wrong method', 'md5', 'rot13', 4, /method: must be one of crc, md5, sha1, sha256, sealed, got 'rot13'/],
     ['a key for crc', 'md5', 'crc', 5, /keyFile: crc uses no key/],
     ['a key and its file', 'keyFile = /k', 'keyFile = /k\nkey = x', null, /key/],
-    ['a wrong key id', 'keyFile = /k', 'keyFile = /k\nid = 16', 6, /16 is no id of a key/],
+    ['a wrong key id', 'keyFile = /k', 'keyFile = /k\nid = 16', 6, /16 is not a key ID/],
     [
       'an active key that is missing',
       /method = md5\nkeyFile = \/k/,
@@ -329,7 +335,7 @@ describe('hot-standby.ini', () => {
       /method = md5\nkeyFile = \/k/,
       'active = 1\n[authenticator.1]\nmethod = crc\n[authenticator.x]\nmethod = crc',
       7,
-      /'x' is no key ID/,
+      /'x' is not a key ID/,
     ],
     ['an unknown resource', 'httpd', 'ngix', 11, /there is no resource 'ngix'/],
     [
@@ -339,7 +345,7 @@ describe('hot-standby.ini', () => {
       14,
       /script:httpd is in group 'g' already/,
     ],
-    ['a wrong group name', '[group.g]', '[group.g h]', 9, /'g h' is no name of a group/],
+    ['a wrong group name', '[group.g]', '[group.g h]', 9, /'g h' is not a valid name for a group/],
     [
       'a wrong resource option',
       'httpd',

@@ -69,7 +69,7 @@ describe('deadtime', () => {
     assert.match(issues[1]?.message ?? '', /'30' is not a length of time; write '30s' or '30ms'/)
   })
 
-  it('refuses what is no length of time at all', () => {
+  it('refuses what is not a length of time at all', () => {
     for (const value of ['soon', '-1s', '1.5.2s', '1 s', 'Infinitys', '', null, {}, [], Number.NaN, -5])
       assert.deepEqual(problems({ keepalive: value as unknown as Duration }), ['error keepalive'], String(value))
   })

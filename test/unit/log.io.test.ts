@@ -100,7 +100,7 @@ test('syslog: a missing or failing logger is reported once, and nothing stops', 
 test('a facility that syslog does not know is refused', () => {
   assert.throws(() => createSyslogLogger('local9'), {
     code: 'HS_CONFIG',
-    message: /'local9' is no syslog facility; .*local7/,
+    message: /'local9' is not a syslog facility; .*local7/,
   })
 })
 

@@ -62,7 +62,7 @@ test('fs: bad arguments and options are refused at construction', () => {
     options: FsOptions,
     message: RegExp,
   ])[] = [
-    ['-o', '/data', 'ext4', {}, /fs\.device: '-o' is no device/],
+    ['-o', '/data', 'ext4', {}, /fs\.device: '-o' is not a device/],
     ['/dev/a b', '/data', 'ext4', {}, /fs\.device/],
     ['/dev/a', 'data', 'ext4', {}, /fs\.directory: 'data'/],
     ['/dev/a', '/', 'ext4', {}, /fs\.directory/],
@@ -94,7 +94,7 @@ test('systemd: names are completed, and bad ones refused', () => {
     ['x@', {}, /is a template; name an instance/],
     ['x@.service', {}, /is a template/],
     ['a'.repeat(250), {}, /more than 255 characters/],
-    [7 as unknown as string, {}, /'7' is no name of a unit/],
+    [7 as unknown as string, {}, /'7' is not a valid name for a unit/],
     ['a', { mode: 'warm' as 'hot' }, /systemd\.mode/],
     ['a', { startTimeout: 5 as unknown as '5s' }, /systemd\.startTimeout/],
   ]

@@ -235,9 +235,9 @@ test('what a killed process left is stopped as it was started', async (t) => {
 
 test('bad names and options are refused at construction', () => {
   const cases: readonly (readonly [name: string, options: OcfOptions, message: RegExp])[] = [
-    ['IPaddr2', {}, /'IPaddr2' is no agent; right is 'ocf:PROVIDER:NAME'/],
-    ['ocf:heartbeat:../x', {}, /is no agent/],
-    ['ocf:heartbeat:..', {}, /is no agent/],
+    ['IPaddr2', {}, /'IPaddr2' is not an agent; right is 'ocf:PROVIDER:NAME'/],
+    ['ocf:heartbeat:../x', {}, /is not an agent/],
+    ['ocf:heartbeat:..', {}, /is not an agent/],
     ['ocf:a:b', { parameters: { 'a b': 1 } }, /ocf\.parameters\.a b/],
     ['ocf:a:b', { parameters: { a: null as unknown as string } }, /null is neither a text/],
     ['ocf:a:b', { instance: 'a/b' }, /ocf\.instance/],

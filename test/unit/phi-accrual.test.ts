@@ -97,7 +97,7 @@ describe('phiAccrual', () => {
 
   const relations: readonly [what: string, options: Parameters<typeof phiAccrual>[0], path: string][] = [
     ['threshold that is the warning’s', { threshold: 3 }, 'threshold'],
-    ['threshold that is no number', { threshold: '8' as unknown as number }, 'threshold'],
+    ['threshold that is not a number', { threshold: '8' as unknown as number }, 'threshold'],
     ['warning at every other beat', { warnThreshold: 0.3 }, 'warnThreshold'],
     ['pause as long as the last bound', { acceptablePause: '3s' }, 'acceptablePause'],
     ['deviation of nothing', { minDeviation: '0ms' }, 'minDeviation'],

@@ -126,7 +126,7 @@ describe("the tutorial's own files", () => {
     assert.equal(readHaDir(dir, { ...apart(dir), node: 'Slave' }).node, 'slave')
     assert.match(
       problems(inspectHaDir(dir, { ...apart(dir), node: 'third' })).join(),
-      /'third' is asked for but is neither master nor slave/,
+      /'third' was given but is neither master nor slave/,
     )
   })
 })

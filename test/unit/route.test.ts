@@ -34,7 +34,7 @@ describe('route()', () => {
     ['neither gateway nor device', 'default', {}, /needs a gateway or a device/],
     ['two families', '10.1.0.0/16', { via: 'fd00::1' }, /different families/],
     ['a link-local gateway without its device', 'default', { via: 'fe80::1' }, /link-local; name the device/],
-    ['words of ip', 'default via 10.0.0.1', { device: 'eth0' }, /no IP address.*or 'default'/],
+    ['words of ip', 'default via 10.0.0.1', { device: 'eth0' }, /not an IP address.*or 'default'/],
     ['a gateway that is a network', 'default', { via: '10.0.0.1/24' }, /has a prefix length/],
   ]
   for (const [what, destination, options, says] of refused)

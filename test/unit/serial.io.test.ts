@@ -244,11 +244,11 @@ describe('the lock of a serial line', { skip }, () => {
   })
 })
 
-describe('what is no serial line', { skip }, () => {
+describe('what is not a serial line', { skip }, () => {
   for (const [device, says] of [
     ['/dev/tty-that-is-not-there', /there is no such device/],
-    ['/etc/hostname', /it is no device/],
-    ['/dev/null', /it is no serial line/],
+    ['/etc/hostname', /it is not a device/],
+    ['/dev/null', /it is not a serial line/],
   ] as const) {
     test(`${device} is refused with the reason, and leaves no lock`, async () => {
       await assert.rejects(end(device).transport.open(), says)

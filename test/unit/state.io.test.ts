@@ -175,7 +175,7 @@ test('symbolic links are neither followed nor written through', async (t) => {
   await directory.close()
 })
 
-test('a directory that others could change is refused, and so is what is no directory', async (t) => {
+test('a directory that others could change is refused, and so is what is not a directory', async (t) => {
   const path = newPath(t)
   mkdirSync(path)
   chmodSync(path, 0o777)

@@ -74,13 +74,13 @@ test('udpUnicast lists every problem with its path', () => {
     [{}, [['addresses', /either/]]],
     [{ addresses: {}, peer: '10.0.0.2' }, [['peer', /either/]]],
     [{ peer: '10.0.0.2' }, [['device', /needs/]]],
-    [{ peer: 'slave', device: 'eth1' }, [['peer', /'slave' is no IP address/]]],
+    [{ peer: 'slave', device: 'eth1' }, [['peer', /'slave' is not an IP address/]]],
     [{ peer: 'fe80::2', localAddress: 'fd00::1' }, [['peer', /link-local/]]],
-    [{ peer: '10.0.0.2', device: 'a name too long' }, [['device', /no name of a network device/]]],
+    [{ peer: '10.0.0.2', device: 'a name too long' }, [['device', /not a valid name for a network device/]]],
     [{ addresses: { master: '10.0.0.1' } }, [['addresses.slave', /missing/]]],
     [
       { addresses: { master: '10.0.0.1', slave: '10.0.0.2', third: '10.0.0.3' } },
-      [['addresses.third', /no node.*master and slave/]],
+      [['addresses.third', /not a node.*master and slave/]],
     ],
     [{ addresses: { master: '10.0.0.1', slave: 'fd00::2' } }, [['addresses', /family/]]],
     [{ addresses: { master: '10.0.0.1', slave: '10.0.0.1' } }, [['addresses', /both nodes have 10\.0\.0\.1:694/]]],
@@ -96,8 +96,8 @@ test('udpUnicast lists every problem with its path', () => {
     [
       { peer: '10.0.0.2', device: 'eth1', port: 0, localPort: 1.5 },
       [
-        ['port', /no port/],
-        ['localPort', /no port/],
+        ['port', /not a valid port/],
+        ['localPort', /not a valid port/],
       ],
     ],
     [{ peer: 7 as unknown as string, device: 'eth1' }, [['peer', /number 7/]]],
@@ -227,7 +227,7 @@ test('silence is explained by the strongest evidence', () => {
     [{ heardJunk: 3 }, /^3 frames arrived and none verified: compare the keys/],
     [{ peerHeardElsewhere: false }, /the peer is off or not started/],
     [{}, /firewall that drops UDP port 694 from 10\.0\.0\.2/],
-    [{ type: 'serial' }, /speed of both ends/],
+    [{ type: 'serial' }, /speed at both ends/],
   ]
   for (const [change, message] of cases) assert.match(diagnoseSilence({ ...link, ...change }), message)
 })

@@ -15,7 +15,7 @@ type Row = readonly [args: readonly unknown[], good: object, wrong: object, says
 const factories: Readonly<Record<string, Row>> = {
   icmpPing: [['192.0.2.1'], { deadping: '3s' }, { name: 7 }, /icmpPing\.name: must be a text, got number 7/],
   pingGroup: [['g', ['192.0.2.1']], {}, { deadping: 3 }, /write '3s' or '3ms'/],
-  crc: [[], { id: 2 }, { id: 'two' }, /'?two'? is no id of a key/],
+  crc: [[], { id: 2 }, { id: 'two' }, /'?two'? is not a key ID/],
   md5: [[], { key }, { keyFile: 3 }, /md5\.keyFile: must be a text, got number 3/],
   sha1: [[], { key }, { keyFile: 3 }, /sha1\.keyFile: must be a text, got number 3/],
   sha256: [[], { key }, { keyFile: null }, /sha256\.keyFile: must be a text, got null/],
@@ -91,7 +91,7 @@ describe('options that a factory does not know', () => {
   }
   it('and arguments that are missing or of another kind are said, too', async () => {
     assert.throws(() => call('vip', []), /vip\.address: must be a text such as '.*', or a list of texts, got undefined/)
-    assert.throws(() => call('vip', [['192.0.2.9', 7]]), /number 7|7 is no text/)
+    assert.throws(() => call('vip', [['192.0.2.9', 7]]), /number 7|7 is not a string/)
     assert.throws(() => call('readHaDir', [4]), /readHaDir: the directory must be a text, got number 4/)
     const network = all.memoryNetwork() as unknown as { transport(link: unknown): unknown }
     assert.throws(() => network.transport({ name: 'a' }), /the name of the link must be a text, got an object/)

@@ -39,17 +39,17 @@ describe("Heartbeat's forms of an address", () => {
   }
 
   const bad: [text: string, says: RegExp][] = [
-    ['', /no IP address/],
-    ['192.168.1', /'192.168.1' is no IP address; write/],
-    ['192.168.1.256/24', /no IP address/],
-    ['fe80::1%eth0/64', /no IP address/],
+    ['', /not an IP address/],
+    ['192.168.1', /'192.168.1' is not an IP address; write/],
+    ['192.168.1.256/24', /not an IP address/],
+    ['fe80::1%eth0/64', /not an IP address/],
     ['192.168.1.1/33', /from 1 to 32/],
     ['192.168.1.1/0', /from 1 to 32/],
     ['2001:db8::1/129', /from 1 to 128/],
     ['192.168.1.1//eth0', /prefix/],
-    ['192.168.1.1/24/-eth0', /no name of a network device/],
-    ['192.168.1.1/24/..', /no name of a network device/],
-    ['192.168.1.1/24/eth0 dev lo', /no name of a network device/],
+    ['192.168.1.1/24/-eth0', /not a valid name for a network device/],
+    ['192.168.1.1/24/..', /not a valid name for a network device/],
+    ['192.168.1.1/24/eth0 dev lo', /not a valid name for a network device/],
     [`192.168.1.1/24/${'e'.repeat(128)}`, /at most 127/],
     ['192.168.1.1/24/eth0/eth1', /no IPv4 broadcast/],
     ['192.168.1.1/24/eth0/192.168.1.255/x', /too many parts/],
@@ -128,7 +128,7 @@ describe('vip()', () => {
 
   const refused: [what: string, make: () => unknown, says: RegExp][] = [
     ['no address', () => vip([]), /no address/],
-    ['something else', () => vip([42 as unknown as string]), /42 is no text/],
+    ['something else', () => vip([42 as unknown as string]), /42 is not a string/],
     [
       'a bare number as time',
       () => vip('10.0.0.1', { startTimeout: 5 as unknown as '5s' }),
@@ -136,7 +136,7 @@ describe('vip()', () => {
     ],
     ['two devices', () => vip('10.0.0.1/24/eth0', { device: 'eth1' }), /eth1, eth0/],
     ['a long label', () => vip('10.0.0.1', { device: 'eth0', label: 'eth0:0123456789a' }), /at most 15/],
-    ['a label without a device', () => vip('10.0.0.1', { label: 'eth0:a' }), /is no label/],
+    ['a label without a device', () => vip('10.0.0.1', { label: 'eth0:a' }), /is not a valid label/],
     ['a label beside a macvlan', () => vip('10.0.0.1/24/eth0:1', { macvlan: true }), /leave the label 'eth0:1' out/],
     ['something else than a boolean', () => vip('10.0.0.1', { macvlan: 'yes' as never }), /must be true or false/],
     ['arping for IPv6', () => vip('fd00::1', { announce: 'arping' }), /IPv4 addresses only/],

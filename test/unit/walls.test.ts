@@ -85,7 +85,7 @@ function wrongImport(path: string, { at, specifier, target, typeOnly }: Import, 
       room?.modules === 'any node module' ? specifier.startsWith('node:') : room?.modules.includes(specifier)
     return known ? undefined : `${at}: ${name} may not use ${specifier}`
   }
-  if (!sources.has(target)) return `${at}: ${specifier} is no file of src (relative imports end in .ts)`
+  if (!sources.has(target)) return `${at}: ${specifier} is not a file of src (relative imports end in .ts)`
   if (path === 'src/index.ts' || roomOf(target) === name) return undefined
   const extra = exceptions[path.slice('src/'.length)]?.imports ?? []
   if (allows([...(room?.imports ?? []), ...extra], target, typeOnly)) return undefined
@@ -93,7 +93,7 @@ function wrongImport(path: string, { at, specifier, target, typeOnly }: Import, 
   return `${at}: ${name} may not import ${target}${asType ? ' other than by import type' : ''}`
 }
 
-/** Names a file uses that the list forbids: `Math.random` as written, a single word wherever it is no name of a member. */
+/** Names a file uses that the list forbids: `Math.random` as written, a single word wherever it is not a valid name for a member. */
 function uses(file: ts.SourceFile, forbidden: readonly string[]): string[] {
   const found: string[] = []
   walk(file, (node) => {

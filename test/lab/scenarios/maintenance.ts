@@ -18,7 +18,7 @@ scenario(
         await waitFor(() => stage.told('master', 'maintenance'), { what: 'the master knows' })
         assert.match((await stage.command('master', 'status')).stdout, /active, MAINTENANCE/)
         const { code, stderr } = await stage.command('master', 'standby')
-        assert.deepEqual([code, stderr], [1, 'hot-standby: web is in maintenance; end that first\n'])
+        assert.deepEqual([code, stderr], [1, 'hot-standby: web is in maintenance; end the maintenance first\n'])
       },
       { servedBy: ['master'], limitMs: noGap },
     )
