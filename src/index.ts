@@ -24,6 +24,7 @@ export type {
 export { type Replay, type ReplayDifference, type ReplayOptions, replay } from './cluster/replay.ts'
 export type { Snapshot } from './cluster/snapshot.ts'
 export type { Account, TimelineEntry } from './cluster/teller.ts'
+export { type TimelinePictureOptions, timelinePicture } from './cluster/timeline-picture.ts'
 export type { LinkTraffic } from './cluster/traffic.ts'
 export { type ReadHaDirOptions, readHaDir } from './config/read-ha-dir.ts'
 export { type ControlClient, connectControl } from './control/client.ts'

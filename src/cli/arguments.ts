@@ -14,6 +14,8 @@ export interface Arguments {
   readonly json: boolean
   readonly all: boolean
   readonly check: boolean
+  readonly svg: boolean
+  readonly html: boolean
   readonly operands: readonly string[]
 }
 
@@ -30,6 +32,8 @@ const flags = {
   json: { type: 'boolean' },
   all: { type: 'boolean' },
   check: { type: 'boolean' },
+  svg: { type: 'boolean' },
+  html: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
 } as const
@@ -47,6 +51,7 @@ const commands: Readonly<Record<string, { readonly flags: readonly Flag[]; reado
   takeover: { flags: ['dir', 'node', 'control'], operands: true },
   record: { flags: ['dir', 'node', 'control'], operands: true },
   replay: { flags: ['json', 'all'], operands: true },
+  timeline: { flags: ['svg', 'html', 'all'], operands: true },
   why: { flags: ['dir', 'node', 'control', 'json'], operands: true },
   maintenance: { flags: ['dir', 'node', 'control'], operands: true },
   history: { flags: ['dir', 'node', 'control', 'json'], operands: true },
@@ -83,6 +88,8 @@ export function readArguments(argv: readonly string[]): Arguments | 'help' | 've
     json: values.json ?? false,
     all: values.all ?? false,
     check: values.check ?? false,
+    svg: values.svg ?? false,
+    html: values.html ?? false,
     operands,
   }
 }

@@ -16,7 +16,7 @@ import { type Arguments, readArguments, UsageError } from './arguments.ts'
 import { check } from './check.ts'
 import { keygen } from './keygen.ts'
 import { eventLine, issueLine, outputLayout, print, printPainted, say } from './output.ts'
-import { history, record, replayFile, why } from './recording.ts'
+import { history, record, replayFile, timeline, why } from './recording.ts'
 import { optionsOf, run } from './run.ts'
 import { statusLines } from './status.ts'
 import { checkFailure, statusCheck } from './status-check.ts'
@@ -103,6 +103,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number> | n
   },
   record: (args) => record(args, () => ask(args, (client) => client.recording())),
   replay: replayFile,
+  timeline,
   why: (args) => why(args, (group) => ask(args, (client) => client.explain(group))),
   history: (args) => history(args, () => ask(args, (client) => client.history())),
   async events(args) {

@@ -1,5 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { type Explanation, type HistoryEntry, HotStandbyError, type Replay, replay, timelineLines } from '../index.ts'
+import {
+  type Explanation,
+  type HistoryEntry,
+  HotStandbyError,
+  type Replay,
+  replay,
+  timelineLines,
+  timelinePicture,
+} from '../index.ts'
 import { writePlain } from '../platform/durable-file.ts'
 import { messageOf } from '../roles/error.ts'
 import { printable, printableJson, printableLines } from '../roles/printable.ts'
@@ -64,6 +72,15 @@ export async function replayFile(args: Arguments): Promise<number> {
   say(`another version recorded it (${result.library}). Input: ${difference.input.slice(0, 200)}`)
   for (const effect of difference.effects) say(`  now: ${effect}`)
   return 1
+}
+
+/** `hot-standby timeline FILE... --svg|--html`: a picture to the standard output. */
+export async function timeline(args: Arguments): Promise<number> {
+  const { operands: files, svg, html, all } = args
+  if (files.length === 0) throw new UsageError('timeline needs a FILE, as `hot-standby record FILE` writes it')
+  if (svg === html) throw new UsageError('timeline needs --svg or --html, which says what to write')
+  await toOutput(timelinePicture(files.map(readText), { format: html ? 'html' : 'svg', everything: all }))
+  return 0
 }
 
 function readText(file: string): string {

@@ -24,6 +24,8 @@ export const usage = `hot-standby: a high-availability pair of two hosts
   hot-standby replay FILE... [--all] [--json]
       runs a recording again (of several files the oldest first), verifies that the same comes out, and prints what happened with
       the reason of every decision
+  hot-standby timeline FILE... --svg|--html [--all]
+      draws the last change of role in recordings of one or both nodes, on the standard output
   hot-standby why [GROUP] [--json]
       explains the last change of role of the running member, however long it is ago
   hot-standby history [GROUP] [--json]
@@ -40,7 +42,7 @@ export const usage = `hot-standby: a high-availability pair of two hosts
   --on-fatal ACTION run: what to do when a resource can neither be stopped nor cut off: exit (default), none, reboot (the host,
                     at once), or the full path of a program; goes before onFatal of the ini
   --status-port PORT run: serves a page with the state of the pair, metrics and health checks on 127.0.0.1, read-only
-  --all             replay: every event and every decision, also those that only say how
+  --all             replay: every event and every decision, also those that only say how; timeline: all the time recorded
   --check           status: ends with 0 well, 1 warning (no standby, a link is down), 2 critical (nobody serves), 3 unknown
   --json            machine-readable, one JSON object per line (run: the events, on stdout)
 

@@ -19,7 +19,7 @@ describe('a command line', () => {
   const wrong: readonly (readonly [args: string[], message: RegExp])[] = [
     [
       [],
-      /no command given; there are: run, check, status, watch, metrics, standby, takeover, record, replay, why, maintenance, history, events, cleanup, keygen/,
+      /no command given; there are: run, check, status, watch, metrics, standby, takeover, record, replay, timeline, why, maintenance, history, events, cleanup, keygen/,
     ],
     [['start'], /'start' is no command/],
     [['toString'], /'toString' is no command/],
@@ -28,6 +28,8 @@ describe('a command line', () => {
     [['run', '--status-port', 'http'], /--status-port: 'http' is no port; a number from 0/],
     [['check', '--json'], /check takes no --json/],
     [['status', '--state', '/x'], /status takes no --state/],
+    [['timeline', 'x.rec'], /timeline needs --svg or --html/],
+    [['timeline', '--svg'], /timeline needs a FILE/],
     [['run', '--dir'], /--dir/],
     [['run', '--json=yes'], /--json/],
   ]
