@@ -22,6 +22,8 @@ export interface Arguments {
   readonly ts: boolean
   /** What `init` needs not ask. */
   readonly answers: Partial<Record<'name' | 'members' | 'second' | 'ping' | 'serve', string>>
+  readonly svg: boolean
+  readonly html: boolean
   readonly operands: readonly string[]
 }
 
@@ -80,6 +82,8 @@ export function readArguments(argv: readonly string[]): Arguments | AskedText {
         return answer === undefined ? [] : [[name, answer]]
       }),
     ),
+    svg: given.has('svg'),
+    html: given.has('html'),
     operands,
   }
 }

@@ -21,7 +21,7 @@ import { init } from './init.ts'
 import { keygen } from './keygen.ts'
 import { movedLine, movedOf } from './moved.ts'
 import { eventLine, issueLine, outputLayout, print, printPainted, say } from './output.ts'
-import { history, record, replayFile, why } from './recording.ts'
+import { history, record, replayFile, timeline, why } from './recording.ts'
 import { optionsOf, run } from './run.ts'
 import { statusLines } from './status.ts'
 import { checkFailure, statusCheck } from './status-check.ts'
@@ -122,6 +122,7 @@ const commands: Readonly<Record<Exclude<CommandName, 'help'>, (args: Arguments) 
   },
   record: (args) => record(args, () => ask(args, (client) => client.recording())),
   replay: replayFile,
+  timeline,
   why: (args) => why(args, (group) => ask(args, (client) => client.explain(group))),
   history: (args) => history(args, () => ask(args, (client) => client.history())),
   async events(args) {

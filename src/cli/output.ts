@@ -1,5 +1,5 @@
 import { fstatSync } from 'node:fs'
-import { describe, type EventLevel, type Issue, type NamedEvent } from '../index.ts'
+import { describe, type EventLevel, type Issue, type NamedEvent, type WrittenEvent } from '../index.ts'
 import { printable, printableLines } from '../roles/printable.ts'
 import { type Layout, wantsColour } from './layout.ts'
 
@@ -54,9 +54,12 @@ export function issueLine({ where, message, severity }: Issue): string {
   return printable(`${where}: ${severity === 'error' ? '' : `${severity}: `}${message}`)
 }
 
+const isWritten = (event: NamedEvent | WrittenEvent): event is Extract<WrittenEvent, { readonly name: 'message' }> =>
+  event.name === 'message' && 'bytes' in event.payload
+
 /** One event for people: time, name, sentence. */
-export function eventLine(event: NamedEvent): string {
+export function eventLine(event: NamedEvent | WrittenEvent): string {
   const time = event.time.slice(11, 23)
-  const text = 'bytes' in event.payload ? `a message of ${String(event.payload.bytes)} bytes` : describe(event)
+  const text = isWritten(event) ? `a message of ${event.payload.bytes} bytes` : describe(event)
   return printable(`${time}  ${event.name.padEnd(18)} ${text}`)
 }

@@ -1,9 +1,17 @@
 import { readFileSync } from 'node:fs'
-import { type Explanation, type HistoryEntry, HotStandbyError, type Replay, replay, timelineLines } from '../index.ts'
+import {
+  type Explanation,
+  type HistoryEntry,
+  HotStandbyError,
+  type Replay,
+  replay,
+  timelineLines,
+  timelinePicture,
+} from '../index.ts'
 import { writePlain } from '../platform/durable-file.ts'
 import { messageOf } from '../roles/error.ts'
 import { printable, printableJson, printableLines } from '../roles/printable.ts'
-import type { Arguments } from './arguments.ts'
+import { type Arguments, UsageError } from './arguments.ts'
 import { print, say } from './output.ts'
 
 /** `hot-standby record [FILE]`. Answers the exit code. */
@@ -58,6 +66,14 @@ export async function replayFile(args: Arguments): Promise<number> {
   say(`another version recorded it (${result.library}). Input: ${difference.input.slice(0, 200)}`)
   for (const effect of difference.effects) say(`  now: ${effect}`)
   return 1
+}
+
+/** `hot-standby timeline FILE... --svg|--html`: a picture to the standard output. */
+export async function timeline(args: Arguments): Promise<number> {
+  const { operands: files, svg, html, all } = args
+  if (svg === html) throw new UsageError('timeline needs --svg or --html, which says what to write', 'timeline')
+  await toOutput(timelinePicture(files.map(readText), { format: html ? 'html' : 'svg', everything: all }))
+  return 0
 }
 
 function readText(file: string): string {

@@ -23,6 +23,8 @@ export type OptionName =
   | 'ping'
   | 'serve'
   | 'ts'
+  | 'svg'
+  | 'html'
 
 /** The names of the commands. */
 export type CommandName =
@@ -41,6 +43,7 @@ export type CommandName =
   | 'history'
   | 'record'
   | 'replay'
+  | 'timeline'
   | 'cleanup'
   | 'keygen'
   | 'completion'
@@ -120,6 +123,8 @@ export const options: Readonly<Record<OptionName, OptionRow>> = {
     text: 'resources in the order of start: "192.0.2.10/24 nginx"; with --ts a port of your own HTTP server',
   },
   ts: { text: 'writes a program in TypeScript, and no ini' },
+  svg: { text: 'a picture in SVG' },
+  html: { text: 'a page with the picture and the list of what happened' },
   all: { text: 'every event and every decision, also those that only say how' },
 }
 
@@ -224,6 +229,14 @@ export const commands: Readonly<Record<CommandName, CommandRow>> = {
     options: ['all', 'json'],
     details: [
       'Of several files the oldest first. Verifies that the same comes out, and prints what happened with the reason of every decision.',
+    ],
+  },
+  timeline: {
+    summary: 'draws a recording',
+    operands: [{ name: 'FILE', many: true, completes: 'file' }],
+    options: ['svg', 'html', 'all'],
+    details: [
+      'Prints it to standard output: both nodes, beats, losses, decisions and the outage. It takes --svg or --html.',
     ],
   },
   cleanup: {

@@ -1,4 +1,4 @@
-import { type ControlClient, levelOf, type NamedEvent, type Snapshot } from '../index.ts'
+import { type ControlClient, levelOf, type Snapshot, type WrittenEvent } from '../index.ts'
 import { messageOf } from '../roles/error.ts'
 import { printable } from '../roles/printable.ts'
 import { type Arguments, UsageError } from './arguments.ts'
@@ -22,7 +22,7 @@ export interface Watched {
   /** Why nobody answers now. */
   readonly trouble: string | undefined
   /** The oldest first. */
-  readonly events: readonly NamedEvent[]
+  readonly events: readonly WrittenEvent[]
   /** The clock of this host, in ISO 8601. */
   readonly time: string
 }
@@ -74,7 +74,7 @@ const clearLine = '\x1b[K'
 export async function watch(_args: Arguments, connect: () => Promise<ControlClient>): Promise<number> {
   const { stdin, stdout } = process
   if (!stdout.isTTY) throw new UsageError('watch needs a terminal; `hot-standby events` prints lines')
-  const events: NamedEvent[] = []
+  const events: WrittenEvent[] = []
   let snapshot: Snapshot | undefined
   let trouble: string | undefined
   let ended = false

@@ -10,9 +10,9 @@ import { shownValue } from '../roles/option-table.ts'
 import { abortable } from './abortable.ts'
 import { Counters } from './counters.ts'
 import { describe, levelOf } from './describe.ts'
-import { GuardedEmitter, stateError } from './emitter.ts'
+import { type EventIterator, GuardedEmitter, stateError } from './emitter.ts'
 import { cleanUp, Engine, refusalError } from './engine.ts'
-import type { ClusterEvents, NamedEvent } from './events.ts'
+import type { ClusterEvents, EventPayload, NamedEvent } from './events.ts'
 import { type Explanation, explain } from './explain.ts'
 import { Failures, Warnings } from './failures.ts'
 import type { HistoryEntry } from './history.ts'
@@ -445,30 +445,38 @@ export class Cluster implements AsyncDisposable {
     return takeSnapshot(this.#resolved, this.#life, this.#engine, this.#failures.list(), this.#counters)
   }
 
-  /** Hears an event; the returned function ends that. A listener that throws or rejects harms nobody. */
+  /**
+   * Hears an event; the returned function ends that. A listener that throws or rejects harms nobody.
+   * @throws {HotStandbyError} `HS_CONFIG` for a name that is no event, with the one that was probably meant.
+   */
   on<Name extends keyof ClusterEvents>(name: Name, listener: (...args: ClusterEvents[Name]) => unknown): () => void {
     return this.#emitter.on(name, listener)
   }
 
-  /** Hears every event with its name; the returned function ends that. */
+  /** Hears every event with its name, by which its payload is known; the returned function ends that. */
   onAny(listener: (event: NamedEvent) => unknown): () => void {
     return this.#emitter.onAny(listener)
   }
 
-  /** The next event of a name. Rejects with the signal's reason when that is aborted first, with `HS_STATE` when the cluster stops. */
-  once<Name extends keyof ClusterEvents>(name: Name, options: CallOptions = {}): Promise<ClusterEvents[Name][0]> {
+  /**
+   * The next event of a name. Rejects with the signal's reason when that is aborted first, with `HS_STATE` when the cluster stops.
+   * @throws {HotStandbyError} `HS_CONFIG` for a name that is no event, and for a listener: `on()` takes one.
+   */
+  once<Name extends keyof ClusterEvents>(name: Name, options: CallOptions = {}): Promise<EventPayload<Name>> {
     return this.#emitter.once(name, options)
   }
 
   /**
-   * Every event of a name from now on, for `for await`; ends when the signal is aborted or the cluster has stopped. A slow
-   * reader loses the oldest beyond 1,000.
+   * Every event of a name from now on, or, without a name, every event with its name, for `for await`; ends when the signal is
+   * aborted or the cluster has stopped. A slow reader loses the oldest beyond 1,000.
    */
-  events<Name extends keyof ClusterEvents>(
-    name: Name,
+  events<Name extends keyof ClusterEvents>(name: Name, options?: CallOptions): EventIterator<EventPayload<Name>>
+  events(options?: CallOptions): EventIterator<NamedEvent>
+  events(
+    first: keyof ClusterEvents | CallOptions = {},
     options: CallOptions = {},
-  ): AsyncIterator<ClusterEvents[Name][0], undefined, undefined> & AsyncIterable<ClusterEvents[Name][0]> {
-    return this.#emitter.events(name, options)
+  ): EventIterator<EventPayload<keyof ClusterEvents>> | EventIterator<NamedEvent> {
+    return typeof first === 'object' ? this.#emitter.allEvents(first) : this.#emitter.events(first, options)
   }
 
   /** @internal A turn of the core, now: false when none can be. While it stops in order, it lives as well. */
@@ -496,7 +504,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   #onEvent({ name, payload }: CoreEvent): void {
-    this.#tell({ name, time: isoNow(), payload })
+    this.#tell({ name, time: isoNow(), payload } as NamedEvent)
   }
 
   #tell(event: NamedEvent): void {

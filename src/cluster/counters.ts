@@ -1,4 +1,4 @@
-import type { EventPayloads, Reason } from '../core/events.ts'
+import type { Reason } from '../core/events.ts'
 import type { NamedEvent } from './events.ts'
 
 /** How often each event was told, by name; one that never was is absent. */
@@ -24,11 +24,11 @@ export class Counters {
   note({ name, payload }: NamedEvent): void {
     add(this.#events, name)
     if (name === 'group:acquired') {
-      const { group, reason, tookMs } = payload as EventPayloads['group:acquired']
+      const { group, reason, tookMs } = payload
       add(inner(this.#takings, group), reason)
       this.#lastTakingMs.set(group, tookMs)
     } else if (name === 'resource:failed') {
-      const { group, resource, action } = payload as EventPayloads['resource:failed']
+      const { group, resource, action } = payload
       // A check that could not be made says nothing of the resource.
       if (action !== 'look') add(inner(this.#failures, group), resource)
     }

@@ -1,13 +1,18 @@
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'eventemitter3'
 import { HotStandbyError } from '../roles/error.ts'
+import { meantName, shownValue } from '../roles/option-table.ts'
 import { printableFields } from '../roles/printable.ts'
-import type { ClusterEvents, NamedEvent } from './events.ts'
+import { eventNames } from './describe.ts'
+import type { ClusterEvents, EventPayload, NamedEvent } from './events.ts'
 
 type Listener<Name extends keyof ClusterEvents> = (...args: ClusterEvents[Name]) => unknown
 
 /** For who wants all of every member in this process. */
 const everyEvent = channel('hot-standby:event')
+
+/** Every event of a kind from now on, for `for await`. */
+export type EventIterator<T> = AsyncIterator<T, undefined, undefined> & AsyncIterable<T>
 
 /** How many events an async iterator keeps for a reader that is slower than they come; older ones give way. */
 const backlogMax = 1000
@@ -28,6 +33,8 @@ export class GuardedEmitter {
   }
 
   on<Name extends keyof ClusterEvents>(name: Name, listener: Listener<Name>): () => void {
+    checkName('on', name)
+    checkListener('on', listener)
     const guarded = (event: object) => this.#guard(name, () => (listener as (event: object) => unknown)(event))
     this.#emitter.on(name, guarded)
     return () => void this.#emitter.off(name, guarded)
@@ -39,14 +46,19 @@ export class GuardedEmitter {
   }
 
   onAny(listener: (event: NamedEvent) => unknown): () => void {
+    checkListener('onAny', listener)
     this.#any.add(listener)
     return () => void this.#any.delete(listener)
   }
 
   once<Name extends keyof ClusterEvents>(
     name: Name,
-    { signal }: { signal?: AbortSignal | undefined } = {},
-  ): Promise<ClusterEvents[Name][0]> {
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<EventPayload<Name>> {
+    checkName('once', name)
+    if (typeof options === 'function')
+      throw argumentError(`once: it returns a promise and takes no listener; on('${name}', listener) does`)
+    const { signal } = options
     return new Promise((resolve, reject) => {
       const settle = (action: () => void): void => {
         off()
@@ -64,13 +76,26 @@ export class GuardedEmitter {
     })
   }
 
-  /** Listens from the call on, not from the first `next()`; not an async generator, whose `return()` would wait for the next event. */
   events<Name extends keyof ClusterEvents>(
     name: Name,
-    { signal }: { signal?: AbortSignal | undefined } = {},
-  ): AsyncIterator<ClusterEvents[Name][0], undefined, undefined> & AsyncIterable<ClusterEvents[Name][0]> {
-    type Result = IteratorResult<ClusterEvents[Name][0], undefined>
-    const backlog: ClusterEvents[Name][0][] = []
+    options: { signal?: AbortSignal | undefined } = {},
+  ): EventIterator<EventPayload<Name>> {
+    checkName('events', name)
+    return this.#iterate((push) => this.on(name, push as Listener<Name>), options)
+  }
+
+  /** As {@link events}, of every name. */
+  allEvents(options: { signal?: AbortSignal | undefined } = {}): EventIterator<NamedEvent> {
+    return this.#iterate((push) => this.onAny(push), options)
+  }
+
+  /** Listens from the call on, not from the first `next()`; not an async generator, whose `return()` would wait for the next event. */
+  #iterate<T>(
+    listen: (push: (value: T) => void) => () => void,
+    { signal }: { signal?: AbortSignal | undefined },
+  ): EventIterator<T> {
+    type Result = IteratorResult<T, undefined>
+    const backlog: T[] = []
     const waiting: ((result: Result) => void)[] = []
     const over: Result = { done: true, value: undefined }
     let ended = false
@@ -81,12 +106,12 @@ export class GuardedEmitter {
       signal?.removeEventListener('abort', end)
       for (const resolve of waiting.splice(0)) resolve(over)
     }
-    const off = this.on(name, ((value: ClusterEvents[Name][0]) => {
+    const off = listen((value) => {
       const resolve = waiting.shift()
       if (resolve) return resolve({ done: false, value })
       backlog.push(value)
       if (backlog.length > backlogMax) backlog.shift()
-    }) as Listener<Name>)
+    })
     this.#onEnd.add(end)
     signal?.addEventListener('abort', end, { once: true })
     if (signal?.aborted || this.#ended) end()
@@ -116,7 +141,7 @@ export class GuardedEmitter {
   /** Tells the listeners, those of every event, and the diagnostics channels `hot-standby:NAME` and `hot-standby:event`. */
   emit(source: { readonly cluster: string; readonly node: string }, found: NamedEvent): void {
     // The one place where events leave: what packets, agents and files put into them becomes printable here.
-    const event: NamedEvent = { ...found, payload: printableFields(found.payload) }
+    const event = { ...found, payload: printableFields(found.payload) } as NamedEvent
     const { name, payload } = event
     this.#emitter.emit(name, payload)
     for (const listener of this.#any) this.#guard(name, () => listener(event))
@@ -133,6 +158,23 @@ export class GuardedEmitter {
     }
   }
 }
+
+/** No type check keeps a user of JavaScript from a name that is none; a listener would then wait for ever. */
+function checkName(call: string, name: unknown): void {
+  if (typeof name === 'string' && (eventNames as readonly string[]).includes(name)) return
+  if (typeof name !== 'string') throw argumentError(`${call}: the name of an event is a text, got ${shownValue(name)}`)
+  if (name === '*') throw argumentError(`${call}: '*' is no event; onAny(listener) hears every event`)
+  const meant = meantName(name, eventNames)
+  const right = meant === undefined ? `there are: ${eventNames.join(', ')}` : `did you mean '${meant}'?`
+  throw argumentError(`${call}: there is no event '${name}'; ${right}`)
+}
+
+function checkListener(call: string, listener: unknown): void {
+  if (typeof listener !== 'function')
+    throw argumentError(`${call}: the listener must be a function, got ${shownValue(listener)}`)
+}
+
+const argumentError = (message: string): HotStandbyError => new HotStandbyError('HS_CONFIG', message)
 
 /** The error of a call that was made in a state which does not allow it. */
 export function stateError(message: string): HotStandbyError {

@@ -2,7 +2,7 @@ import type { EventName, GroupState } from '../core/events.ts'
 import { HotStandbyError } from '../roles/error.ts'
 import { printable } from '../roles/printable.ts'
 import { describe } from './describe.ts'
-import type { ClusterEvents, NamedEvent } from './events.ts'
+import type { NamedEvent } from './events.ts'
 import { Failures } from './failures.ts'
 import type { Account, TimelineEntry } from './teller.ts'
 
@@ -16,7 +16,7 @@ const changes: ReadonlySet<string> = new Set<EventName>(['group:acquired', 'grou
 export function sentence({ kind, name, subject, text, payload }: TimelineEntry): string {
   if (kind === 'decision') return printable(`${subject}: ${text}`)
   if (kind === 'input') return printable(text)
-  return describe({ name: name as keyof ClusterEvents, time: '', payload: payload ?? {} })
+  return describe({ name, time: '', payload: payload ?? {} } as NamedEvent)
 }
 
 /** Time of day, in UTC. */

@@ -1,4 +1,3 @@
-import type { EventPayloads } from '../core/events.ts'
 import type { NamedEvent } from './events.ts'
 
 /** The last failure of a resource, or of a whole group. */
@@ -20,14 +19,14 @@ export class Failures {
 
   note({ name, time, payload }: NamedEvent): void {
     if (name === 'resource:failed' || name === 'group:stuck') {
-      const { group, resource, reason } = payload as EventPayloads['resource:failed' | 'group:stuck']
+      const { group, resource, reason } = payload
       this.#put(`${group}\n${resource}`, { group, resource, reason, time, nextTry: null })
     } else if (name === 'group:failed') {
-      const { group, reason, retryInMs } = payload as EventPayloads['group:failed']
+      const { group, reason, retryInMs } = payload
       const nextTry = new Date(Date.parse(time) + retryInMs).toISOString()
       this.#put(group, { group, resource: undefined, reason, time, nextTry })
     } else if (name === 'group:acquired') {
-      const { group } = payload as EventPayloads['group:acquired']
+      const { group } = payload
       const failed = this.#last.get(group)
       if (failed) this.#last.set(group, { ...failed, nextTry: null })
     }

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import type { NamedEvent } from '../cluster/events.ts'
+import type { WrittenEvent } from '../cluster/events.ts'
 import type { Explanation } from '../cluster/explain.ts'
 import type { HistoryEntry } from '../cluster/history.ts'
 import type { Snapshot } from '../cluster/snapshot.ts'
@@ -31,7 +31,7 @@ export interface ControlClient {
   /** As `Cluster.maintenance`. */
   maintenance(on: boolean, scope: string | readonly string[]): Promise<void>
   /** Hears every event from now on; resolves when the connection has ended. */
-  events(onEvent: (event: NamedEvent) => void): Promise<void>
+  events(onEvent: (event: WrittenEvent) => void): Promise<void>
   /** Ends the connection; idempotent. */
   close(): void
 }
@@ -48,7 +48,7 @@ export async function connectControl(path: string): Promise<ControlClient> {
   const waiting = new Map<number, { resolve(result: Result): void; reject(error: Error): void }>()
   let nextId = 1
   const parts = new Map<number, string>()
-  let onEvent: (event: NamedEvent) => void = () => {}
+  let onEvent: (event: WrittenEvent) => void = () => {}
   let why = 'the member has ended the connection'
   const tooMuch = (): void => {
     why = `more than ${answerMaxChars} characters came as one answer`

@@ -1,4 +1,4 @@
-import type { MessageEvent, NamedEvent } from '../cluster/events.ts'
+import type { NamedEvent, WrittenEvent } from '../cluster/events.ts'
 import type { Explanation } from '../cluster/explain.ts'
 import type { HistoryEntry } from '../cluster/history.ts'
 import type { Snapshot } from '../cluster/snapshot.ts'
@@ -37,12 +37,12 @@ export type Answer =
   | { readonly id: number; readonly result: Result }
   | { readonly id: number; readonly part: string }
   | { readonly id: number; readonly error: { readonly code: HotStandbyErrorCode; readonly message: string } }
-  | { readonly event: NamedEvent }
+  | { readonly event: WrittenEvent }
 
 /** An event as it is written out: a payload of the application is told by its size alone. */
-export function withoutPayload(event: NamedEvent): NamedEvent {
+export function withoutPayload(event: NamedEvent): WrittenEvent {
   if (event.name !== 'message') return event
-  return { ...event, payload: { bytes: (event.payload as MessageEvent).payload.byteLength } }
+  return { ...event, payload: { bytes: event.payload.payload.byteLength } }
 }
 
 /** Longest line that is read; more is no request. */

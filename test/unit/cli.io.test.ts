@@ -34,6 +34,8 @@ describe('a command line', () => {
     [['run', '--json=yes'], /--json takes no value; found 'yes'/, 'run'],
     [['record', 'a', 'b'], /record takes no more; found 'b'; right is: hot-standby record \[FILE\]/, 'record'],
     [['replay'], /replay needs FILE; right is: hot-standby replay FILE\.\.\./, 'replay'],
+    [['timeline', 'x.rec'], /timeline needs --svg or --html/, 'timeline'],
+    [['timeline', '--svg'], /timeline needs FILE; right is: /, 'timeline'],
     [['maintenance', 'perhaps'], /maintenance takes on\|off; found 'perhaps'; right is: /, 'maintenance'],
     [['completion', 'csh'], /completion takes bash\|zsh\|fish; found 'csh'/, 'completion'],
   ]

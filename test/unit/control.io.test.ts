@@ -9,8 +9,8 @@ import {
   connectControl,
   defaultControlPath,
   isHotStandbyError,
-  type NamedEvent,
   serveControl,
+  type WrittenEvent,
 } from '../../src/index.ts'
 import { temporaryDirectory } from '../support/agents.ts'
 import { pairOf, startPair, stateOf, until } from '../support/pair.ts'
@@ -70,7 +70,7 @@ describe('the control socket', () => {
     const { one, two, path } = await controlled(t)
     const client = await connectControl(path)
     const other = await connectControl(path)
-    const events: NamedEvent[] = []
+    const events: WrittenEvent[] = []
     const listening = other.events((event) => events.push(event))
     // Both are taken at a moment of their own: counters and ages may differ, what is said may not.
     const uncounted = (snapshot: unknown): unknown =>

@@ -80,6 +80,8 @@ const argumentsFor = (dir: string, out: string, ts: boolean): Arguments => ({
   json: false,
   all: false,
   check: false,
+  svg: false,
+  html: false,
   ts,
   answers: {},
   operands: [out],

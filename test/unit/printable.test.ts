@@ -42,7 +42,7 @@ describe('text from outside', () => {
 
   it('forges no line of a log, of an event and of a status', () => {
     assert.equal(/[\p{C}\p{Zl}\p{Zp}]/u.test(logText('info', { evil }, evil)), false)
-    const payload = { resource: 'db', reason: evil, action: 'move' }
+    const payload = { group: 'g', resource: 'db', reason: evil, action: 'move' } as const
     assert.equal(/[\p{C}\p{Zl}\p{Zp}]/u.test(sentenceOf({ name: 'resource:failed', time: '', payload })), false)
     const quality = { peer: { late: 0, dead: 0, mistakes: 0 }, stalls: { count: 0 } }
     const longest = { longestDetectionMs: null, accuracy: null, mistakesPerHour: null, mistakesPerHourIsBound: false }

@@ -4,7 +4,7 @@ import { table, wantsColour } from '../../src/cli/layout.ts'
 import { statusLines } from '../../src/cli/status.ts'
 import { checkFailure, statusCheck } from '../../src/cli/status-check.ts'
 import { type Watched, watchScreen } from '../../src/cli/watch.ts'
-import type { NamedEvent, Snapshot } from '../../src/index.ts'
+import type { Snapshot, WrittenEvent } from '../../src/index.ts'
 import { pairOf } from '../support/pair.ts'
 
 const plain = { width: 80, colour: false }
@@ -199,7 +199,7 @@ describe('status --check', () => {
 })
 
 describe('watch', () => {
-  const events: NamedEvent[] = Array.from({ length: 30 }, (_, index) => ({
+  const events: WrittenEvent[] = Array.from({ length: 30 }, (_, index) => ({
     name: 'peer:late',
     time: `2026-11-30T08:59:${String(index).padStart(2, '0')}.000Z`,
     payload: { peer: 'two', silentMs: index, deadtimeMs: 10_000 },
