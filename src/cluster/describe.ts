@@ -79,6 +79,11 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
   'key:differs': ['warn', ({ peer, keyId }) => `${peer} signs with key ${keyId}; this node with another`],
   'link:up': ['info', ({ link }) => `link ${link} is up`],
   'link:down': ['warn', ({ link, silentMs }) => `link ${link} is down: nothing heard for ${ms(silentMs)}`],
+  'link:slow': [
+    'warn',
+    ({ link, ageMs, limitMs, deadtimeMs }) =>
+      `link ${link} is slow: what comes on it was sent ${ms(ageMs)} ago or earlier (limit ${ms(limitMs)}, dead time ${ms(deadtimeMs)})`,
+  ],
   'link:moved': [
     'info',
     ({ link, path, before }) =>
@@ -151,6 +156,11 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
   ],
   'message:dropped': ['warn', ({ reason, src, count }) => `${count} message(s) of '${src}' dropped: ${reason}`],
   'messages:lost': ['warn', ({ peer, from, to }) => `messages ${from} to ${to} of ${peer} are lost for good`],
+  'peer:unproven': [
+    'warn',
+    ({ peer, forMs }) =>
+      `${peer} beats and has not shown for ${ms(forMs)} that it hears this node: every group stays as it is`,
+  ],
   'peer:newer': [
     'warn',
     ({ peer, version, ours }) =>

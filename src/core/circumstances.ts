@@ -4,16 +4,22 @@ import type { Membership } from './membership.ts'
 import type { OwnershipPort } from './ownership-actions.ts'
 import type { CoreConfig } from './types.ts'
 
-type Peer = Pick<Membership, 'peer' | 'peerAlive' | 'hearingSinceMs' | 'echoedAtMs' | 'rttMs' | 'silentMs'>
+type Peer = Pick<
+  Membership,
+  'peer' | 'peerAlive' | 'hearingSinceMs' | 'echoedAtMs' | 'rttMs' | 'quietMs' | 'deafMs' | 'slowMs' | 'peerSlowMs'
+>
 
-/** The peer's echo shows that it hears us. Just after a silence it cannot show it yet. */
+/**
+ * The peer says that it hears us: by how long it had not when it wrote its newest beat, not by how long that beat was on its way
+ * (S14). Just after a silence it cannot say so yet.
+ */
 export function hearsUs(membership: Peer, { times }: CoreConfig, nowMs: number): boolean {
   const { kind, deadtimeMs } = membership.peer
   if (kind !== 'hot-standby' || !membership.peerAlive) return true
   const { keepaliveMs } = times
-  if (nowMs - membership.hearingSinceMs < 3 * keepaliveMs + membership.rttMs) return true
-  const echoedAtMs = membership.echoedAtMs ?? membership.hearingSinceMs
-  return nowMs - echoedAtMs < Math.max(times.deadtimeMs, Math.min(deadtimeMs, 3 * keepaliveMs))
+  const thereAndBackMs = membership.rttMs + membership.slowMs + membership.peerSlowMs
+  if (nowMs - membership.hearingSinceMs < 3 * keepaliveMs + thereAndBackMs) return true
+  return membership.deafMs < Math.max(times.deadtimeMs, Math.min(deadtimeMs, 3 * keepaliveMs))
 }
 
 /** What authority wants to know of the peer, the network and ourselves, beyond the group. */
@@ -26,7 +32,7 @@ export function circumstancesOf(
 ): ReturnType<OwnershipPort['circumstances']> {
   const { keepaliveMs } = config.times
   return {
-    peerBeats: membership.silentMs < 2.5 * keepaliveMs,
+    peerBeats: membership.quietMs < 2.5 * keepaliveMs,
     heardByPeer: hearsUs(membership, config, nowMs),
     peerHeardUsSinceWake:
       membership.peer.kind === 'hot-standby'
@@ -34,6 +40,7 @@ export function circumstancesOf(
         : membership.hearingSinceMs >= wokeAtMs || nowMs - wokeAtMs > keepaliveMs,
     justWoke: nowMs - wokeAtMs < 3 * keepaliveMs,
     targetAnsweredSinceWake: connectivity.answeredSince(wokeAtMs),
+    slowMs: membership.slowMs + membership.peerSlowMs,
     isolated: connectivity.isolated,
     onIsolated: config.onIsolated,
     wePoorer: connectivity.weArePoorer,

@@ -189,7 +189,7 @@ export const mutantsOfTests = [
     'past-messages',
     'a message from before its death brings a dead peer back',
     membership,
-    "if (this.#peer.liveness === 'dead' && !restarted && this.#isPast(incoming)) {",
+    'if (isPast && !restarted) {',
     'if (false) {',
     awarenessTest('does not believe that a dead peer lives because of a message from before its death'),
   ),
