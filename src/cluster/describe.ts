@@ -82,6 +82,11 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
   'key:differs': ['warn', ({ peer, keyId }) => `${peer} signs with key ${keyId}, and this node with a different one`],
   'link:up': ['info', ({ link }) => `link ${link} is up`],
   'link:down': ['warn', ({ link, silentMs }) => `link ${link} is down: nothing heard for ${ms(silentMs)}`],
+  'link:slow': [
+    'warn',
+    ({ link, ageMs, limitMs, deadtimeMs }) =>
+      `link ${link} is slow: what arrives on it was sent at least ${ms(ageMs)} ago (limit ${ms(limitMs)}, dead time ${ms(deadtimeMs)})`,
+  ],
   'link:moved': [
     'info',
     ({ link, path, before }) =>
@@ -156,6 +161,11 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
     ({ reason, src, count }) => `dropped ${count} message${count === 1 ? '' : 's'} from '${src}': ${reason}`,
   ],
   'messages:lost': ['warn', ({ peer, from, to }) => `messages ${from} to ${to} from ${peer} are lost`],
+  'peer:unproven': [
+    'warn',
+    ({ peer, forMs }) =>
+      `${peer} beats, but has not shown for ${ms(forMs)} that it hears this node; every group stays where it is`,
+  ],
   'peer:newer': [
     'warn',
     ({ peer, version, ours }) =>

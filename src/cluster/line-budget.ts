@@ -53,11 +53,14 @@ function longestBeat({ nodes, groups, times, authenticator }: BeatFacts) {
   }
   const extra = {
     hs: '1',
-    hsf: 'overlap maintenance',
+    hsf: 'overlap maintenance age',
     hsboot: '0'.repeat(16),
     hsgrp: groups.map(({ name }) => `${name}:holds/probation:9999999999`).join(' '),
     hsall: '1',
     hsecho: 'ffffffff:99999',
+    hsrun: '0'.repeat(16),
+    hsslow: '99999',
+    hsmono: '9'.repeat(12),
     hsstall: '99999',
     hscfg: '0'.repeat(8),
     hscfgs: '0'.repeat(16),

@@ -7,6 +7,8 @@ import { type LineBudget, lineMs, payloadFrameBytes } from './line-budget.ts'
  * take a group that looks free.
  */
 const isExtra = (name: string): boolean => name.startsWith('hs') && name !== 'hsmaint'
+/** Every message has it. */
+const isStamp = (name: string): boolean => name === 'hsmono'
 
 /**
  * What of a message goes over a slow line: the same, or a beat without the extra fields where they do not fit. `undefined`:
@@ -16,9 +18,10 @@ export function forSlowLine(message: Message, budget: LineBudget): Message | und
   const payload = bytes(message, 'payload')
   if (payload && lineMs(payloadFrameBytes(budget, payload.length), budget.bitsPerSecond) > budget.keepaliveMs)
     return undefined
+  if (budget.extras) return message
   // The others are rare, and what they ask of a group must not be guessed.
-  if (budget.extras || text(message, 't') !== 'status') return message
-  return message.filter(({ name }) => !isExtra(name))
+  const isLeftOut = text(message, 't') === 'status' ? isExtra : isStamp
+  return message.some(({ name }) => isLeftOut(name)) ? message.filter(({ name }) => !isLeftOut(name)) : message
 }
 
 /** What a transport is told of a frame, so that a slow line can choose. */

@@ -140,6 +140,7 @@ function emptyView(resolved: Resolved): CoreView {
       bootId: undefined,
       deadtimeMs: resolved.liveness.times.deadtimeMs,
       digest: undefined,
+      proven: false,
       silentMs: 0,
       detector: {},
       groups: {},

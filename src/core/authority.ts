@@ -24,6 +24,8 @@ export interface Question {
   readonly justWoke: boolean
   /** A ping target has answered since then, or there are none to ask. */
   readonly targetAnsweredSinceWake: boolean
+  /** What slow lines take, there and back; 0 where they are quick. */
+  readonly slowMs: number
   /** This node hears neither its peer nor any ping target. */
   readonly isolated: boolean
   readonly onIsolated: 'stop' | 'continue'
@@ -83,18 +85,18 @@ function isCurrent({ peerBeats, peerHeardUsSinceWake }: Question): boolean {
 }
 
 function ourTurn(question: Question): boolean {
-  const { preferredHere, peerClaim, peerFreeForMs, keepaliveMs } = question
+  const { preferredHere, peerClaim, peerFreeForMs, keepaliveMs, slowMs } = question
   if (!isCurrent(question)) return false
   // A peer that does not name the group may be about to learn of it, as this node just did.
   const peerCannot = peerClaim?.state === 'failed'
-  return preferredHere || peerCannot || peerFreeForMs >= beats.preferredFirst * keepaliveMs
+  return preferredHere || peerCannot || peerFreeForMs >= beats.preferredFirst * keepaliveMs + slowMs
 }
 
 /** The same for a group that failed here: a peer that has not failed comes first; of two that have, the preferred one. */
 function ourTurnAgain(question: Question): boolean {
-  const { preferredHere, peerClaim, peerFreeForMs, retryDueForMs, keepaliveMs } = question
+  const { preferredHere, peerClaim, peerFreeForMs, retryDueForMs, keepaliveMs, slowMs } = question
   if (!isCurrent(question)) return false
-  const waitMs = beats.preferredFirst * keepaliveMs
+  const waitMs = beats.preferredFirst * keepaliveMs + slowMs
   if (peerClaim?.state !== 'failed') return peerFreeForMs >= 2 * waitMs && retryDueForMs >= 0
   return preferredHere ? retryDueForMs >= 0 : retryDueForMs >= waitMs && peerFreeForMs >= waitMs
 }
@@ -119,12 +121,12 @@ export function rank(question: Question): { readonly goesOn: boolean; readonly r
 
 /**
  * Whether this node has served for clearly longer than the peer; undefined when nobody has. Both measure a little differently:
- * within two beats it is a draw, and when both have thought themselves the winner, the next look leaves it out.
+ * within two beats, and what the line takes, it is a draw, and when both have thought themselves the winner, the next look leaves it out.
  */
-function longerActive({ contested, activeForMs, peerActiveForMs, keepaliveMs }: Question): boolean | undefined {
+function longerActive({ contested, activeForMs, peerActiveForMs, keepaliveMs, slowMs }: Question): boolean | undefined {
   if (contested || activeForMs === 0 || peerActiveForMs === undefined) return undefined
   const ahead = activeForMs - peerActiveForMs
-  return Math.abs(ahead) <= beats.tie * keepaliveMs ? undefined : ahead > 0
+  return Math.abs(ahead) <= beats.tie * keepaliveMs + slowMs ? undefined : ahead > 0
 }
 
 /** The guards, each with the sentence that stands in the diagrams. */

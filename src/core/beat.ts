@@ -25,8 +25,8 @@ export interface BeatParts {
   readonly membership: Membership
 }
 
-/** What this version can do that another may not: make before break, and maintenance. Sent for versions to come; nobody reads it yet. */
-const features = 'overlap maintenance'
+/** What this version can do that another may not: make before break, maintenance, and the age of frames. Sent for versions to come; nobody reads it yet. */
+const features = 'overlap maintenance age'
 
 /** The fields of one `status` message: Heartbeat's, and ours (docs/wire.md). */
 export function statusFields(parts: BeatParts, nowMs: number): Record<string, string | undefined> {
@@ -43,6 +43,8 @@ export function statusFields(parts: BeatParts, nowMs: number): Record<string, st
     hsgrp: formatClaims(ownership.claims),
     hsall: '1',
     hsecho: heard > 0 ? `${heard.toString(16)}:${Math.round(nowMs - messenger.highestHeardAtMs)}` : undefined,
+    hsrun: heard > 0 ? membership.peer.bootId : undefined,
+    hsslow: membership.slowMs > 0 ? String(Math.round(membership.slowMs)) : undefined,
     hsstall: String(Math.round(awareness.takeLongest())),
     hscfg: agreement.digest,
     hscfgs: agreement.parts,

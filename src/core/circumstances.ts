@@ -5,16 +5,22 @@ import type { OwnershipPort } from './ownership-actions.ts'
 import { beats } from './timing.ts'
 import type { CoreConfig } from './types.ts'
 
-type Peer = Pick<Membership, 'peer' | 'peerAlive' | 'hearingSinceMs' | 'echoedAtMs' | 'rttMs' | 'silentMs'>
+type Peer = Pick<
+  Membership,
+  'peer' | 'peerAlive' | 'hearingSinceMs' | 'echoedAtMs' | 'rttMs' | 'quietMs' | 'deafMs' | 'slowMs' | 'peerSlowMs'
+>
 
-/** The peer's echo shows that it hears us. Just after a silence it cannot show it yet. */
+/**
+ * The peer says that it hears us: by how long it had not when it wrote its newest beat, not by how long that beat was on its way
+ * (S14). Just after a silence it cannot say so yet.
+ */
 export function hearsUs(membership: Peer, { times }: CoreConfig, nowMs: number): boolean {
   const { kind, deadtimeMs } = membership.peer
   if (kind !== 'hot-standby' || !membership.peerAlive) return true
   const { keepaliveMs } = times
-  if (nowMs - membership.hearingSinceMs < beats.echo * keepaliveMs + membership.rttMs) return true
-  const echoedAtMs = membership.echoedAtMs ?? membership.hearingSinceMs
-  return nowMs - echoedAtMs < Math.max(times.deadtimeMs, Math.min(deadtimeMs, beats.echo * keepaliveMs))
+  const thereAndBackMs = membership.rttMs + membership.slowMs + membership.peerSlowMs
+  if (nowMs - membership.hearingSinceMs < beats.echo * keepaliveMs + thereAndBackMs) return true
+  return membership.deafMs < Math.max(times.deadtimeMs, Math.min(deadtimeMs, beats.echo * keepaliveMs))
 }
 
 /** What authority wants to know of the peer, the network and ourselves, beyond the group. */
@@ -27,7 +33,7 @@ export function circumstancesOf(
 ): ReturnType<OwnershipPort['circumstances']> {
   const { keepaliveMs } = config.times
   return {
-    peerBeats: membership.silentMs < beats.heardLately * keepaliveMs,
+    peerBeats: membership.quietMs < beats.heardLately * keepaliveMs,
     heardByPeer: hearsUs(membership, config, nowMs),
     peerHeardUsSinceWake:
       membership.peer.kind === 'hot-standby'
@@ -35,6 +41,7 @@ export function circumstancesOf(
         : membership.hearingSinceMs >= wokeAtMs || nowMs - wokeAtMs > keepaliveMs,
     justWoke: nowMs - wokeAtMs < beats.justWoke * keepaliveMs,
     targetAnsweredSinceWake: connectivity.answeredSince(wokeAtMs),
+    slowMs: membership.slowMs + membership.peerSlowMs,
     isolated: connectivity.isolated,
     onIsolated: config.onIsolated,
     wePoorer: connectivity.weArePoorer,

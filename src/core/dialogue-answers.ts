@@ -33,11 +33,15 @@ export function whyNotGive(port: DialoguePort, groups: readonly string[], held: 
 export function whyNotAccept(port: DialoguePort, groups: readonly string[]): string | undefined {
   // A daemon gives a set without groups as well: it says then that it no longer stands in for us.
   if (groups.length === 0 && port.peer().kind === 'hot-standby') return 'it names no group that both nodes know'
+  const { self, peer } = port.config()
+  const { kind, proven } = port.peer()
+  if (kind === 'hot-standby' && !proven) return `${peer} does not show that it hears ${self}`
+  const slowMs = port.slowMs()
+  if (slowMs > 0) return `every line to ${peer} is slow (${Math.round(slowMs)} ms there and back)`
   const held = groups.filter((group) => port.holds(group))
   if (held.length > 0) return `${held.join(', ')} is claimed here already`
   const unread = groups.filter((group) => port.peer().groups?.get(group)?.claim === 'unclear')
-  if (unread.length > 0)
-    return `${port.config().self} cannot read what ${port.config().peer} claims of ${unread.join(', ')}`
+  if (unread.length > 0) return `${self} cannot read what ${peer} claims of ${unread.join(', ')}`
   const maintained = whyMaintained(port, groups)
   if (maintained !== undefined) return maintained
   const unfit = groups.filter((group) => port.claim(group)?.state === 'failed')
@@ -67,6 +71,11 @@ export function obstacle(
     return { code: 'HS_PEER', message: `${peer} is ${liveness === 'unheard' ? 'not heard yet' : liveness}` }
   if (phase === 'settled' && !peerListens)
     return { code: 'HS_MOVE', message: `${peer} is still settling; try again shortly` }
+  const slowMs = port.slowMs()
+  if (slowMs > 0) {
+    const message = `every line to ${peer} is slow: a message and its answer take ${Math.round(slowMs)} ms; try again when a line is faster`
+    return { code: 'HS_MOVE', message }
+  }
   if (phase !== 'settled' || isWished)
     return {
       code: 'HS_MOVE',

@@ -15,6 +15,8 @@ export interface DialoguePort {
   config(): CoreConfig
   peer(): PeerView
   peerAlive(): boolean
+  /** What the lines take there and back, while every one is slow; else 0. Then no move begins. */
+  slowMs(): number
   send(fields: Record<string, string>): void
   beat(): void
   claim(group: string): GroupClaim | undefined

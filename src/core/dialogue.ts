@@ -126,6 +126,7 @@ export class Dialogue {
   offer(wanted: readonly string[], reason: Reason, commandId?: number): boolean {
     const groups = wanted.filter((group) => !this.#port.isMaintained(group))
     if (this.#phase !== 'settled' || groups.length === 0 || !this.#daemon.peerListens) return false
+    if (this.#port.slowMs() > 0) return false
     this.#move = planMove(this.#port, groups, reason, commandId)
     this.post('give')
     return true

@@ -73,6 +73,11 @@ export interface EventPayloads {
    * network. Of the peer the newest run is believed. Told once while it lasts.
    */
   'node:twice': { readonly node: string }
+  /**
+   * The peer beats, but nothing shows that what it says is said now: it does not hear this run of ours, so it never answers. Its
+   * groups are left as they are: nobody takes one, and nobody gives way. Told once while it lasts, after the dead time.
+   */
+  'peer:unproven': { readonly peer: string; readonly forMs: number }
   /** The peer said good-bye with everything released: its silence is no suspicion. */
   'peer:left': { readonly peer: string }
   /**
@@ -115,8 +120,19 @@ export interface EventPayloads {
   'key:waiting': { readonly peer: string; readonly keyId: number; readonly using: number }
   /** The peer accepts the configured key now, and it is used. */
   'key:active': { readonly peer: string; readonly keyId: number }
-  /** The peer is heard on this link. */
+  /** The peer is heard on this link, or no longer late on it. */
   'link:up': { readonly link: string }
+  /**
+   * Everything that comes on this link has been on its way for longer than the dead time less two beats (`limitMs`), and yet it
+   * comes: the line is slow, not cut. While every link is, the peer is given so much longer, and no planned move begins; `link:up`
+   * tells of its end, when nothing older than half the dead time has come for a dead time.
+   */
+  'link:slow': {
+    readonly link: string
+    readonly ageMs: number
+    readonly limitMs: number
+    readonly deadtimeMs: number
+  }
   /** The peer was not heard on this link for its dead time; `lossRatio` and `rttMs` are as last measured. */
   'link:down': {
     readonly link: string

@@ -1,3 +1,4 @@
+import { Slowness, type SlowTimes } from './slowness.ts'
 import type { EmitEvent } from './types.ts'
 import { type VerdictQuality, Verdicts } from './verdicts.ts'
 
@@ -7,6 +8,8 @@ export interface LinkView {
   readonly link: string
   /** Whether the peer is heard on it; null: not heard yet. */
   readonly up: boolean | null
+  /** Frames come on it, each after nearly the dead time or more. */
+  readonly slow: boolean
   /** How many of its packets were believed. */
   readonly packets: number
   /** Share of the peer's packets that did not come this way. */
@@ -26,13 +29,22 @@ export interface LinkQuality extends VerdictQuality {
 interface Link {
   readonly name: string
   readonly verdicts: Verdicts
+  readonly slowness: Slowness
   up: boolean | null
   packets: number
   lastSeq: number
   expected: number
   /** In awake time, as all of it here but what the verdicts count. */
   lastHeardMs: number
+  /** Monotonic: when anything came on it last, however old. */
+  arrivedAtMs: number
   rttMs: number | null
+}
+
+/** A packet that came over a link: how old it surely is, and what its sender's clock showed. */
+export interface Arrived {
+  readonly ageMs: number
+  readonly stampMs: number
 }
 
 /** The paths to the peer: what came over which, and which is down. Times are awake time; `monoMs` is monotonic. */
@@ -46,9 +58,17 @@ export class Links {
   }
 
   view(monoMs: number): LinkView[] {
-    return this.#all.map(({ name, up, packets, rttMs, verdicts, ...link }) => {
+    return this.#all.map(({ name, up, packets, rttMs, verdicts, slowness, ...link }) => {
       const quality = { down: verdicts.count, ...verdicts.view(monoMs) }
-      return { link: name, up, packets, lossRatio: lossRatio({ packets, ...link }), rttMs, quality }
+      return {
+        link: name,
+        up,
+        slow: slowness.isSlow,
+        packets,
+        lossRatio: lossRatio({ packets, ...link }),
+        rttMs,
+        quality,
+      }
     })
   }
 
@@ -63,6 +83,32 @@ export class Links {
     return rtt
   }
 
+  /** What the quickest of the links that carry anything takes, beyond a quick line: no silence of the peer. */
+  allowanceMs(monoMs: number, deadtimeMs: number): number {
+    let least = Number.POSITIVE_INFINITY
+    for (const { slowness, arrivedAtMs } of this.#links.values())
+      if (monoMs - arrivedAtMs <= 2 * deadtimeMs) least = Math.min(least, slowness.allowanceMs(deadtimeMs))
+    return least === Number.POSITIVE_INFINITY ? 0 : least
+  }
+
+  /** Judges how quick the link is by a packet that has just come; answers what of its age counts as silence. */
+  timed(name: string, { ageMs, stampMs }: Arrived, monoMs: number, times: SlowTimes): number {
+    const link = this.#links.get(name)
+    if (!link) return ageMs
+    link.arrivedAtMs = monoMs
+    const changed = link.slowness.heard(ageMs, stampMs, monoMs, times)
+    const allowanceMs = link.slowness.allowanceMs(times.deadtimeMs)
+    if (changed && link.slowness.isSlow)
+      this.#event('link:slow', {
+        link: name,
+        ageMs: Math.round(ageMs),
+        limitMs: Math.round(times.deadtimeMs - 2 * times.keepaliveMs),
+        deadtimeMs: times.deadtimeMs,
+      })
+    else if (changed) this.#event('link:up', { link: link.name })
+    return Math.max(0, ageMs - allowanceMs)
+  }
+
   start(now: number): void {
     for (const link of this.#links.values()) link.lastHeardMs = now
   }
@@ -72,7 +118,7 @@ export class Links {
     const link = this.#links.get(name)
     if (!link) return false
     link.packets++
-    link.lastHeardMs = now
+    link.lastHeardMs = Math.max(link.lastHeardMs, now)
     const next = seq !== undefined && seq >= link.lastSeq && seq <= link.lastSeq + 1
     if (seq !== undefined) {
       if (link.lastSeq === 0 || seq < link.lastSeq - 1000 || seq > link.lastSeq + 1000) {
@@ -125,7 +171,18 @@ export class Links {
 }
 
 function newLink(name: string): Link {
-  return { name, verdicts: new Verdicts(), up: null, packets: 0, lastSeq: 0, expected: 0, lastHeardMs: 0, rttMs: null }
+  return {
+    name,
+    verdicts: new Verdicts(),
+    slowness: new Slowness(),
+    up: null,
+    packets: 0,
+    lastSeq: 0,
+    expected: 0,
+    lastHeardMs: 0,
+    arrivedAtMs: Number.NEGATIVE_INFINITY,
+    rttMs: null,
+  }
 }
 
 function lossRatio({ expected, packets }: Pick<Link, 'expected' | 'packets'>): number {

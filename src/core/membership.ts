@@ -2,31 +2,18 @@ import type { LivenessDetector, LivenessTimes } from '../roles/liveness-detector
 import type { Instant } from '../roles/time.ts'
 import { decimalOf, hexOf, type Message, text } from '../wire/message.ts'
 import type { Agenda } from './agenda.ts'
+import { type Age, Dating, driftRatio } from './dating.ts'
 import { Links, type LinkView } from './links.ts'
 import { type Echo, PastMessages, parseEcho } from './past-messages.ts'
 import { type PeerClaim, type ReadClaims, readClaims } from './peer-claims.ts'
+import type { PeerView } from './peer-view.ts'
+import { Proof } from './proof.ts'
 import type { QualityCounters } from './quality.ts'
 import { parseDurations, speaksUpTo } from './report.ts'
 import { beats, believedDeadtimeMs, deadtimes } from './timing.ts'
 import type { CoreConfig, Emit, EmitEvent } from './types.ts'
 
-/** What is known of the peer from what it sent. */
-export interface PeerView {
-  /** `unheard` since our start, then as the detector judges; `left` after its good-bye until it starts again. */
-  readonly liveness: 'unheard' | 'alive' | 'late' | 'dead' | 'left'
-  /** It was heard since our start. */
-  readonly heardEver: boolean
-  readonly kind: 'unknown' | 'hot-standby' | 'heartbeat'
-  /** Heartbeat's word in its `status` messages: init, up, active, dead. */
-  readonly status: string
-  readonly bootId: string | undefined
-  readonly deadtimeMs: number
-  readonly digest: string | undefined
-  /** What it says of each group; undefined until it has said so in this run. */
-  readonly groups: ReadonlyMap<string, PeerClaim> | undefined
-  /** It has named all its groups in this run: what it does not name it does not hold. */
-  readonly namesAll: boolean
-}
+export type { PeerView } from './peer-view.ts'
 
 /** What membership needs and whom it tells. */
 export interface MembershipPort {
@@ -36,7 +23,8 @@ export interface MembershipPort {
   readonly quality: QualityCounters
   now(): Instant
   config(): CoreConfig
-  sentAt(seq: number): number | undefined
+  /** When a message of ours was sent; undefined: not known any more. */
+  sentAt(seq: number): Instant | undefined
   /** Newest sequence number heard of the peer. */
   highestHeard(): number
   onPeer(what: 'heard' | 'restarted' | 'dead' | 'initdead' | 'left' | 'report', returned: boolean): void
@@ -56,11 +44,23 @@ export class Membership {
   #stalledAtMs = Number.NEGATIVE_INFINITY
   #noVerdictBeforeMs = 0
   #draining = false
+  /** When it was last alive for sure, in awake time: when the newest frame was sent, less what a slow line takes. */
   #lastHeardMs = 0
+  /** When anything new of it came last, in awake time. */
+  #lastCameMs = 0
   #creditAtLastHeardMs = 0
   #hearingSinceMs = 0
   #echoedAtMs: number | undefined
   #echoedSeq = 0
+  /** For how long the peer had heard nothing of us when it wrote its newest beat, and when that came. */
+  #deaf: { readonly ageMs: number; readonly atMs: number } | undefined
+  readonly #dating = new Dating()
+  /** Of the message that is being handled; undefined: it bears no stamp. */
+  #age: Age | undefined
+  readonly #proof = new Proof()
+  /** By the boot clock. */
+  #diedAtMs = Number.NEGATIVE_INFINITY
+  #peerSlowMs = 0
   #generation = 0
   /** For how long the peer has served which groups, as it said, and when that was. */
   #activeFor: { readonly atMs: number; readonly groups: ReadonlyMap<string, number> } | undefined
@@ -87,6 +87,7 @@ export class Membership {
       digest: undefined,
       groups: undefined,
       namesAll: false,
+      proven: false,
     }
     this.#links = new Links(port.config().links, port.event)
   }
@@ -128,6 +129,27 @@ export class Membership {
     return this.#awake(this.#port.now().monoMs) - this.#lastHeardMs
   }
 
+  /** Time since anything new of the peer came, less our own stalls. */
+  get quietMs(): number {
+    return this.#awake(this.#port.now().monoMs) - this.#lastCameMs
+  }
+
+  /** For how long the peer has heard nothing of us, by its own word and the time since. */
+  get deafMs(): number {
+    const { monoMs } = this.#port.now()
+    return this.#deaf === undefined ? monoMs - this.#hearingSinceMs : this.#deaf.ageMs + monoMs - this.#deaf.atMs
+  }
+
+  /** What the quickest link takes from the peer to us, while every link is slow; else 0. */
+  get slowMs(): number {
+    return this.#links.allowanceMs(this.#port.now().monoMs, this.#peer.deadtimeMs)
+  }
+
+  /** What the peer says that the quickest link takes from us to it. */
+  get peerSlowMs(): number {
+    return this.#peerSlowMs
+  }
+
   /** Since when the peer is heard without a break, monotonic; meaningful while it is alive. */
   get hearingSinceMs(): number {
     return this.#hearingSinceMs
@@ -156,6 +178,7 @@ export class Membership {
   start(): void {
     const { monoMs } = this.#port.now()
     this.#lastHeardMs = this.#awake(monoMs)
+    this.#lastCameMs = this.#lastHeardMs
     this.#detector.reset(this.#awake(monoMs), this.#port.config().times.initdeadMs)
     this.#links.start(this.#lastHeardMs)
     this.#plan()
@@ -165,6 +188,8 @@ export class Membership {
   stalled(stallMs: number, creditMs: number): void {
     this.#stalledMs += creditMs
     this.#stalledAtMs = this.#port.now().monoMs
+    const { bootMs } = this.#port.now()
+    this.#dating.stalled(bootMs - creditMs, bootMs)
     this.#detector.stalled?.(stallMs)
     if (stallMs >= deadtimes.longStall * this.#peer.deadtimeMs) this.reconsider()
     else this.#plan()
@@ -190,10 +215,33 @@ export class Membership {
       : {}
   }
 
-  /** Any verified packet of the peer came over a link, duplicates included. */
-  heardOn(link: string, seq: number | undefined): void {
+  /** Any verified packet of the peer came over a link, duplicates included. `restarted`: it is the first of a new run. */
+  heardOn(link: string, incoming: Message, seq: number | undefined, restarted: boolean): void {
     const { monoMs } = this.#port.now()
-    if (this.#links.heard(link, seq, this.#awake(monoMs), monoMs)) this.#plan()
+    if (restarted) this.#dating.reset()
+    this.#age = this.#dated(incoming)
+    const times = { deadtimeMs: this.#peer.deadtimeMs, keepaliveMs: this.#port.config().times.keepaliveMs }
+    const stampMs = decimalOf(incoming, 'hsmono') ?? 0
+    const ageMs = this.#age?.atLeastMs
+    const silenceMs = ageMs === undefined ? 0 : this.#links.timed(link, { ageMs, stampMs }, monoMs, times)
+    if (silenceMs > times.deadtimeMs) return
+    if (this.#links.heard(link, seq, this.#awake(monoMs) - silenceMs, monoMs)) this.#plan()
+  }
+
+  /** How old a message is, where it says when it left. Its echo counts only if it names a message of this run of ours. */
+  #dated(incoming: Message): Age | undefined {
+    const stampMs = decimalOf(incoming, 'hsmono')
+    if (stampMs === undefined) return undefined
+    const nowMs = this.#port.now().bootMs
+    const echo = this.#echoOf(incoming)
+    const sentAt = echo && this.#port.sentAt(echo.seq)
+    const roundTripMs = sentAt && nowMs - sentAt.bootMs - (echo as Echo).ageMs * (1 - driftRatio)
+    return this.#dating.date({ nowMs, stampMs, roundTripMs }, this.#peer.deadtimeMs)
+  }
+
+  #echoOf(incoming: Message): Echo | undefined {
+    const run = text(incoming, 'hsrun')
+    return run === undefined || run === this.#port.config().bootId ? parseEcho(text(incoming, 'hsecho')) : undefined
   }
 
   /** A message of the peer not seen before. `restarted`: it is the first of a new run; `stale`: a newer report came before it. */
@@ -202,7 +250,9 @@ export class Membership {
     const isStatus = type === 'status'
     const first = !this.#peer.heardEver
     if (first && !isStatus) return true
-    if (this.#peer.liveness === 'dead' && !restarted && this.#isPast(incoming)) {
+    const waitedMs = this.#age === undefined ? 0 : Math.max(0, this.#age.atLeastMs - this.slowMs)
+    const isPast = waitedMs > this.#peer.deadtimeMs || (this.#peer.liveness === 'dead' && this.#isPast(incoming))
+    if (isPast && !restarted) {
       this.#port.quality.drop('late')
       this.#noteEpochs(incoming)
       return false
@@ -218,8 +268,12 @@ export class Membership {
         digest: undefined,
         groups: undefined,
         namesAll: false,
+        proven: false,
         kind: 'unknown',
       }
+      this.#deaf = undefined
+      this.#proof.reset()
+      this.#peerSlowMs = 0
       this.#echoedAtMs = undefined
       this.#extrasAtMs = Number.NEGATIVE_INFINITY
       this.#echoedSeq = 0
@@ -228,14 +282,20 @@ export class Membership {
     }
     const kindBefore = this.#peer.kind
     if (isStatus && !stale) this.#status(incoming)
-    this.#lastHeardMs = now
+    // A machine that stood still without knowing it looks as if its frames were old, until an answer shows otherwise: there is time for that.
+    const answerMs = this.#peer.deadtimeMs - 2.5 * this.#port.config().times.keepaliveMs
+    this.#lastHeardMs = Math.max(this.#lastHeardMs, now - Math.min(waitedMs, Math.max(0, answerMs)))
+    this.#lastCameMs = now
     this.#creditAtLastHeardMs = this.#stalledMs
     // A new run knows nothing of what the last one has heard.
     if (wasGone || restarted || silentMs > this.#peer.deadtimeMs) this.#hearingSinceMs = this.#port.now().monoMs
-    this.#detector.heard(now, this.#peer.deadtimeMs)
+    this.#detector.heard(this.#lastHeardMs, this.#peer.deadtimeMs)
     if (isStatus && !stale) this.#judgeEcho()
     const before = this.#peer.liveness
-    this.#peer = { ...this.#peer, liveness: 'alive', heardEver: true }
+    // On a line that takes as long as that, it stays late.
+    const liveness = before === 'late' && this.#detector.check(now) === 'late' ? 'late' : 'alive'
+    this.#peer = { ...this.#peer, liveness, heardEver: true }
+    this.#prove()
     const reported = !stale && this.#report(incoming)
     if (wasGone || restarted) {
       const how = first ? 'first' : restarted || before === 'left' ? 'restarted' : 'returned'
@@ -247,8 +307,19 @@ export class Membership {
     // Spoken to in a daemon's words from here on, it wants to hear them.
     if (reported || (kindBefore === 'hot-standby' && this.#peer.kind === 'heartbeat'))
       this.#port.onPeer('report', false)
-    this.#plan()
+    if (this.#peer.liveness === 'alive' && this.#detector.check(now) === 'late') this.#judge(false)
+    else this.#plan()
     return true
+  }
+
+  #prove(): void {
+    const { monoMs } = this.#port.now()
+    const { deadtimeMs, proven: before } = this.#peer
+    const proven = this.#proof.judge(this.#age, monoMs, deadtimeMs) ?? before
+    if (proven !== before) this.#peer = { ...this.#peer, proven }
+    const forMs = this.#proof.missingForMs(monoMs, deadtimeMs)
+    if (forMs !== undefined)
+      this.#port.event('peer:unproven', { peer: this.#port.config().peer, forMs: Math.round(forMs) })
   }
 
   #countReturn(sameRun: boolean): void {
@@ -259,11 +330,13 @@ export class Membership {
     this.#port.event('peer:mistake', { peer, durationMs: Math.round(durationMs), ...this.#peerStallLately() })
   }
 
+  /** Of a peer called dead: whether a message proves life before that verdict only. */
   #isPast(incoming: Message): boolean {
-    const echo = parseEcho(text(incoming, 'hsecho'))
-    const sentAtMs = echo && this.#port.sentAt(echo.seq)
-    const { monoMs } = this.#port.now()
-    const ageMs = sentAtMs === undefined ? undefined : monoMs - sentAtMs - (echo as Echo).ageMs
+    const { monoMs, bootMs } = this.#port.now()
+    if (this.#age !== undefined) return this.#peer.heardEver && bootMs - this.#age.atMostMs <= this.#diedAtMs
+    const echo = this.#echoOf(incoming)
+    const sentAt = echo && this.#port.sentAt(echo.seq)
+    const ageMs = sentAt && monoMs - sentAt.monoMs - (echo as Echo).ageMs
     const seq = hexOf(incoming, 'seq') ?? 0
     return this.#past.isPast({ seq, ageMs, monoMs }, this.#peer.deadtimeMs, this.#port.config().times.keepaliveMs)
   }
@@ -295,7 +368,8 @@ export class Membership {
       this.#port.quality.peerStall(stallMs)
       this.#peerStall = { stallMs, atMs: this.#port.now().monoMs }
     }
-    this.#echo(parseEcho(text(incoming, 'hsecho')), stallMs > 0)
+    if (carries) this.#peerSlowMs = decimalOf(incoming, 'hsslow') ?? 0
+    this.#echo(this.#echoOf(incoming), stallMs > 0)
   }
 
   /** Up to which version of our fields it speaks, what is later than ours included; 0: none, as a daemon. */
@@ -317,10 +391,14 @@ export class Membership {
 
   /** What the peer last heard of us, and how long ago that was when it wrote this. */
   #echo(echo: Echo | undefined, peerStalled: boolean): void {
-    const sentAtMs = echo && this.#port.sentAt(echo.seq)
-    if (sentAtMs === undefined) return
-    const { seq, ageMs } = echo as Echo
+    if (echo === undefined) return
+    const { seq, ageMs } = echo
     const { monoMs } = this.#port.now()
+    const sentAtMs = this.#port.sentAt(seq)?.monoMs
+    // What it heard last is long forgotten here where it has not heard us since: it is the same message still.
+    if (sentAtMs === undefined && seq !== this.#echoedSeq) return
+    if (seq >= this.#echoedSeq) this.#deaf = { ageMs, atMs: monoMs }
+    if (sentAtMs === undefined) return
     const rtt = monoMs - sentAtMs - ageMs
     // What waited for one of the two processes says nothing of the way.
     const undisturbed = sentAtMs > this.#stalledAtMs && !peerStalled
@@ -439,6 +517,7 @@ export class Membership {
       const waitedMs = never ? this.#port.config().times.initdeadMs : deadtimeMs
       if (!never) this.#port.quality.peer.givenUp(this.#port.now().monoMs, silentMs)
       this.#past.died(this.#port.highestHeard())
+      this.#diedAtMs = this.#port.now().bootMs
       this.#port.event('peer:dead', {
         peer,
         silentMs,

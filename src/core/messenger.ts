@@ -17,7 +17,7 @@ const resendPauseMs = 100 // the request comes once over each link
 
 interface Sent {
   readonly message: Message
-  readonly atMs: number
+  readonly at: Instant
   resentAtMs: number
 }
 
@@ -114,16 +114,15 @@ export class Messenger {
   }
 
   /** When the message with this sequence number was sent; undefined when it is no longer known. */
-  sentAt(seq: number): number | undefined {
-    return this.#history.get(seq)?.atMs
+  sentAt(seq: number): Instant | undefined {
+    return this.#history.get(seq)?.at
   }
 
   /** Sends a message within the sequence; it is kept until the peer has acknowledged it. */
   send(fields: Fields): number {
-    const { monoMs } = this.#port.now()
     const seq = ++this.#seq
     const sent = message(fields, this.#header(), { seq: seq.toString(16) })
-    this.#history.set(seq, { message: sent, atMs: monoMs, resentAtMs: Number.NEGATIVE_INFINITY })
+    this.#history.set(seq, { message: sent, at: this.#port.now(), resentAtMs: Number.NEGATIVE_INFINITY })
     if (this.#history.size > historyMax) this.#forgetOldest()
     this.#port.effect({ type: 'send', message: sent })
     return seq

@@ -30,6 +30,7 @@ export interface OwnershipPort {
     | 'peerHeardUsSinceWake'
     | 'justWoke'
     | 'targetAnsweredSinceWake'
+    | 'slowMs'
     | 'isolated'
     | 'onIsolated'
   > & { readonly wePoorer: boolean; readonly peerPoorer: boolean }

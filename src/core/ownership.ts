@@ -284,6 +284,7 @@ export class Ownership {
       peerHeardUsSinceWake: now.peerHeardUsSinceWake,
       justWoke: now.justWoke,
       targetAnsweredSinceWake: now.targetAnsweredSinceWake,
+      slowMs: now.slowMs,
       isolated: now.isolated,
       onIsolated: now.onIsolated,
       leaving: this.#port.leaving(),

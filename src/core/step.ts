@@ -1,6 +1,6 @@
 import type { LivenessDetector } from '../roles/liveness-detector.ts'
 import type { Instant } from '../roles/time.ts'
-import { hexOf, type Message, text } from '../wire/message.ts'
+import { type Field, hexOf, type Message, text } from '../wire/message.ts'
 import { Agenda } from './agenda.ts'
 import { Agreement } from './agreement.ts'
 import { AnnouncedPause } from './announced-pause.ts'
@@ -41,6 +41,9 @@ export interface Core {
   news(): number
 }
 
+/** When this copy leaves, by the monotonic clock that runs while the host sleeps: what is sent again gets another stamp. */
+const stampOf = ({ bootMs }: Instant): Field => ({ name: 'hsmono', type: 0, value: String(Math.floor(bootMs)) })
+
 /** Time passes between two wakes: a sum of fractions may compare otherwise than its parts, and be due for ever. */
 const shortestWaitMs = 0.1
 
@@ -68,10 +71,16 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     if (entry.type === 'send' && awareness.waking) return void held.push(entry)
     effects.push(entry.type === 'send' ? addressed(entry) : entry)
   }
-  /** The one place where a message gets its key and, where frames are sealed, its numbers: one for each link. */
-  const addressed = ({ type, message, keyId = keys.next() }: Extract<Effect, { type: 'send' }>): Effect => {
+  /** The one place where a message gets its stamp, its key and, where frames are sealed, its numbers: one for each link. */
+  const addressed = ({ type, message: words, keyId = keys.next() }: Extract<Effect, { type: 'send' }>): Effect => {
     const sequence = config.sealed ? sessions.takeNumbers(config.links.length) : undefined
+    const message = stampsFor(words) ? [...words, stampOf(at)] : words
     return { type, message, ...(keyId !== undefined && { keyId }), ...(sequence !== undefined && { sequence }) }
+  }
+  /** A daemon needs no stamp, a beat says to whoever hears it what we are, and a proof is to stay small. */
+  const stampsFor = (words: Message): boolean => {
+    const type = text(words, 't')
+    return type === 'status' || (type !== 'hs-session' && membership.peer.kind === 'hot-standby')
   }
   const event = <Name extends EventName>(name: Name, payload: EventPayloads[Name]): void =>
     effect({ type: 'emit', event: { name, monoMs: at.monoMs, payload } as CoreEvent })
@@ -180,7 +189,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   })
 
   const peerCouldTake = (group: string): boolean =>
-    membership.peerAlive && membership.peer.groups?.get(group)?.state === 'standby'
+    membership.peerAlive && membership.peer.proven && membership.peer.groups?.get(group)?.state === 'standby'
 
   const heardByPeer = (): boolean => hearsUs(membership, config, at.monoMs)
 
@@ -233,6 +242,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     config: getConfig,
     peer: () => membership.peer,
     peerAlive: () => membership.peerAlive,
+    slowMs: () => membership.slowMs + membership.peerSlowMs,
     send: (fields) => void messenger.send(fields),
     beat: () => void beat(),
     claim: (group) => ownership.claim(group),
@@ -260,6 +270,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       config.autoFailback !== false &&
       agreement.holds &&
       heardByPeer() &&
+      membership.peer.proven &&
       bothStable(membership, connectivity, config, at.monoMs),
     peerIsPoorer: () => connectivity.peerIsPoorer,
     reply: (id, refusal) => effect({ type: 'reply', id, refusal }),
@@ -358,7 +369,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     if (received.kind === 'dropped') return
     const seq = hexOf(message, 'seq')
     news.heard(link, seq, received.kind === 'fresh' && received.restarted)
-    membership.heardOn(link, seq)
+    membership.heardOn(link, message, seq, received.kind === 'fresh' && received.restarted)
     if (received.kind === 'duplicate') return
     keys.heard(keyId)
     const { type, restarted } = received
@@ -366,7 +377,11 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     const stale = freshness.isStale(message, type, seq ?? 0)
     // Before anything else of it is believed: what is in maintenance must not be taken because it looks free.
     if (type === 'status' && !stale) maintenance.hear(text(message, 'hsmaint') ?? '')
-    if (!membership.heard(message, type, restarted, messenger.peerGeneration, stale)) return
+    if (!membership.heard(message, type, restarted, messenger.peerGeneration, stale)) {
+      // However late it comes, its run has ended with it.
+      if (type === 'shutdone' && membership.peerAlive) membership.left()
+      return
+    }
     messenger.application.flush()
     pause.judge()
     considerTimes()

@@ -396,3 +396,23 @@ export const faults: readonly Fault[] = [
     return undefined
   }),
 ]
+
+/** Lines that are slow, not lossy. They are drawn beside the others: the plans of seeds that have none of them stay as they were. */
+export const slowFaults: readonly Fault[] = [
+  fault('constant-delay', 'everything takes seconds, and comes in its order', 60_000, (world) => {
+    const delayMinMs = world.between(0.3, 3) * world.options.liveness.times.deadtimeMs
+    world.say(`everything takes ${delayMinMs.toFixed(0)} ms`)
+    return lossy(world, { delayMinMs, delayMaxMs: delayMinMs + 10 })
+  }),
+  fault('bufferbloat', 'what waits in a full buffer takes seconds, now more, now less', 60_000, (world) => {
+    const delayMinMs = world.between(0.3, 2) * world.options.liveness.times.deadtimeMs
+    const delayMaxMs = delayMinMs + world.between(0.1, 1) * world.options.liveness.times.deadtimeMs
+    world.say(`everything takes ${delayMinMs.toFixed(0)} to ${delayMaxMs.toFixed(0)} ms`)
+    return lossy(world, { delayMinMs, delayMaxMs })
+  }),
+  fault('held-back', 'a line hands on more slowly than is sent', 40_000, (world) => {
+    const paceMs = world.between(0.3, 2) * world.options.liveness.times.keepaliveMs
+    world.say(`one packet in ${paceMs.toFixed(0)} ms is handed on`)
+    return lossy(world, { paceMs })
+  }),
+]

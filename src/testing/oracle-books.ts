@@ -36,7 +36,6 @@ export const bookkeeping: Books = {
   },
   'peer:dead': (facts) => {
     facts.liveness = 'dead'
-    facts.arrivedFloor = facts.arrivedHighest
   },
   'peer:left': (facts) => {
     facts.liveness = 'left'

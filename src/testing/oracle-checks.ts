@@ -388,8 +388,11 @@ function verdict(facts: Facts, { node, event }: At<'event'>): Verdict {
   // Stalls shorter than the probe sees are not credited.
   const silentMs = facts.nowMs - sinceMs - node.stalledMs(sinceMs, facts.nowMs)
   const unseenMs = 50 * node.pauses.filter(({ toMs }) => toMs > sinceMs).length
+  // The frames of a machine that stood still with its clocks look older by as much, until it has answered.
+  const halts = facts.other(node.name).pauses.filter(({ kind }) => kind === 'halted')
+  const haltedMs = halts.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0)
   return (
-    silentMs + unseenMs >= neededMs ||
+    silentMs + unseenMs + haltedMs >= neededMs ||
     `${node.name} called its peer dead, which was silent for ${silentMs.toFixed(0)} of ${neededMs.toFixed(0)} ms`
   )
 }

@@ -41,6 +41,7 @@ export class Facts {
   readonly unservedSinceMs: Map<string, number> = new Map()
   longestGapMs = 0
   readonly #messages = new WeakMap<Uint8Array, Message>()
+  readonly #sentMs = new WeakMap<Uint8Array, number>()
   #unsent: Message[] = []
   #lastFrame: Uint8Array | undefined
 
@@ -120,8 +121,22 @@ export class Facts {
     const [a, b] = this.nodes
     const awake = a.runs && b.runs && a.pausedSinceMs === undefined && b.pausedSinceMs === undefined
     const clean = (from: string, to: string, link: string) => {
-      const { cut, held, loss, burst, tail, flip, truncate, delayMaxMs } = this.pair.network.conditions(from, to, link)
-      return !cut && !held && loss === 0 && !burst && tail === 0 && flip === 0 && truncate === 0 && delayMaxMs < 2
+      const { cut, held, loss, burst, tail, flip, truncate, delayMaxMs, paceMs } = this.pair.network.conditions(
+        from,
+        to,
+        link,
+      )
+      return (
+        !cut &&
+        !held &&
+        loss === 0 &&
+        !burst &&
+        tail === 0 &&
+        flip === 0 &&
+        truncate === 0 &&
+        delayMaxMs < 2 &&
+        paceMs === 0
+      )
     }
     const links = this.pair.links.filter((link) => clean(a.name, b.name, link) && clean(b.name, a.name, link))
     if (!awake || links.length === 0) this.contactMs = undefined
@@ -185,6 +200,7 @@ export class Facts {
   sent(node: string, frame: Uint8Array): void {
     if (frame === this.#lastFrame) return
     this.#lastFrame = frame
+    this.#sentMs.set(frame, this.nowMs)
     const message = this.#unsent.shift()
     if (message) this.#messages.set(frame, message)
     const facts = this.of(node)
@@ -215,7 +231,8 @@ export class Facts {
     if (seq - facts.arrivedHighest > 250) facts.arrivedFloor = seq - 1
     facts.arrivedSeqs.add(seq)
     facts.arrivedHighest = Math.max(facts.arrivedHighest, seq)
-    if (facts.liveness !== 'left') facts.arrivedMs = this.nowMs
+    // It proves life when it was sent, not when it came.
+    if (facts.liveness !== 'left') facts.arrivedMs = Math.max(facts.arrivedMs, this.#sentMs.get(bytes) ?? this.nowMs)
   }
 
   input(node: string, input: Input): void {
@@ -231,7 +248,6 @@ export class Facts {
     if (seq <= facts.arrivedFloor) return
     facts.heardSeqs.add(seq)
     facts.heardMs = this.nowMs
-    if (facts.liveness === 'late') facts.liveness = 'alive'
     if (type === 'status') facts.announcedMs = hexOf(input.message, 'dt') ?? facts.announcedMs
     if (seq >= facts.claimsSeq) facts.peerDigest = text(input.message, 'hscfg') ?? facts.peerDigest
     this.#claimed(facts, input.message, seq)

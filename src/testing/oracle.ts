@@ -234,6 +234,9 @@ export class Oracle implements SimulationObserver {
     const facts = this.facts.of(node)
     this.facts.effects(node, input, effects)
     facts.believedAfter = facts.believedBefore === undefined ? undefined : this.#believed(node)
+    // What comes late may leave the peer late.
+    if (facts.liveness === 'late' && input.type === 'message')
+      if (this.facts.pair.view(node)?.peer.liveness === 'alive') facts.liveness = 'alive'
     this.#ask({ at: 'effects', node: facts, input, effects })
     facts.believedBefore = undefined
     if (input.type === 'stall') facts.servedAtWake = []

@@ -18,6 +18,8 @@ export interface LinkConditions {
   /** Share of the packets that take `tailMs` longer: the tail of the delays, and the packets that are overtaken. */
   tail: number
   tailMs: number
+  /** A line that hands packets on no faster than one in this time: what comes faster waits behind the others. 0: at once. */
+  paceMs: number
   /** Share of the packets that arrive twice. */
   duplicate: number
   /** Share of the packets of which one bit is turned over. */
@@ -36,10 +38,14 @@ export const calmConditions: Readonly<LinkConditions> = {
   delayMaxMs: 0.3,
   tail: 0,
   tailMs: 0,
+  paceMs: 0,
   duplicate: 0,
   flip: 0,
   truncate: 0,
 }
+
+/** What waits longer than this behind others is dropped: the buffer of a slow line is full. */
+const longestQueueMs = 20_000
 
 /** What became of a packet on its way: `true` are those that arrived as they were sent, for the first time. */
 export type Arrival = 'true' | 'again' | 'damaged' | 'injected'
@@ -52,10 +58,12 @@ interface Line {
   readonly to: string
   inBurst: boolean
   waiting: Uint8Array[]
+  /** When what is on its way has left it, at its pace. */
+  freeAtMs: number
 }
 
 /** What a network counts of its own doing. */
-export type NetworkFault = 'loss' | 'burst' | 'tail' | 'duplicate' | 'flip' | 'truncate' | 'cut' | 'held'
+export type NetworkFault = 'loss' | 'burst' | 'tail' | 'duplicate' | 'flip' | 'truncate' | 'cut' | 'held' | 'queue'
 
 /** A network in virtual time: a set of links, each with conditions of its own in both directions. */
 export class SimulatedNetwork {
@@ -77,6 +85,7 @@ export class SimulatedNetwork {
     truncate: 0,
     cut: 0,
     held: 0,
+    queue: 0,
   }
 
   constructor(schedule: Schedule, random: () => number) {
@@ -93,7 +102,7 @@ export class SimulatedNetwork {
     const key = `${from} ${to} ${link}`
     let line = this.#lines.get(key)
     if (!line) {
-      line = { conditions: { ...calmConditions }, to: `${to} ${link}`, inBurst: false, waiting: [] }
+      line = { conditions: { ...calmConditions }, to: `${to} ${link}`, inBurst: false, waiting: [], freeAtMs: 0 }
       this.#lines.set(key, line)
     }
     return line
@@ -164,9 +173,19 @@ export class SimulatedNetwork {
       this.met.burst++
       return
     }
+    if (conditions.paceMs > 0) return this.#queue(line, frame)
     this.#travel(line, frame, 'true')
     if (!this.#happens('duplicate', conditions.duplicate)) return
     this.#travel(line, frame, 'again')
+  }
+
+  /** Behind everything that is on its way, at the pace of the line. */
+  #queue(line: Line, frame: Uint8Array): void {
+    const { nowMs } = this.#schedule
+    this.met.queue++
+    line.freeAtMs = Math.max(line.freeAtMs, nowMs) + line.conditions.paceMs
+    if (line.freeAtMs - nowMs > longestQueueMs) line.freeAtMs -= line.conditions.paceMs
+    else this.#schedule.at(line.freeAtMs, () => this.#travel(line, frame, 'true'))
   }
 
   #travel(line: Line, frame: Uint8Array, arrival: Arrival): void {

@@ -1,6 +1,6 @@
 import { deadtime } from '../liveness/deadtime.ts'
 import type { LivenessPlugin } from '../roles/liveness-detector.ts'
-import { faults } from './faults.ts'
+import { faults, slowFaults } from './faults.ts'
 import { seededRandom } from './schedule.ts'
 import type { SimulatedGroup } from './simulation-options.ts'
 
@@ -43,6 +43,8 @@ export interface PlanOptions {
   readonly seed: number
   /** Simulated time. @defaultValue 0.5 hours */
   readonly hours?: number | undefined
+  /** Share of the seeds in which lines are slow (`slowFaults`). @defaultValue 0 */
+  readonly slowShare?: number | undefined
 }
 
 /** Times of a swarm's pairs. */
@@ -64,7 +66,7 @@ export const peaceMs: Readonly<Record<Probe, number>> = { none: 60_000, link: 20
 export const calmMs = 20_000
 
 /** Draws the plan of a seed. The same seed and hours give the same plan. */
-export function drawPlan({ seed, hours = 0.5 }: PlanOptions): Plan {
+export function drawPlan({ seed, hours = 0.5, slowShare = 0 }: PlanOptions): Plan {
   const random = seededRandom(seed * 7919 + 17)
   const below = (limit: number) => Math.floor(random() * limit)
   const groups = Array.from({ length: 1 + Math.floor(random() * random() * 3) }, (_, index) => ({
@@ -79,7 +81,8 @@ export function drawPlan({ seed, hours = 0.5 }: PlanOptions): Plan {
   }))
   const links = random() < 0.6 ? ['eth1'] : ['eth1', 'eth2']
   const targets = random() < 0.5 ? [] : ['gateway']
-  const enabled = faults.filter(() => random() < 0.3)
+  const slow = seededRandom(seed * 104_729 + 29)() < slowShare ? slowFaults : []
+  const enabled = [...faults.filter(() => random() < 0.3), ...slow]
   const mildOnly = random() < 0.05
   const endMs = hours * 3_600_000
   const rounds: Round[] = []

@@ -4,7 +4,7 @@ import type { TableStep } from '../core/table.ts'
 import type { OperationRequest } from '../roles/host.ts'
 import type { Operation } from '../roles/resource-agent.ts'
 import { FaultWorld } from './fault-world.ts'
-import { faults } from './faults.ts'
+import { faults, slowFaults } from './faults.ts'
 import { type Breach, Oracle } from './oracle.ts'
 import { seededRandom } from './schedule.ts'
 import { calmConditions } from './simulated-network.ts'
@@ -135,7 +135,7 @@ class Swarm {
   }
 
   #begin(planned: PlannedFault): void {
-    const fault = faults.find(({ kind }) => kind === planned.kind)
+    const fault = [...faults, ...slowFaults].find(({ kind }) => kind === planned.kind)
     if (!fault) throw new Error(`no fault is called ${planned.kind}`)
     this.#world.use(seededRandom(planned.seed))
     const told = this.#story.length

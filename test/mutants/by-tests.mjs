@@ -9,6 +9,7 @@ const coreTest = (named) => ({ test: 'test/unit/core.test.ts', named })
 const sealedTest = (named) => ({ test: 'test/unit/sealed.test.ts', named })
 const ringTest = (named) => ({ test: 'test/unit/authenticators.test.ts', named })
 const sequenceTest = (named) => ({ test: 'test/unit/sequence.test.ts', named })
+const datingTest = (named) => ({ test: 'test/unit/dating.test.ts', named })
 const groupTest = (named) => ({ test: 'test/unit/group.test.ts', named })
 const stateTest = (named) => ({ test: 'test/unit/state.io.test.ts', named })
 const awarenessTest = (named) => ({ test: 'test/unit/awareness.test.ts', named })
@@ -40,6 +41,9 @@ const sealed = 'src/authenticators/sealed.ts'
 const keyring = 'src/authenticators/keyring.ts'
 const codec = 'src/wire/codec.ts'
 const state = 'src/platform/state.ts'
+const dating = 'src/core/dating.ts'
+const slowness = 'src/core/slowness.ts'
+const situation = 'src/core/situation.ts'
 
 export const mutantsOfTests = [
   // Reload.
@@ -234,7 +238,7 @@ export const mutantsOfTests = [
     'past-messages',
     'a message from before its death brings a dead peer back',
     membership,
-    "if (this.#peer.liveness === 'dead' && !restarted && this.#isPast(incoming)) {",
+    'if (isPast && !restarted) {',
     'if (false) {',
     awarenessTest('does not believe that a dead peer lives because of a message from before its death'),
   ),
@@ -835,5 +839,38 @@ export const mutantsOfTests = [
     '    this.#written.set(name, content)\n',
     '    await this.#disk.put(name, remove ? null : content, { durable })\n    this.#written.set(name, content)\n',
     stateTest('records are in memory and in the second place at once, and the disk follows'),
+  ),
+  // The age of frames.
+  bug(
+    'age-from-newest',
+    'the age of a frame is what it has beyond the newest one, not beyond the quickest',
+    dating,
+    'most = Math.min(most, differenceMs)',
+    'most = differenceMs',
+    datingTest('is no less on a line that slows down bit by bit, where every frame is a round trip of its own'),
+  ),
+  bug(
+    'stall-is-age',
+    'what waited for this process counts as waiting on the line',
+    dating,
+    'waitedMs - this.#stalledMs(nowMs - waitedMs, nowMs)',
+    'waitedMs',
+    datingTest('does not count what waited for this process'),
+  ),
+  bug(
+    'burst-is-slow',
+    'a line that hands on at once what it has held back is called slow',
+    slowness,
+    ' && nowMs - this.#old.sinceMs >= 1.5 * keepaliveMs',
+    '',
+    datingTest('is none that hands on at once what it has held back'),
+  ),
+  bug(
+    'unproven-believed',
+    'the claims of a peer that does not answer this run are believed',
+    situation,
+    ' || !peer.proven',
+    '',
+    scenario('replayed-to-a-new-run'),
   ),
 ]

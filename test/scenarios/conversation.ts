@@ -65,7 +65,7 @@ function setting({ head }: Pick<Conversation, 'head'>, name: string): readonly s
 /** What of our own datagrams is not told: the same in each, or different in each run. */
 const UNTOLD: readonly string[] = [
   ...['t', 'src', 'srcuuid', 'seq', 'hg', 'ts', 'ttl', 'protocol'],
-  ...['hs', 'hsf', 'hsall', 'hsboot', 'hsecho', 'hsstall', 'hscfg', 'hscfgs'],
+  ...['hs', 'hsf', 'hsall', 'hsboot', 'hsecho', 'hsrun', 'hsmono', 'hsstall', 'hscfg', 'hscfgs'],
 ]
 
 /**

@@ -63,7 +63,12 @@ export class ScenarioPlayer {
   readonly #groups: string[] = []
   /** Virtual milliseconds since the last report in which nobody, or both, served a group. */
   readonly #gaps = new Map<string, { nobody: number; both: number }>()
-  readonly #captured: { readonly from: string; readonly link: string; readonly frame: Uint8Array }[] = []
+  readonly #captured: {
+    readonly from: string
+    readonly link: string
+    readonly frame: Uint8Array
+    readonly atMs: number
+  }[] = []
   #sent = 0
   #received = new Map<string, number>()
   #unserved = new Set<string>()
@@ -151,11 +156,17 @@ export class ScenarioPlayer {
       this.#disturbed = false
       this.#sim.repair(link)
     },
-    /** `network [loss=0.2] [delay=1ms] [delayMax=5ms]` on every link, both ways. */
+    /** `network [loss=0.2] [delay=1ms] [delayMax=5ms] [pace=300ms] [from=NODE]` on every link, both ways or one. */
     network: (_, options) => {
       const [a, b] = this.#options?.nodes ?? ['', '']
       for (const link of this.#sim.links)
-        for (const conditions of [this.#sim.network.conditions(a, b, link), this.#sim.network.conditions(b, a, link)]) {
+        for (const [from, to] of [
+          [a, b],
+          [b, a],
+        ] as const) {
+          if (options.has('from') && options.get('from') !== from) continue
+          const conditions = this.#sim.network.conditions(from, to, link)
+          conditions.paceMs = options.has('pace') ? durationMs(options.get('pace') as Duration, 'pace') : 0
           conditions.loss = Number(options.get('loss') ?? 0)
           conditions.delayMinMs = durationMs(options.get('delay') ?? '0.1ms', 'delay') || 0.1
           conditions.delayMaxMs = durationMs(options.get('delayMax') ?? '0.3ms', 'delayMax') || 0.3
@@ -289,6 +300,20 @@ export class ScenarioPlayer {
       for (const { from, link, frame } of [...this.#captured])
         if (from === node) this.#sim.network.inject(to, link, frame)
     },
+    /** `hand NODE every=200ms since=3s`: what NODE has sent since then arrives at its peer once more, one after the other. */
+    hand: ([node = ''], options) => {
+      const sinceMs = durationMs(options.get('since') as Duration, 'since')
+      const everyMs = durationMs(options.get('every') as Duration, 'every')
+      const to = this.#options?.nodes.find((name) => name !== node) ?? ''
+      const frames = this.#captured.filter(({ from, atMs }) => from === node && atMs >= sinceMs)
+      const next = (): void => {
+        const first = frames.shift()
+        if (!first) return
+        this.#sim.network.inject(to, first.link, first.frame)
+        this.#sim.schedule.at(this.#sim.nowMs + everyMs, next)
+      }
+      next()
+    },
     /** Tells these events too: `phase`, `group:announced`, `link:up`, `peer:mistake`. */
     show: (names) => {
       for (const name of names) this.#told.add(name as EventName)
@@ -343,7 +368,7 @@ export class ScenarioPlayer {
         options.has(`${node}.autoFailback`) ? { autoFailback: options.get(`${node}.autoFailback`) === 'on' } : {},
     }
     this.#pair = new Simulation(this.#options)
-    this.#pair.network.tap = (from, link, frame) => this.#captured.push({ from, link, frame })
+    this.#pair.network.tap = (from, link, frame) => this.#captured.push({ from, link, frame, atMs: this.#sim.nowMs })
     for (const { name } of groups) {
       this.#groups.push(name)
       this.#gaps.set(name, { nobody: 0, both: 0 })

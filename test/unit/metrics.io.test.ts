@@ -36,6 +36,7 @@ function full(t: TestContext): Snapshot {
         up: true,
         packets: 7,
         lossRatio: 0.25,
+        slow: false,
         rttMs: 1.5,
         quality: { ...found.quality.peer, down: 3 },
         dropped: { key: 4 },

@@ -88,6 +88,7 @@ describe('claims on the wire', () => {
       kind: 'hot-standby',
       groups: groups === undefined ? undefined : readClaims(groups).groups,
       namesAll,
+      proven: true,
     })
     assert.equal(situationOf(peer(undefined), 'web'), 'unknown')
     assert.equal(situationOf(peer('mail:free/standby:1'), 'web'), 'unclear')

@@ -17,6 +17,7 @@ function well(t: TestContext): Snapshot {
     up: true,
     packets: 70,
     lossRatio: 0,
+    slow: false,
     rttMs: 1.5,
     quality: { ...found.quality.peer, down: 0 },
     dropped: { key: 12, replay: 3 },
