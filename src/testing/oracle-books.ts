@@ -118,8 +118,10 @@ export const bookkeeping: Books = {
     // A contest that goes on, because one was not heard meanwhile, is told once. Who has just woken, or thinks this node dead, may
     // believe its first word when it has given way already.
     const told = other.contestedMs >= other.takenMs
-    const { resumedMs, liveness } = all.other(facts.name)
-    const listens = all.nowMs - resumedMs > 2 * ms && (liveness === 'alive' || liveness === 'late')
+    const { resumedMs, liveness, peerNewMs } = all.other(facts.name)
+    // Whoever has just met this run of its peer does not know yet whether what it says is current (S13).
+    const knows = all.nowMs - peerNewMs > ms
+    const listens = all.nowMs - resumedMs > 2 * ms && knows && (liveness === 'alive' || liveness === 'late')
     if (serving.length === 2 && all.togetherMs > 0 && !told && listens) other.owes.set('contested', all.nowMs + 2 * ms)
   },
   'move:offered': (facts, payload, all) => {
