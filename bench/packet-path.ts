@@ -1,5 +1,5 @@
-import { Recorder } from '../src/cluster/recorder.ts'
-import { type Core, createCore } from '../src/core/step.ts'
+import { Recorder } from '../src/recorder/recorder.ts'
+import { type Core, createCore } from '../src/core/core.ts'
 import type { CoreConfig, Happening } from '../src/core/types.ts'
 import { deadtime } from '../src/liveness/deadtime.ts'
 import { simulatedRing } from '../src/testing/simulated-ring.ts'

@@ -1,13 +1,13 @@
 import type { NodePhase } from '../core/events.ts'
-import { QualityCounters } from '../core/quality.ts'
-import type { CoreView } from '../core/step.ts'
+import { QualityCounters } from '../core/peer/detection-statistics.ts'
+import type { CoreView } from '../core/core.ts'
 import { isoNow } from '../platform/clocks.ts'
 import { libraryVersion } from '../platform/version.ts'
-import type { Counters, EventCounts, GroupCounts } from './counters.ts'
-import type { Engine } from './engine.ts'
-import type { Failure } from './failures.ts'
-import type { Resolved } from './resolve.ts'
-import { type LinkTraffic, noTraffic } from './traffic.ts'
+import type { Counters, EventCounts, GroupCounts } from '../engine/counters.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { Failure } from '../recorder/failures.ts'
+import type { Resolved } from '../options/resolve.ts'
+import { type LinkTraffic, noTraffic } from '../engine/traffic.ts'
 
 /** Everything a node knows at one moment. Plain frozen data; times in milliseconds. */
 export interface Snapshot {

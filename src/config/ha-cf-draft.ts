@@ -1,4 +1,4 @@
-import type { RespawnOptions } from '../cluster/options.ts'
+import type { RespawnOptions } from '../options/options.ts'
 import type { ArbiterPlugin } from '../roles/arbiter.ts'
 import type { Issue } from '../roles/error.ts'
 import type { TransportPlugin } from '../roles/transport.ts'

@@ -1,4 +1,4 @@
-import type { RespawnOptions } from '../cluster/options.ts'
+import type { RespawnOptions } from '../options/options.ts'
 import { deadpingIssues } from '../core/timing.ts'
 import { deadtime } from '../liveness/deadtime.ts'
 import type { ArbiterPlugin } from '../roles/arbiter.ts'

@@ -1,4 +1,4 @@
-import type { GroupOptions } from '../cluster/options.ts'
+import type { GroupOptions } from '../options/options.ts'
 import type { Issue } from '../roles/error.ts'
 import type { ResourcePlugin } from '../roles/resource-agent.ts'
 import { areTooMany, attempt, hasErrors, inOrder, quoted, suggestion } from './problems.ts'

@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { ClusterOptions } from '../cluster/options.ts'
+import type { ClusterOptions } from '../options/options.ts'
 import { deadpingIssues } from '../core/timing.ts'
 import { readPlainFile } from '../platform/durable-file.ts'
 import { scriptOutlook } from '../platform/script-file.ts'

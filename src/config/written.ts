@@ -1,4 +1,4 @@
-import type { GroupOptions, HeartbeatOptions, RespawnOptions } from '../cluster/options.ts'
+import type { GroupOptions, HeartbeatOptions, RespawnOptions } from '../options/options.ts'
 import type { Issue } from '../roles/error.ts'
 import type { LivenessTimes } from '../roles/liveness-detector.ts'
 import { directives } from './ha-cf-directives.ts'

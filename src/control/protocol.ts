@@ -1,6 +1,6 @@
-import type { NamedEvent, WrittenEvent } from '../cluster/events.ts'
-import type { Explanation } from '../cluster/explain.ts'
-import type { HistoryEntry } from '../cluster/history.ts'
+import type { NamedEvent, WrittenEvent } from '../core/cluster-events.ts'
+import type { Explanation } from '../recorder/explain.ts'
+import type { HistoryEntry } from '../recorder/history.ts'
 import type { Snapshot } from '../cluster/snapshot.ts'
 import type { HotStandbyErrorCode } from '../roles/error.ts'
 

@@ -1,5 +1,5 @@
 import type { PersistentState } from '../roles/host.ts'
-import type { Agenda } from './agenda.ts'
+import type { Agenda } from './timers.ts'
 import type { Emit, EmitEvent } from './types.ts'
 
 /** What could not be written is tried again so much later. */

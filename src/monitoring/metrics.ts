@@ -1,4 +1,4 @@
-import { eventNames, reasonNames } from '../cluster/describe.ts'
+import { eventNames, reasonNames } from '../recorder/describe.ts'
 import type { Snapshot } from '../cluster/snapshot.ts'
 
 /** Whoever has a snapshot: a {@link Cluster}, or what was asked over the control socket. */

@@ -1,6 +1,6 @@
 export type { CoreEvent } from '../core/events.ts'
-export type { CoreView } from '../core/step.ts'
-export type { TableStep } from '../core/table.ts'
+export type { CoreView } from '../core/core.ts'
+export type { TableStep } from '../core/transition-table.ts'
 export type { Command, CoreConfig, GroupConfig, Reconfiguration, Refusal, ResourceConfig } from '../core/types.ts'
 export type { OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
 export type { KeyRefusal, KeyRefused, KeyRing, SealedHead, SealingRing, SigningRing } from '../roles/key-ring.ts'

@@ -1,5 +1,5 @@
-import type { Loop } from '../cluster/loop.ts'
-import type { CoreView } from '../core/step.ts'
+import type { Loop } from '../engine/loop.ts'
+import type { CoreView } from '../core/core.ts'
 import type { Refusal } from '../core/types.ts'
 import type { Host, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
 import type { Instant } from '../roles/time.ts'

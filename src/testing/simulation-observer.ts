@@ -1,5 +1,5 @@
 import type { CoreEvent } from '../core/events.ts'
-import type { TableStep } from '../core/table.ts'
+import type { TableStep } from '../core/transition-table.ts'
 import type { Effect, Input } from '../core/types.ts'
 import type { OperationRequest, OperationResult } from '../roles/host.ts'
 import type { Pause } from './simulated-clock.ts'

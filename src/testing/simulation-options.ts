@@ -1,5 +1,5 @@
-import type { Core } from '../core/step.ts'
-import type { TableStep } from '../core/table.ts'
+import type { Core } from '../core/core.ts'
+import type { TableStep } from '../core/transition-table.ts'
 import type { CoreConfig, Effect } from '../core/types.ts'
 import type { KeyRing } from '../roles/key-ring.ts'
 import type { LivenessPlugin } from '../roles/liveness-detector.ts'

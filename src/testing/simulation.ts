@@ -1,7 +1,7 @@
-import { Loop } from '../cluster/loop.ts'
+import { Loop } from '../engine/loop.ts'
 import type { CoreEvent } from '../core/events.ts'
-import { type Core, type CoreView, createCore } from '../core/step.ts'
-import type { TableStep } from '../core/table.ts'
+import { type Core, type CoreView, createCore } from '../core/core.ts'
+import type { TableStep } from '../core/transition-table.ts'
 import type {
   Command,
   CoreConfig,

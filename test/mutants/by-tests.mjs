@@ -16,34 +16,34 @@ const awarenessTest = (named) => ({ test: 'test/unit/awareness.test.ts', named }
 
 const inForceTest = (named) => ({ test: 'test/unit/times-in-force.test.ts', named })
 
-const inForce = 'src/core/times-in-force.ts'
+const inForce = 'src/core/peer/times-in-force.ts'
 const timing = 'src/core/timing.ts'
-const step = 'src/core/step.ts'
-const actions = 'src/core/ownership-actions.ts'
-const ownership = 'src/core/ownership.ts'
-const table = 'src/core/ownership-table.ts'
-const authority = 'src/core/authority.ts'
-const membership = 'src/core/membership.ts'
-const waking = 'src/core/waking.ts'
-const agenda = 'src/core/agenda.ts'
-const loop = 'src/cluster/loop.ts'
-const connectivity = 'src/core/connectivity.ts'
-const dialogue = 'src/core/dialogue.ts'
-const wish = 'src/core/wish.ts'
-const damping = 'src/core/damping.ts'
-const failures = 'src/core/failures.ts'
-const group = 'src/core/group.ts'
-const limits = 'src/core/group-limits.ts'
-const messenger = 'src/core/messenger.ts'
-const application = 'src/core/application-messages.ts'
-const sessions = 'src/core/sessions.ts'
+const step = 'src/core/core.ts'
+const actions = 'src/core/ownership/actions.ts'
+const ownership = 'src/core/ownership/ownership.ts'
+const table = 'src/core/ownership/table.ts'
+const authority = 'src/core/authority/guarantee.ts'
+const membership = 'src/core/peer/membership.ts'
+const waking = 'src/core/stalls/stall-recovery.ts'
+const agenda = 'src/core/timers.ts'
+const loop = 'src/engine/loop.ts'
+const connectivity = 'src/core/authority/connectivity.ts'
+const dialogue = 'src/core/handover/handover.ts'
+const wish = 'src/core/handover/takeover-request.ts'
+const damping = 'src/core/ownership/flap-damping.ts'
+const failures = 'src/core/group/failures.ts'
+const group = 'src/core/group/group.ts'
+const limits = 'src/core/group/limits.ts'
+const messenger = 'src/core/peer/messenger.ts'
+const application = 'src/core/peer/application-messages.ts'
+const sessions = 'src/core/peer/sessions.ts'
 const sealed = 'src/authenticators/sealed.ts'
 const keyring = 'src/authenticators/keyring.ts'
 const codec = 'src/wire/codec.ts'
 const state = 'src/platform/state.ts'
-const dating = 'src/core/dating.ts'
-const slowness = 'src/core/slowness.ts'
-const situation = 'src/core/situation.ts'
+const dating = 'src/core/peer/dating.ts'
+const slowness = 'src/core/peer/slowness.ts'
+const situation = 'src/core/peer/situation.ts'
 
 export const mutantsOfTests = [
   // Reload.
@@ -501,7 +501,7 @@ export const mutantsOfTests = [
   bug(
     'left-exposed',
     'the time after a good-bye counts in the figures as time in which the judgement was right',
-    'src/core/verdicts.ts',
+    'src/core/peer/verdict-statistics.ts',
     '    this.#endExposure(nowMs)\n    this.#givenUpAtMs = undefined\n  }',
     '    this.#givenUpAtMs = undefined\n  }',
     awarenessTest('count no time in which the peer was away and had said so'),

@@ -4,19 +4,19 @@
  */
 const bug = (id, says, file, find, replace, { twice = false } = {}) => ({ id, says, file, find, replace, twice })
 
-const authority = 'src/core/authority.ts'
-const actions = 'src/core/ownership-actions.ts'
-const table = 'src/core/ownership-table.ts'
-const step = 'src/core/step.ts'
-const links = 'src/core/links.ts'
-const membership = 'src/core/membership.ts'
-const waking = 'src/core/waking.ts'
-const circumstances = 'src/core/circumstances.ts'
-const messenger = 'src/core/messenger.ts'
-const group = 'src/core/group.ts'
-const dialogue = 'src/core/dialogue.ts'
-const application = 'src/core/application-messages.ts'
-const damping = 'src/core/damping.ts'
+const authority = 'src/core/authority/guarantee.ts'
+const actions = 'src/core/ownership/actions.ts'
+const table = 'src/core/ownership/table.ts'
+const step = 'src/core/core.ts'
+const links = 'src/core/peer/links.ts'
+const membership = 'src/core/peer/membership.ts'
+const waking = 'src/core/stalls/stall-recovery.ts'
+const circumstances = 'src/core/ownership/guard-context.ts'
+const messenger = 'src/core/peer/messenger.ts'
+const group = 'src/core/group/group.ts'
+const dialogue = 'src/core/handover/handover.ts'
+const application = 'src/core/peer/application-messages.ts'
+const damping = 'src/core/ownership/flap-damping.ts'
 const deadtime = 'src/liveness/deadtime.ts'
 
 export const mutants = [
@@ -102,7 +102,7 @@ export const mutants = [
   bug(
     'epoch-not-kept',
     'a restart forgets the epochs',
-    'src/core/ownership.ts',
+    'src/core/ownership/ownership.ts',
     'epoch: port.config().state.epochCeilings[config.name] ?? 0,',
     'epoch: 0,',
   ),
@@ -188,7 +188,7 @@ export const mutants = [
   bug(
     'targets-are-all',
     'silent targets isolate a node that hears its peer',
-    'src/core/connectivity.ts',
+    'src/core/authority/connectivity.ts',
     'const isolated = suspicious && (',
     'const isolated = suspicious || (',
   ),
@@ -255,7 +255,7 @@ export const mutants = [
   bug(
     'no-grace',
     'what was cancelled is not waited for',
-    'src/core/group-limits.ts',
+    'src/core/group/limits.ts',
     'const cancelGraceMs = 2000',
     'const cancelGraceMs = 1',
   ),
@@ -334,7 +334,7 @@ export const mutants = [
   bug(
     'past-believed',
     'an outdated report replaces a newer one',
-    'src/core/freshness.ts',
+    'src/core/peer/freshness.ts',
     '    return stale\n',
     '    return stale && seq < 0\n',
   ),

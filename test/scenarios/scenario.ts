@@ -1,5 +1,5 @@
 import type { CoreEvent, EventName } from '../../src/core/events.ts'
-import type { TableStep } from '../../src/core/table.ts'
+import type { TableStep } from '../../src/core/transition-table.ts'
 import type { Scope } from '../../src/core/types.ts'
 import { deadtime } from '../../src/liveness/deadtime.ts'
 import type { Duration } from '../../src/roles/duration.ts'

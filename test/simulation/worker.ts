@@ -1,5 +1,5 @@
-import { dialogueTable } from '../../src/core/dialogue-table.ts'
-import { ownershipTable } from '../../src/core/ownership-table.ts'
+import { dialogueTable } from '../../src/core/handover/table.ts'
+import { ownershipTable } from '../../src/core/ownership/table.ts'
 import { faults } from '../../src/testing/faults.ts'
 import { oracleChecks } from '../../src/testing/oracle-checks.ts'
 import { shrink } from '../../src/testing/shrink.ts'

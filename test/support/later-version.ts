@@ -1,4 +1,4 @@
-import type { Core } from '../../src/core/step.ts'
+import type { Core } from '../../src/core/core.ts'
 import type { Field, Message } from '../../src/wire/message.ts'
 
 /** Of this group a later version says what this one cannot know. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createCore } from '../../src/core/step.ts'
+import { createCore } from '../../src/core/core.ts'
 import type { CoreConfig, Effect, Happening } from '../../src/core/types.ts'
 import { deadtime } from '../../src/liveness/deadtime.ts'
 import { seededRandom } from '../../src/testing/schedule.ts'

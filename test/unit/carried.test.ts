@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { floatingAddresses } from '../../src/cluster/group-config.ts'
+import { floatingAddresses } from '../../src/engine/group-config.ts'
 import type { NetworkDevice } from '../../src/platform/address.ts'
 import { addressOfAgent, addressOfScript, type CarriedHost, createCarriedAgent } from '../../src/resources/carried.ts'
 import { ocf } from '../../src/resources/ocf.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Agenda } from '../../src/core/agenda.ts'
-import { Connectivity } from '../../src/core/connectivity.ts'
+import { Agenda } from '../../src/core/timers.ts'
+import { Connectivity } from '../../src/core/authority/connectivity.ts'
 import type { CoreConfig } from '../../src/core/types.ts'
 import { message } from '../../src/wire/message.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type DaemonWord, daemonClaims, daemonWord, rscHold } from '../../src/core/daemon.ts'
-import { claimOf } from '../../src/core/peer-claims.ts'
+import { type DaemonWord, daemonClaims, daemonWord, rscHold } from '../../src/core/handover/heartbeat-word.ts'
+import { claimOf } from '../../src/core/peer/claims.ts'
 import { type Message, message } from '../../src/wire/message.ts'
 import { Conversation, daemonPair, groupOf } from '../support/conversation.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Dating } from '../../src/core/dating.ts'
-import { Slowness } from '../../src/core/slowness.ts'
+import { Dating } from '../../src/core/peer/dating.ts'
+import { Slowness } from '../../src/core/peer/slowness.ts'
 
 /** The peer's clock is behind ours by so much. */
 const apartMs = 50_000

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { dialogueIdle, dialogueImpossible } from '../../src/core/dialogue-silence.ts'
-import { dialogueEvents, dialogueGuards, dialogueTable, nodePhases, talking } from '../../src/core/dialogue-table.ts'
+import { dialogueIdle, dialogueImpossible } from '../../src/core/handover/ignored.ts'
+import { dialogueEvents, dialogueGuards, dialogueTable, nodePhases, talking } from '../../src/core/handover/table.ts'
 import { tableProblems } from '../support/tables.ts'
 
 describe('the dialogue table', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { NamedEvent } from '../../src/cluster/events.ts'
-import { Failures } from '../../src/cluster/failures.ts'
+import type { NamedEvent } from '../../src/core/cluster-events.ts'
+import { Failures } from '../../src/recorder/failures.ts'
 import { watchdogPeriodMs } from '../../src/platform/notify.ts'
 import { otherRuntime } from '../../src/platform/runtime.ts'
 

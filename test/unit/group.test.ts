@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Agenda } from '../../src/core/agenda.ts'
-import { Group } from '../../src/core/group.ts'
+import { Agenda } from '../../src/core/timers.ts'
+import { Group } from '../../src/core/group/group.ts'
 import type { CoreConfig, Effect, ResourceConfig } from '../../src/core/types.ts'
 import type { OperationRequest, OperationResult } from '../../src/roles/host.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
-import { type DropNotice, IngressFilter } from '../../src/cluster/ingress-filter.ts'
+import { type DropNotice, IngressFilter } from '../../src/engine/ingress-filter.ts'
 
 const none = (): null => null
 const frame = new TextEncoder().encode('###\nst=active\n%%%\n6:1 seal,')

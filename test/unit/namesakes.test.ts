@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Namesakes } from '../../src/core/namesakes.ts'
-import { Sessions } from '../../src/core/sessions.ts'
+import { Namesakes } from '../../src/core/peer/duplicate-names.ts'
+import { Sessions } from '../../src/core/peer/sessions.ts'
 import type { Effect } from '../../src/core/types.ts'
 import { bytes, message } from '../../src/wire/message.ts'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { guards } from '../../src/core/authority.ts'
-import { ownershipIdle, ownershipImpossible } from '../../src/core/ownership-silence.ts'
-import { groupStates, ownershipEvents, ownershipTable } from '../../src/core/ownership-table.ts'
+import { guards } from '../../src/core/authority/guarantee.ts'
+import { ownershipIdle, ownershipImpossible } from '../../src/core/ownership/ignored.ts'
+import { groupStates, ownershipEvents, ownershipTable } from '../../src/core/ownership/table.ts'
 import { tableProblems } from '../support/tables.ts'
 
 describe('the ownership table', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { statusLines } from '../../src/cli/status.ts'
-import { describe as sentenceOf } from '../../src/cluster/describe.ts'
+import { describe as sentenceOf } from '../../src/recorder/describe.ts'
 import { logText } from '../../src/platform/log-line.ts'
 import { printable, printableFields, printableJson, printableLines } from '../../src/roles/printable.ts'
 

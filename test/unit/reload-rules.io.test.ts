@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { readRecording } from '../../src/cluster/recording.ts'
-import { reloadRules } from '../../src/cluster/reload-rules.ts'
+import { readRecording } from '../../src/recorder/recording.ts'
+import { reloadRules } from '../../src/options/reload-rules.ts'
 import type { Reconfiguration } from '../../src/core/types.ts'
 import {
   type ArbiterPlugin,

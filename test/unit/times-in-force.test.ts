@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { TimesInForce } from '../../src/core/times-in-force.ts'
+import { TimesInForce } from '../../src/core/peer/times-in-force.ts'
 import { defaultDeadpingMs, overlapMs } from '../../src/core/timing.ts'
 import type { GroupConfig, Reconfiguration } from '../../src/core/types.ts'
 import { deadtime } from '../../src/liveness/deadtime.ts'

@@ -1,0 +1,526 @@
+import type { LivenessDetector } from '../roles/liveness-detector.ts'
+import type { Instant } from '../roles/time.ts'
+import { type Field, hexOf, type Message, text } from '../wire/message.ts'
+import { Agenda } from './timers.ts'
+import { Agreement } from './peer/config-digest.ts'
+import { AnnouncedPause } from './stalls/announced-pause.ts'
+import { Awareness } from './stalls/stall-tracker.ts'
+import { statusFields } from './status-message.ts'
+import { bothStable, circumstancesOf, hearsUs } from './ownership/guard-context.ts'
+import { Connectivity } from './authority/connectivity.ts'
+import { Dialogue } from './handover/handover.ts'
+import { DropCounter } from './peer/drop-counter.ts'
+import type { CoreEvent, EventName, EventPayloads } from './events.ts'
+import { Freshness } from './peer/freshness.ts'
+import { Keys } from './peer/keys.ts'
+import { Maintenance } from './ownership/maintenance.ts'
+import { Membership } from './peer/membership.ts'
+import { Messenger } from './peer/messenger.ts'
+import { Namesakes } from './peer/duplicate-names.ts'
+import { News } from './peer/news.ts'
+import { Ownership } from './ownership/ownership.ts'
+import { QualityCounters } from './peer/detection-statistics.ts'
+import { Sessions } from './peer/sessions.ts'
+import { StateKeeper } from './state-keeper.ts'
+import type { Trace } from './transition-table.ts'
+import { TimesInForce } from './peer/times-in-force.ts'
+import { beats } from './timing.ts'
+import type { Command, CoreConfig, Effect, Happening, Input, Mark, Reconfiguration } from './types.ts'
+import { type CoreView, viewOf } from './snapshot.ts'
+import { Waking } from './stalls/stall-recovery.ts'
+
+export type { CoreView } from './snapshot.ts'
+
+/** A pure state machine: the same inputs always give the same effects. */
+export interface Core {
+  step(input: Input): Effect[]
+  view(): CoreView
+  /** Whether a sealed frame is worth being opened: not seen before. Changes nothing. */
+  isNew(mark: Mark): boolean
+  /** How many messages so far were the peer's and newer than all that had come over their link: what no replay can be. */
+  news(): number
+}
+
+/** When this copy leaves, by the monotonic clock that runs while the host sleeps: what is sent again gets another stamp. */
+const stampOf = ({ bootMs }: Instant): Field => ({ name: 'hsmono', type: 0, value: String(Math.floor(bootMs)) })
+
+/** Time passes between two wakes: a sum of fractions may compare otherwise than its parts, and be due for ever. */
+const shortestWaitMs = 0.1
+
+/**
+ * Wires messenger → membership → dialogue → ownership → group. No I/O, no clock, no randomness, no promises. `trace` hears of
+ * every step of the two tables.
+ */
+export function createCore(initial: CoreConfig, detector: LivenessDetector, trace?: Trace | undefined): Core {
+  let config = initial
+  let at: Instant = { monoMs: 0, bootMs: 0, wallMs: 0 }
+  let effects: Effect[] = []
+  let opId = 0
+  let beatAtMs = 0
+  let halted = false
+  /** What is to be said when the sockets were read after a stall. */
+  const held: Effect[] = []
+  const freshness = new Freshness()
+  const news = new News()
+  const awareness = new Awareness()
+  const quality = new QualityCounters()
+
+  const agenda = new Agenda()
+  const effect = (entry: Effect): void => {
+    if (halted) return
+    if (entry.type === 'send' && awareness.waking) return void held.push(entry)
+    effects.push(entry.type === 'send' ? addressed(entry) : entry)
+  }
+  /** The one place where a message gets its stamp, its key and, where frames are sealed, its numbers: one for each link. */
+  const addressed = ({ type, message: words, keyId = keys.next() }: Extract<Effect, { type: 'send' }>): Effect => {
+    const sequence = config.sealed ? sessions.takeNumbers(config.links.length) : undefined
+    const message = stampsFor(words) ? [...words, stampOf(at)] : words
+    return { type, message, ...(keyId !== undefined && { keyId }), ...(sequence !== undefined && { sequence }) }
+  }
+  /** A daemon needs no stamp, a beat says to whoever hears it what we are, and a proof is to stay small. */
+  const stampsFor = (words: Message): boolean => {
+    const type = text(words, 't')
+    return type === 'status' || (type !== 'hs-session' && membership.peer.kind === 'hot-standby')
+  }
+  const event = <Name extends EventName>(name: Name, payload: EventPayloads[Name]): void =>
+    effect({ type: 'emit', event: { name, monoMs: at.monoMs, payload } as CoreEvent })
+  const now = () => at
+  const monoMs = () => at.monoMs
+  const getConfig = () => config
+
+  const inForce = new TimesInForce(initial)
+  // Compared is what is configured, which may be in force only later.
+  const wantedConfig = () => ({ ...config, ...inForce.wanted })
+
+  const agreement = new Agreement({ event, monoMs, config: wantedConfig, peer: () => membership.peer })
+
+  const drops = new DropCounter((reason, src, count) => event('message:dropped', { reason, src, count }))
+
+  const keys: Keys = new Keys({ event, config: getConfig, peerKind: () => membership.peer.kind })
+
+  const namesakes = new Namesakes(event, () => config.times.deadtimeMs)
+
+  const sessions = new Sessions({
+    effect,
+    monoMs,
+    suspect: () => drops.add('unproven', config.peer, at.monoMs),
+    currentLives: () => membership.peerAlive,
+    twice: () => namesakes.proven(config.peer, at.monoMs),
+  })
+
+  const messenger: Messenger = new Messenger(
+    {
+      self: config.self,
+      peer: config.peer,
+      uuid: config.uuid,
+      bootId: config.bootId,
+      generation: config.generation,
+      agenda,
+      effect,
+      now,
+      peerBootId: () => membership.peer.bootId,
+      peerKind: () => membership.peer.kind,
+      peerEchoes: () => membership.echoedAtMs !== undefined,
+      dropped(reason, src, incoming) {
+        quality.drop(reason)
+        drops.add(reason, src, at.monoMs)
+        if (reason === 'own-name') namesakes.heard(config.self, incoming, at.monoMs)
+        if (reason === 'old-generation') namesakes.heard(config.peer, incoming, at.monoMs)
+      },
+      arrivedAtMs: () => awareness.arrivedAtMs(at.monoMs),
+      lost(from, to) {
+        quality.lose(to - from + 1)
+        event('messages:lost', { peer: config.peer, from, to })
+      },
+      stateLost: (generation, known) => event('peer:state-lost', { peer: config.peer, generation, known }),
+    },
+    config.state.peerGeneration,
+  )
+
+  const membership: Membership = new Membership(
+    {
+      agenda,
+      effect,
+      event,
+      now,
+      config: getConfig,
+      sentAt: (seq) => messenger.sentAt(seq),
+      highestHeard: () => messenger.highestHeard,
+      quality,
+      onPeer(what, returned) {
+        if (what === 'left' && inForce.peerLeft()) putInForce()
+        if (what === 'restarted' || what === 'heard') {
+          agreement.met()
+          connectivity.forgetPeer()
+          if (what === 'restarted' || !returned) ownership.allReturnable()
+        }
+        if (what === 'restarted' || (what === 'heard' && messenger.peerGeneration !== config.state.peerGeneration))
+          keeper.save()
+        dialogue.peerSaid(what, returned)
+        if (returned) ownership.announceAll()
+        connectivity.reconsiderIsolation()
+        ownership.reconcile()
+      },
+    },
+    detector,
+  )
+
+  const connectivity: Connectivity = new Connectivity({
+    agenda,
+    event,
+    monoMs,
+    stalledMs: () => awareness.stalledMs,
+    config: getConfig,
+    peerAlive: () => membership.peerAlive,
+    peerIsDaemon: () => membership.peer.kind === 'heartbeat',
+    peerLeft: () => membership.peer.liveness === 'left',
+    peerSilentMs: () => membership.silentMs,
+    sendToPeer: (fields) => void messenger.send({ ...fields, dest: config.peer }),
+    onPoorer() {
+      const held = ownership.names.filter((group) => ownership.claim(group)?.state === 'active')
+      const takeable = held.filter((group) => peerCouldTake(group) && !ownership.isDamped(group))
+      return held.length === 0 || dialogue.offer(takeable, 'connectivity')
+    },
+    onIsolation(isolated) {
+      if (isolated) ownership.isolated()
+      ownership.reconcile()
+    },
+    onBalance: () => dialogue.considerFailback(),
+  })
+
+  const peerCouldTake = (group: string): boolean =>
+    membership.peerAlive && membership.peer.proven && membership.peer.groups?.get(group)?.state === 'standby'
+
+  const heardByPeer = (): boolean => hearsUs(membership, config, at.monoMs)
+
+  const ownership: Ownership = new Ownership({
+    agenda,
+    effect,
+    event,
+    trace,
+    monoMs,
+    config: getConfig,
+    nextOpId: () => ++opId,
+    peer: () => membership.peer,
+    peerActiveForMs: (group) => membership.activeForMs(group),
+    circumstances: () => circumstancesOf(membership, awareness, connectivity, config, at.monoMs),
+    leaving: () => dialogue.leaving || halted,
+    failsBack: () => config.autoFailback !== false && agreement.holds,
+    changingHands: (group) => dialogue.changingHands(group),
+    handingOver: (group) => dialogue.handingOver(group),
+    isMaintained: (group) => maintenance.isOn(group),
+    onChange() {
+      // A daemon is told at the points of its own protocol only; ours hears at once.
+      if (membership.peer.kind !== 'heartbeat') beat()
+      dialogue.groupsChanged()
+    },
+    peerCouldTake,
+    onBroken: (group) => peerCouldTake(group) && dialogue.offer([group], 'resource-failed'),
+    onStubborn: (group) => dialogue.askFor([group]),
+    onEpoch() {
+      if (ownership.needsReserve) keeper.save()
+    },
+    onStuck(group, reason) {
+      const message = `${group} could neither be stopped nor cut off (${reason}); ${config.self} keeps trying`
+      dialogue.answerMove(group, { code: 'HS_STOP_FAILED', message })
+    },
+    onSilent(group, reason) {
+      const message = `${group} could neither be stopped nor cut off (${reason}); ${config.self} has fallen silent`
+      dialogue.abandon({ code: 'HS_STOP_FAILED', message })
+      messenger.application.fail(message)
+      pause.fail(message)
+      effect({ type: 'fatal', group, reason })
+      halted = true
+    },
+  })
+
+  const dialogue: Dialogue = new Dialogue({
+    agenda,
+    event,
+    trace,
+    monoMs,
+    config: getConfig,
+    peer: () => membership.peer,
+    peerAlive: () => membership.peerAlive,
+    slowMs: () => membership.slowMs + membership.peerSlowMs,
+    send: (fields) => void messenger.send(fields),
+    beat: () => void beat(),
+    claim: (group) => ownership.claim(group),
+    claimsNow: () => ownership.claims,
+    holds: (group) => ownership.holds(group),
+    serves: (group) => ownership.serves(group),
+    steady: () => ownership.steady,
+    returnable: (group) => ownership.returnable(group),
+    stuckResources: () => ownership.stuckResources,
+    grant: (group, reason) => ownership.grant(group, reason),
+    isMaintained: (group) => maintenance.isOn(group),
+    give: (group, how, reason) => ownership.give(group, how, reason),
+    pardon: (groups) => ownership.pardon(groups),
+    reconcile: () => ownership.reconcile(),
+    setClaims: (groups) => membership.claims(groups),
+    announce: (groups, goesOn) => ownership.announce(groups, goesOn),
+    onSettled: () => connectivity.greet(),
+    onGone() {
+      messenger.stopAsking()
+      messenger.application.fail(`${config.peer} is ${membership.peer.liveness}`)
+      pause.fail(`${config.peer} is ${membership.peer.liveness}`)
+      connectivity.forgetPeer()
+    },
+    mayFailBack: () =>
+      config.autoFailback !== false &&
+      agreement.holds &&
+      heardByPeer() &&
+      membership.peer.proven &&
+      bothStable(membership, connectivity, config, at.monoMs),
+    peerIsPoorer: () => connectivity.peerIsPoorer,
+    reply: (id, refusal) => effect({ type: 'reply', id, refusal }),
+    halt() {
+      messenger.application.fail(`${config.self} has stopped`)
+      pause.fail(`${config.self} has stopped`)
+      effect({ type: 'halt' })
+      halted = true
+    },
+  })
+
+  const maintenance: Maintenance = new Maintenance({
+    config: getConfig,
+    event,
+    unreadable: (entry) => membership.unreadable('hsmaint', entry.split(':')[0] as string, entry),
+    onChange(groups, on) {
+      beat()
+      if (!on) ownership.resume(groups)
+    },
+  })
+
+  const pause = new AnnouncedPause({
+    agenda,
+    awareness,
+    now,
+    config: getConfig,
+    beat,
+    peer: () => membership.peer,
+    acknowledged: (seq) => Math.max(membership.echoedSeq, messenger.ackedSeq) >= seq,
+    reply: (id, refusal) => effect({ type: 'reply', id, refusal }),
+  })
+
+  const keeper = new StateKeeper({
+    agenda,
+    effect,
+    event,
+    monoMs,
+    state() {
+      const epochCeilings = ownership.epochCeilings()
+      const state = { generation: config.generation, peerGeneration: messenger.peerGeneration, epochCeilings }
+      config = { ...config, state }
+      return state
+    },
+  })
+
+  /** One `status` message: proof of life, and everything the peer should know. */
+  function beat(): number | undefined {
+    if (awareness.waking) return undefined
+    const { phase } = dialogue
+    const { deadtimeMs } = inForce.wanted.times
+    const parts = {
+      config,
+      deadtimeMs,
+      phase,
+      messenger,
+      ownership,
+      agreement,
+      keys,
+      maintenance,
+      awareness,
+      membership,
+    }
+    const seq = messenger.send(statusFields(parts, at.monoMs))
+    inForce.announced(seq)
+    return seq
+  }
+
+  function onBeat(): void {
+    beat()
+    const { keepaliveMs } = config.times
+    beatAtMs = Math.max(beatAtMs + keepaliveMs, at.monoMs + beats.closest * keepaliveMs)
+    agenda.set('beat', beatAtMs, onBeat)
+    pause.judge()
+    // Cut off in one direction: the peer may later drop what it has missed, and acknowledge beyond it.
+    if (messenger.application.pending && !heardByPeer())
+      messenger.application.fail(`${config.peer} does not hear this node`)
+    ownership.reconcile()
+    dialogue.considerFailback()
+  }
+
+  /** Whether a message goes further: where frames are sealed, the run it is of has to have proven itself. */
+  function isProven(mark: Mark | undefined, message: Message, keyId: number): boolean {
+    if (!config.sealed) return true
+    const standing = mark === undefined ? 'unproven' : sessions.receive(mark, message, keyId)
+    if (standing === 'proven') {
+      messenger.expectRun()
+      keys.heard(keyId)
+      beatAnew()
+    }
+    return standing === 'current'
+  }
+
+  function receive(link: string, message: Message, keyId: number, mark: Mark | undefined): void {
+    if (!isProven(mark, message, keyId)) return
+    const received = messenger.receive(message)
+    if (received.kind === 'dropped') return
+    const seq = hexOf(message, 'seq')
+    news.heard(link, seq, received.kind === 'fresh' && received.restarted)
+    membership.heardOn(link, message, seq, received.kind === 'fresh' && received.restarted)
+    if (received.kind === 'duplicate') return
+    keys.heard(keyId)
+    const { type, restarted } = received
+    if (restarted) freshness.reset()
+    const stale = freshness.isStale(message, type, seq ?? 0)
+    // Before anything else of it is believed: what is in maintenance must not be taken because it looks free.
+    if (type === 'status' && !stale) maintenance.hear(text(message, 'hsmaint') ?? '')
+    if (!membership.heard(message, type, restarted, messenger.peerGeneration, stale)) {
+      // However late it comes, its run has ended with it.
+      if (type === 'shutdone' && membership.peerAlive) membership.left()
+      return
+    }
+    messenger.application.flush()
+    pause.judge()
+    considerTimes()
+    if (stale && freshness.onlyTells(type)) return
+    if (type === 'status') {
+      agreement.heardStatus(message)
+      if (!stale) keys.heardStatus(message)
+      dialogue.heardStatus()
+    }
+    if (type === 'shutdone') return membership.left()
+    if (type === 'reqnodes') {
+      const nodelist = `${config.self} ${config.peer} `
+      messenger.send({ t: 'repnodes', dest: config.peer, nodelist, delnodelist: ' ' })
+    } else if (!connectivity.receive(type, message)) dialogue.receive(type, message, stale)
+    if (connectivity.isolated) connectivity.reconsiderIsolation()
+    if (type !== 'status') ownership.reconcile() // a status has been looked at as a report
+  }
+
+  const waking = new Waking({
+    agenda,
+    awareness,
+    quality,
+    membership,
+    connectivity,
+    effect,
+    event,
+    now,
+    config: getConfig,
+    stalled(stallMs) {
+      ownership.stalled(stallMs)
+      dialogue.post('stalled')
+    },
+    speak() {
+      beatAnew() // the newest first: what was to be said before is older
+      for (const entry of held.splice(0)) effect(entry)
+    },
+  })
+
+  const commands: {
+    readonly [Name in Command['name']]: (id: number, command: Extract<Command, { name: Name }>) => void
+  } = {
+    standby: (id, { scope }) => dialogue.standby(id, scope),
+    takeover: (id, { scope }) => dialogue.takeover(id, scope),
+    maintenance: (id, { on, scope }) => effect({ type: 'reply', id, refusal: maintenance.set(scope, on) }),
+    stop: (id) => dialogue.stop(id),
+    send(id, { payload }) {
+      if (membership.peerAlive) return messenger.application.send(id, payload)
+      const message = `${config.peer} is ${membership.peer.liveness}: the message cannot reach it`
+      effect({ type: 'reply', id, refusal: { code: 'HS_PEER', message } })
+    },
+    expectPause: (id, { pauseMs }) => pause.begin(id, pauseMs),
+    configure(id, { config: changed }) {
+      reconfigure(changed)
+      effect({ type: 'reply', id })
+    },
+  }
+  // The standby and takeover commands share a type; the table above is exact for every other name.
+  const runCommand = (id: number, command: Command): void =>
+    (commands[command.name] as (id: number, command: Command) => void)(id, command)
+
+  function reconfigure(changed: Reconfiguration): void {
+    inForce.configure(changed)
+    if (membership.peer.liveness === 'left') inForce.peerLeft()
+    agreement.configure()
+    membership.configure(changed.times)
+    putInForce()
+    beatAnew()
+  }
+
+  /** What this node goes by has changed: by a reload, or because the peer has confirmed the dead time that one has announced. */
+  function putInForce(): void {
+    config = { ...config, ...inForce.inForce }
+    connectivity.configure()
+    ownership.configure()
+  }
+
+  /** What the peer has heard of us may let less careful times be in force. */
+  function considerTimes(): void {
+    if (!inForce.isCareful) return
+    const { echoedSeq, peer } = membership
+    const { kind, deadtimeMs, digest } = peer
+    const heard = inForce.heard({ echoedSeq, ackedSeq: kind === 'heartbeat' ? messenger.ackedSeq : 0, deadtimeMs })
+    const agreed = digest !== undefined && agreement.holds && inForce.agreed()
+    if (heard || agreed) putInForce()
+  }
+
+  /** A beat at once, and the next ones counted from it. */
+  function beatAnew(): void {
+    beatAtMs = at.monoMs
+    onBeat()
+  }
+
+  const happenings: {
+    readonly [Type in Happening['type']]: (happening: Extract<Happening, { type: Type }>) => void
+  } = {
+    start() {
+      membership.start()
+      connectivity.start()
+      if (config.sealed) sessions.start()
+      keeper.save()
+      beatAnew()
+    },
+    message: ({ link, message, keyId, mark }) => receive(link, message, keyId, mark),
+    tick() {},
+    drained: () => waking.drained(),
+    operation: ({ opId: id, result }) => ownership.answered(id, result),
+    observation: ({ observation }) => connectivity.observe(observation),
+    changed: ({ resource }) => ownership.changed(resource),
+    persisted: ({ failed }) => keeper.answered(failed),
+    stall: ({ stallMs }) => waking.stalled(stallMs, false),
+    random: ({ bytes }) => sessions.drawn(bytes),
+    command: ({ id, command }) => runCommand(id, command),
+  }
+
+  return {
+    step(input) {
+      effects = []
+      if (halted) return effects
+      at = input.at
+      waking.notice()
+      ;(happenings[input.type] as (happening: Happening) => void)(input)
+      agenda.run(at.monoMs)
+      const nextMs = agenda.next()
+      effect({ type: 'wakeAt', monoMs: nextMs === null ? null : Math.max(nextMs, at.monoMs + shortestWaitMs) })
+      return effects
+    },
+    isNew: (mark) => sessions.isNew(mark),
+    news: () => news.count,
+    view: () =>
+      viewOf({
+        config,
+        pending: inForce.pending,
+        monoMs: at.monoMs,
+        phase: dialogue.phase,
+        membership,
+        connectivity,
+        ownership,
+        maintenance,
+        quality,
+      }),
+  }
+}
