@@ -1,7 +1,7 @@
-import { Recorder } from '../src/recorder/recorder.ts'
 import { type Core, createCore } from '../src/core/core.ts'
 import type { CoreConfig, Happening } from '../src/core/types.ts'
 import { deadtime } from '../src/liveness/deadtime.ts'
+import { Recorder } from '../src/recorder/recorder.ts'
 import { simulatedRing } from '../src/testing/simulated-ring.ts'
 import { createCodec } from '../src/wire/codec.ts'
 import type { Figure } from './figure.ts'

@@ -5,12 +5,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { commands, exitCodes, options, optionTerm, synopsis } from '../src/cli/table.ts'
-import { reloadRules } from '../src/options/reload-rules.ts'
 import { guards } from '../src/core/authority/guarantee.ts'
 import { dialogueIdle, dialogueImpossible } from '../src/core/handover/ignored.ts'
 import { dialogueGuards, dialogueTable } from '../src/core/handover/table.ts'
 import { ownershipIdle, ownershipImpossible } from '../src/core/ownership/ignored.ts'
 import { ownershipTable } from '../src/core/ownership/table.ts'
+import { reloadRules } from '../src/options/reload-rules.ts'
 import { oracleChecks } from '../src/testing/oracle-checks.ts'
 
 const root = join(import.meta.dirname, '..')

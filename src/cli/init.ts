@@ -24,13 +24,13 @@ const questions = {
     'What does the pair serve? (resources in the order of start: 192.0.2.10/24 nginx; with --ts a port of your own HTTP server: 8080)',
 } as const
 
-type Question = keyof typeof questions
+type GuardContext = keyof typeof questions
 
-const names = Object.keys(questions) as Question[]
+const names = Object.keys(questions) as GuardContext[]
 
 /** The answers of the command line, and those of a person at a terminal for what is missing. */
-async function answersOf(args: Arguments): Promise<Readonly<Record<Question, string>>> {
-  const answers: Partial<Record<Question, string>> = { ...args.answers }
+async function answersOf(args: Arguments): Promise<Readonly<Record<GuardContext, string>>> {
+  const answers: Partial<Record<GuardContext, string>> = { ...args.answers }
   const missing = names.filter((name) => answers[name] === undefined)
   if (missing.length > 0 && !process.stdin.isTTY)
     throw new UsageError(
@@ -52,13 +52,13 @@ async function answersOf(args: Arguments): Promise<Readonly<Record<Question, str
       terminal.close()
     }
   }
-  return answers as Readonly<Record<Question, string>>
+  return answers as Readonly<Record<GuardContext, string>>
 }
 
 const wordsOf = (text: string): string[] => text.split(/[\s,]+/).filter((word) => word !== '')
 
 /** `one=192.0.2.1 two=192.0.2.2` as the addresses of a link. */
-function addressesOf(option: Question, text: string): Readonly<Record<string, string>> {
+function addressesOf(option: GuardContext, text: string): Readonly<Record<string, string>> {
   const pairs = wordsOf(text).map((word) => /^([^=]+)=(.+)$/.exec(word))
   if (pairs.length !== 2 || pairs.some((pair) => pair === null))
     throw new UsageError(`--${option}: a link has two ends, as one=192.0.2.1 two=192.0.2.2; found '${text}'`, 'init')
@@ -66,7 +66,7 @@ function addressesOf(option: Question, text: string): Readonly<Record<string, st
 }
 
 function pairOf(
-  answers: Readonly<Record<Question, string>>,
+  answers: Readonly<Record<GuardContext, string>>,
   keyFile: string,
   ts: boolean,
 ): [WrittenPair, number | undefined] {

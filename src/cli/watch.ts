@@ -98,8 +98,8 @@ export async function watch(_args: Arguments, connect: () => Promise<ControlClie
       }
     })
   const follow = async (): Promise<void> => {
-    const [client, teller] = [await connect(), await connect()]
-    const told = teller.events((event) => {
+    const [client, timelineWriter] = [await connect(), await connect()]
+    const told = timelineWriter.events((event) => {
       events.push(event)
       if (events.length > eventsMax) events.shift()
       wake()
@@ -114,7 +114,7 @@ export async function watch(_args: Arguments, connect: () => Promise<ControlClie
       }
     } finally {
       client.close()
-      teller.close()
+      timelineWriter.close()
     }
   }
   const onKey = (key: Buffer): void => {

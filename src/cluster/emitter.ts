@@ -1,10 +1,10 @@
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'eventemitter3'
+import type { ClusterEvents, EventPayload, NamedEvent } from '../core/cluster-events.ts'
+import { eventNames } from '../recorder/describe.ts'
 import { HotStandbyError } from '../roles/error.ts'
 import { meantName, shownValue } from '../roles/option-table.ts'
 import { printableFields } from '../roles/printable.ts'
-import { eventNames } from '../recorder/describe.ts'
-import type { ClusterEvents, EventPayload, NamedEvent } from '../core/cluster-events.ts'
 
 type Listener<Name extends keyof ClusterEvents> = (...args: ClusterEvents[Name]) => unknown
 

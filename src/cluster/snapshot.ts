@@ -1,13 +1,13 @@
+import type { CoreSnapshot } from '../core/core.ts'
 import type { NodePhase } from '../core/events.ts'
 import { QualityCounters } from '../core/peer/detection-statistics.ts'
-import type { CoreView } from '../core/core.ts'
-import { isoNow } from '../platform/clocks.ts'
-import { libraryVersion } from '../platform/version.ts'
 import type { Counters, EventCounts, GroupCounts } from '../engine/counters.ts'
 import type { Engine } from '../engine/engine.ts'
-import type { Failure } from '../recorder/failures.ts'
-import type { Resolved } from '../options/resolve.ts'
 import { type LinkTraffic, noTraffic } from '../engine/traffic.ts'
+import type { Resolved } from '../options/resolve.ts'
+import { isoNow } from '../platform/clocks.ts'
+import { libraryVersion } from '../platform/version.ts'
+import type { Failure } from '../recorder/failures.ts'
 
 /** Everything a node knows at one moment. Plain frozen data; times in milliseconds. */
 export interface Snapshot {
@@ -26,24 +26,24 @@ export interface Snapshot {
   /** Where the conversation with the peer stands. */
   readonly phase: NodePhase
   /** What is guaranteed at most: G0 nothing, G1 an isolated node notices (docs/guarantees.md). */
-  readonly guarantee: CoreView['guarantee']
+  readonly guarantee: CoreSnapshot['guarantee']
   /** Neither the peer nor any ping target is heard. */
   readonly isolated: boolean
   /**
    * A longer dead time that a reload has announced and the peer has not confirmed: until then `inForceMs` and what goes with it is in
    * force (docs/reload.md). Null: nothing waits.
    */
-  readonly pending: CoreView['pending']
+  readonly pending: CoreSnapshot['pending']
   /** Heartbeat's generation of this run. */
   readonly generation: number
   /** The other node as it was last heard. */
-  readonly peer: CoreView['peer'] & {
+  readonly peer: CoreSnapshot['peer'] & {
     readonly name: string
     /** Age of its last word while it is not alive: what `groups` holds is what it said then. Null while it is alive, or was never heard. */
     readonly lastWordAgeMs: number | null
   }
   /** Every path to the peer. */
-  readonly links: readonly (CoreView['links'][number] & {
+  readonly links: readonly (CoreSnapshot['links'][number] & {
     /** Packets that were not believed, by reason (docs/errors.md). */
     readonly dropped: Readonly<Record<string, number>>
     /** Verified frames and bytes each way. */
@@ -52,11 +52,11 @@ export interface Snapshot {
     readonly path: string
   })[]
   /** How well the peer is judged, and how often this process did not run (docs/quality.md). */
-  readonly quality: CoreView['quality']
+  readonly quality: CoreSnapshot['quality']
   /** Ping targets. */
-  readonly targets: CoreView['targets']
+  readonly targets: CoreSnapshot['targets']
   /** Every group, with the peer's state beside our own. */
-  readonly groups: readonly (CoreView['groups'][number] &
+  readonly groups: readonly (CoreSnapshot['groups'][number] &
     GroupCounts & {
       /** The node that serves it now, as far as this one knows. */
       readonly servedBy: string | null
@@ -122,11 +122,11 @@ export function takeSnapshot(
   return freeze(snapshot)
 }
 
-function lastWordAgeMs({ liveness, heardEver, silentMs }: CoreView['peer']): number | null {
+function lastWordAgeMs({ liveness, heardEver, silentMs }: CoreSnapshot['peer']): number | null {
   return heardEver && liveness !== 'alive' && liveness !== 'late' ? silentMs : null
 }
 
-function emptyView(resolved: Resolved): CoreView {
+function emptyView(resolved: Resolved): CoreSnapshot {
   return {
     phase: 'listening',
     guarantee: resolved.arbiters.length > 0 ? 'G1' : 'G0',

@@ -1,6 +1,6 @@
-import type { RespawnOptions } from '../options/options.ts'
 import { deadpingIssues } from '../core/timing.ts'
 import { deadtime } from '../liveness/deadtime.ts'
+import type { RespawnOptions } from '../options/options.ts'
 import type { ArbiterPlugin } from '../roles/arbiter.ts'
 import type { Issue } from '../roles/error.ts'
 import type { LivenessPlugin, LivenessTimes } from '../roles/liveness-detector.ts'

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { ClusterOptions } from '../options/options.ts'
 import { deadpingIssues } from '../core/timing.ts'
+import type { ClusterOptions } from '../options/options.ts'
 import { readPlainFile } from '../platform/durable-file.ts'
 import { scriptOutlook } from '../platform/script-file.ts'
 import { checkTrusted } from '../platform/trust.ts'

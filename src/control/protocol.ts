@@ -1,7 +1,7 @@
+import type { Snapshot } from '../cluster/snapshot.ts'
 import type { NamedEvent, WrittenEvent } from '../core/cluster-events.ts'
 import type { Explanation } from '../recorder/explain.ts'
 import type { HistoryEntry } from '../recorder/history.ts'
-import type { Snapshot } from '../cluster/snapshot.ts'
 import type { HotStandbyErrorCode } from '../roles/error.ts'
 
 /** What can be asked over the control socket: one JSON object per line. */

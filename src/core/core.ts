@@ -1,40 +1,40 @@
 import type { LivenessDetector } from '../roles/liveness-detector.ts'
 import type { Instant } from '../roles/time.ts'
 import { type Field, hexOf, type Message, text } from '../wire/message.ts'
-import { Agenda } from './timers.ts'
-import { Agreement } from './peer/config-digest.ts'
-import { AnnouncedPause } from './stalls/announced-pause.ts'
-import { Awareness } from './stalls/stall-tracker.ts'
-import { statusFields } from './status-message.ts'
-import { bothStable, circumstancesOf, hearsUs } from './ownership/guard-context.ts'
 import { Connectivity } from './authority/connectivity.ts'
-import { Dialogue } from './handover/handover.ts'
-import { DropCounter } from './peer/drop-counter.ts'
 import type { CoreEvent, EventName, EventPayloads } from './events.ts'
+import { Dialogue } from './handover/handover.ts'
+import { bothStable, circumstancesOf, hearsUs } from './ownership/guard-context.ts'
+import { Maintenance } from './ownership/maintenance.ts'
+import { Ownership } from './ownership/ownership.ts'
+import { ConfigDigest } from './peer/config-digest.ts'
+import { QualityCounters } from './peer/detection-statistics.ts'
+import { DropCounter } from './peer/drop-counter.ts'
+import { Namesakes } from './peer/duplicate-names.ts'
 import { Freshness } from './peer/freshness.ts'
 import { Keys } from './peer/keys.ts'
-import { Maintenance } from './ownership/maintenance.ts'
 import { Membership } from './peer/membership.ts'
 import { Messenger } from './peer/messenger.ts'
-import { Namesakes } from './peer/duplicate-names.ts'
 import { News } from './peer/news.ts'
-import { Ownership } from './ownership/ownership.ts'
-import { QualityCounters } from './peer/detection-statistics.ts'
 import { Sessions } from './peer/sessions.ts'
-import { StateKeeper } from './state-keeper.ts'
-import type { Trace } from './transition-table.ts'
 import { TimesInForce } from './peer/times-in-force.ts'
+import { type CoreSnapshot, viewOf } from './snapshot.ts'
+import { AnnouncedPause } from './stalls/announced-pause.ts'
+import { StallRecovery } from './stalls/stall-recovery.ts'
+import { StallTracker } from './stalls/stall-tracker.ts'
+import { StateKeeper } from './state-keeper.ts'
+import { statusFields } from './status-message.ts'
+import { Timers } from './timers.ts'
 import { beats } from './timing.ts'
+import type { Trace } from './transition-table.ts'
 import type { Command, CoreConfig, Effect, Happening, Input, Mark, Reconfiguration } from './types.ts'
-import { type CoreView, viewOf } from './snapshot.ts'
-import { Waking } from './stalls/stall-recovery.ts'
 
-export type { CoreView } from './snapshot.ts'
+export type { CoreSnapshot } from './snapshot.ts'
 
 /** A pure state machine: the same inputs always give the same effects. */
 export interface Core {
   step(input: Input): Effect[]
-  view(): CoreView
+  view(): CoreSnapshot
   /** Whether a sealed frame is worth being opened: not seen before. Changes nothing. */
   isNew(mark: Mark): boolean
   /** How many messages so far were the peer's and newer than all that had come over their link: what no replay can be. */
@@ -62,13 +62,13 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   const held: Effect[] = []
   const freshness = new Freshness()
   const news = new News()
-  const awareness = new Awareness()
+  const stallTracker = new StallTracker()
   const quality = new QualityCounters()
 
-  const agenda = new Agenda()
+  const timers = new Timers()
   const effect = (entry: Effect): void => {
     if (halted) return
-    if (entry.type === 'send' && awareness.waking) return void held.push(entry)
+    if (entry.type === 'send' && stallTracker.stallRecovery) return void held.push(entry)
     effects.push(entry.type === 'send' ? addressed(entry) : entry)
   }
   /** The one place where a message gets its stamp, its key and, where frames are sealed, its numbers: one for each link. */
@@ -92,7 +92,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   // Compared is what is configured, which may be in force only later.
   const wantedConfig = () => ({ ...config, ...inForce.wanted })
 
-  const agreement = new Agreement({ event, monoMs, config: wantedConfig, peer: () => membership.peer })
+  const configDigest = new ConfigDigest({ event, monoMs, config: wantedConfig, peer: () => membership.peer })
 
   const drops = new DropCounter((reason, src, count) => event('message:dropped', { reason, src, count }))
 
@@ -115,7 +115,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       uuid: config.uuid,
       bootId: config.bootId,
       generation: config.generation,
-      agenda,
+      timers,
       effect,
       now,
       peerBootId: () => membership.peer.bootId,
@@ -127,7 +127,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
         if (reason === 'own-name') namesakes.heard(config.self, incoming, at.monoMs)
         if (reason === 'old-generation') namesakes.heard(config.peer, incoming, at.monoMs)
       },
-      arrivedAtMs: () => awareness.arrivedAtMs(at.monoMs),
+      arrivedAtMs: () => stallTracker.arrivedAtMs(at.monoMs),
       lost(from, to) {
         quality.lose(to - from + 1)
         event('messages:lost', { peer: config.peer, from, to })
@@ -139,7 +139,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
 
   const membership: Membership = new Membership(
     {
-      agenda,
+      timers,
       effect,
       event,
       now,
@@ -150,7 +150,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       onPeer(what, returned) {
         if (what === 'left' && inForce.peerLeft()) putInForce()
         if (what === 'restarted' || what === 'heard') {
-          agreement.met()
+          configDigest.met()
           connectivity.forgetPeer()
           if (what === 'restarted' || !returned) ownership.allReturnable()
         }
@@ -166,10 +166,10 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   )
 
   const connectivity: Connectivity = new Connectivity({
-    agenda,
+    timers,
     event,
     monoMs,
-    stalledMs: () => awareness.stalledMs,
+    stalledMs: () => stallTracker.stalledMs,
     config: getConfig,
     peerAlive: () => membership.peerAlive,
     peerIsDaemon: () => membership.peer.kind === 'heartbeat',
@@ -194,7 +194,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   const heardByPeer = (): boolean => hearsUs(membership, config, at.monoMs)
 
   const ownership: Ownership = new Ownership({
-    agenda,
+    timers,
     effect,
     event,
     trace,
@@ -203,9 +203,9 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     nextOpId: () => ++opId,
     peer: () => membership.peer,
     peerActiveForMs: (group) => membership.activeForMs(group),
-    circumstances: () => circumstancesOf(membership, awareness, connectivity, config, at.monoMs),
+    circumstances: () => circumstancesOf(membership, stallTracker, connectivity, config, at.monoMs),
     leaving: () => dialogue.leaving || halted,
-    failsBack: () => config.autoFailback !== false && agreement.holds,
+    failsBack: () => config.autoFailback !== false && configDigest.holds,
     changingHands: (group) => dialogue.changingHands(group),
     handingOver: (group) => dialogue.handingOver(group),
     isMaintained: (group) => maintenance.isOn(group),
@@ -235,7 +235,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   })
 
   const dialogue: Dialogue = new Dialogue({
-    agenda,
+    timers,
     event,
     trace,
     monoMs,
@@ -255,7 +255,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     grant: (group, reason) => ownership.grant(group, reason),
     isMaintained: (group) => maintenance.isOn(group),
     give: (group, how, reason) => ownership.give(group, how, reason),
-    pardon: (groups) => ownership.pardon(groups),
+    clearHoldDown: (groups) => ownership.clearHoldDown(groups),
     reconcile: () => ownership.reconcile(),
     setClaims: (groups) => membership.claims(groups),
     announce: (groups, goesOn) => ownership.announce(groups, goesOn),
@@ -268,7 +268,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     },
     mayFailBack: () =>
       config.autoFailback !== false &&
-      agreement.holds &&
+      configDigest.holds &&
       heardByPeer() &&
       membership.peer.proven &&
       bothStable(membership, connectivity, config, at.monoMs),
@@ -293,8 +293,8 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   })
 
   const pause = new AnnouncedPause({
-    agenda,
-    awareness,
+    timers,
+    stallTracker,
     now,
     config: getConfig,
     beat,
@@ -304,7 +304,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   })
 
   const keeper = new StateKeeper({
-    agenda,
+    timers,
     effect,
     event,
     monoMs,
@@ -318,7 +318,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
 
   /** One `status` message: proof of life, and everything the peer should know. */
   function beat(): number | undefined {
-    if (awareness.waking) return undefined
+    if (stallTracker.stallRecovery) return undefined
     const { phase } = dialogue
     const { deadtimeMs } = inForce.wanted.times
     const parts = {
@@ -327,10 +327,10 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       phase,
       messenger,
       ownership,
-      agreement,
+      configDigest,
       keys,
       maintenance,
-      awareness,
+      stallTracker,
       membership,
     }
     const seq = messenger.send(statusFields(parts, at.monoMs))
@@ -342,7 +342,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     beat()
     const { keepaliveMs } = config.times
     beatAtMs = Math.max(beatAtMs + keepaliveMs, at.monoMs + beats.closest * keepaliveMs)
-    agenda.set('beat', beatAtMs, onBeat)
+    timers.set('beat', beatAtMs, onBeat)
     pause.judge()
     // Cut off in one direction: the peer may later drop what it has missed, and acknowledge beyond it.
     if (messenger.application.pending && !heardByPeer())
@@ -387,7 +387,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     considerTimes()
     if (stale && freshness.onlyTells(type)) return
     if (type === 'status') {
-      agreement.heardStatus(message)
+      configDigest.heardStatus(message)
       if (!stale) keys.heardStatus(message)
       dialogue.heardStatus()
     }
@@ -400,9 +400,9 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     if (type !== 'status') ownership.reconcile() // a status has been looked at as a report
   }
 
-  const waking = new Waking({
-    agenda,
-    awareness,
+  const stallRecovery = new StallRecovery({
+    timers,
+    stallTracker,
     quality,
     membership,
     connectivity,
@@ -445,7 +445,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   function reconfigure(changed: Reconfiguration): void {
     inForce.configure(changed)
     if (membership.peer.liveness === 'left') inForce.peerLeft()
-    agreement.configure()
+    configDigest.configure()
     membership.configure(changed.times)
     putInForce()
     beatAnew()
@@ -464,7 +464,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     const { echoedSeq, peer } = membership
     const { kind, deadtimeMs, digest } = peer
     const heard = inForce.heard({ echoedSeq, ackedSeq: kind === 'heartbeat' ? messenger.ackedSeq : 0, deadtimeMs })
-    const agreed = digest !== undefined && agreement.holds && inForce.agreed()
+    const agreed = digest !== undefined && configDigest.holds && inForce.agreed()
     if (heard || agreed) putInForce()
   }
 
@@ -486,12 +486,12 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     },
     message: ({ link, message, keyId, mark }) => receive(link, message, keyId, mark),
     tick() {},
-    drained: () => waking.drained(),
+    drained: () => stallRecovery.drained(),
     operation: ({ opId: id, result }) => ownership.answered(id, result),
     observation: ({ observation }) => connectivity.observe(observation),
     changed: ({ resource }) => ownership.changed(resource),
     persisted: ({ failed }) => keeper.answered(failed),
-    stall: ({ stallMs }) => waking.stalled(stallMs, false),
+    stall: ({ stallMs }) => stallRecovery.stalled(stallMs, false),
     random: ({ bytes }) => sessions.drawn(bytes),
     command: ({ id, command }) => runCommand(id, command),
   }
@@ -501,10 +501,10 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       effects = []
       if (halted) return effects
       at = input.at
-      waking.notice()
+      stallRecovery.notice()
       ;(happenings[input.type] as (happening: Happening) => void)(input)
-      agenda.run(at.monoMs)
-      const nextMs = agenda.next()
+      timers.run(at.monoMs)
+      const nextMs = timers.next()
       effect({ type: 'wakeAt', monoMs: nextMs === null ? null : Math.max(nextMs, at.monoMs + shortestWaitMs) })
       return effects
     },

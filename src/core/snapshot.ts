@@ -1,17 +1,17 @@
-import { type GuaranteeClass, guaranteeClass } from './authority/guarantee.ts'
 import type { Connectivity } from './authority/connectivity.ts'
+import { type GuaranteeClass, guaranteeClass } from './authority/guarantee.ts'
 import type { GroupState, NodePhase, Reason } from './events.ts'
-import type { LinkView } from './peer/links.ts'
 import type { Maintenance } from './ownership/maintenance.ts'
-import type { Membership, PeerView } from './peer/membership.ts'
 import type { Ownership } from './ownership/ownership.ts'
 import type { PeerClaim } from './peer/claims.ts'
 import type { Quality, QualityCounters } from './peer/detection-statistics.ts'
+import type { LinkView } from './peer/links.ts'
+import type { Membership, PeerView } from './peer/membership.ts'
 import type { TimesInForce } from './peer/times-in-force.ts'
 import type { CoreConfig } from './types.ts'
 
 /** What a node knows and does, as plain data. */
-export interface CoreView {
+export interface CoreSnapshot {
   readonly phase: NodePhase
   readonly guarantee: GuaranteeClass
   readonly isolated: boolean
@@ -46,7 +46,7 @@ export interface CoreView {
 /** Whom a view is asked of. */
 interface Viewed {
   readonly config: CoreConfig
-  readonly pending: CoreView['pending']
+  readonly pending: CoreSnapshot['pending']
   readonly monoMs: number
   readonly phase: NodePhase
   readonly membership: Membership
@@ -57,7 +57,7 @@ interface Viewed {
 }
 
 /** What a node knows at this moment. */
-export function viewOf(viewed: Viewed): CoreView {
+export function viewOf(viewed: Viewed): CoreSnapshot {
   const { config, pending, monoMs, phase, membership, connectivity, ownership, maintenance, quality } = viewed
   const { groups, namesAll: _, ...peer } = membership.peer
   return {

@@ -1,5 +1,5 @@
 import type { PersistentState } from '../roles/host.ts'
-import type { Agenda } from './timers.ts'
+import type { Timers } from './timers.ts'
 import type { Emit, EmitEvent } from './types.ts'
 
 /** What could not be written is tried again so much later. */
@@ -7,7 +7,7 @@ const retryMs = 1000
 
 /** What the keeper needs and whom it tells. */
 export interface StateKeeperPort {
-  readonly agenda: Agenda
+  readonly timers: Timers
   readonly effect: Emit
   readonly event: EmitEvent
   monoMs(): number
@@ -33,11 +33,11 @@ export class StateKeeper {
 
   /** The answer to a `persist`. */
   answered(failed: string | undefined): void {
-    const { agenda, event, monoMs } = this.#port
-    if (failed === undefined) agenda.clear('state')
+    const { timers, event, monoMs } = this.#port
+    if (failed === undefined) timers.clear('state')
     else {
       if (!this.#failing) event('state:failed', { reason: failed })
-      agenda.set('state', monoMs() + retryMs, () => this.save())
+      timers.set('state', monoMs() + retryMs, () => this.save())
     }
     this.#failing = failed !== undefined
   }

@@ -1,13 +1,13 @@
-import type { Agreement } from './peer/config-digest.ts'
-import type { Awareness } from './stalls/stall-tracker.ts'
 import type { NodePhase } from './events.ts'
-import type { Keys } from './peer/keys.ts'
 import type { Maintenance } from './ownership/maintenance.ts'
-import type { Membership } from './peer/membership.ts'
-import type { Messenger } from './peer/messenger.ts'
 import type { Ownership } from './ownership/ownership.ts'
 import { formatClaims } from './peer/claims.ts'
+import type { ConfigDigest } from './peer/config-digest.ts'
+import type { Keys } from './peer/keys.ts'
+import type { Membership } from './peer/membership.ts'
+import type { Messenger } from './peer/messenger.ts'
 import { speaksUpTo } from './peer/own-claims.ts'
+import type { StallTracker } from './stalls/stall-tracker.ts'
 import type { CoreConfig } from './types.ts'
 
 /** What a beat tells of. */
@@ -18,10 +18,10 @@ export interface BeatParts {
   readonly phase: NodePhase
   readonly messenger: Messenger
   readonly ownership: Ownership
-  readonly agreement: Agreement
+  readonly configDigest: ConfigDigest
   readonly keys: Keys
   readonly maintenance: Maintenance
-  readonly awareness: Awareness
+  readonly stallTracker: StallTracker
   readonly membership: Membership
 }
 
@@ -30,12 +30,13 @@ const features = 'overlap maintenance age'
 
 /** The fields of one `status` message: Heartbeat's, and ours (docs/wire.md). */
 export function statusFields(parts: BeatParts, nowMs: number): Record<string, string | undefined> {
-  const { config, deadtimeMs, phase, messenger, ownership, agreement, keys, maintenance, awareness, membership } = parts
+  const { config, deadtimeMs, phase, messenger, ownership, configDigest, keys, maintenance, stallTracker, membership } =
+    parts
   const heard = messenger.highestHeard
   return {
     t: 'status',
     st: phase === 'listening' ? 'up' : 'active',
-    dt: Math.round(deadtimeMs + awareness.pauseAt(nowMs)).toString(16),
+    dt: Math.round(deadtimeMs + stallTracker.pauseAt(nowMs)).toString(16),
     protocol: '1',
     hs: String(speaksUpTo),
     hsf: features,
@@ -45,9 +46,9 @@ export function statusFields(parts: BeatParts, nowMs: number): Record<string, st
     hsecho: heard > 0 ? `${heard.toString(16)}:${Math.round(nowMs - messenger.highestHeardAtMs)}` : undefined,
     hsrun: heard > 0 ? membership.peer.bootId : undefined,
     hsslow: membership.slowMs > 0 ? String(Math.round(membership.slowMs)) : undefined,
-    hsstall: String(Math.round(awareness.takeLongest())),
-    hscfg: agreement.digest,
-    hscfgs: agreement.parts,
+    hsstall: String(Math.round(stallTracker.takeLongest())),
+    hscfg: configDigest.digest,
+    hscfgs: configDigest.parts,
     hsfor: membership.metLongAgo ? undefined : ownership.activeFor(), // settles a contest of equal epochs
     hskeys: keys.advertisement,
     hsmaint: maintenance.format(),

@@ -1,5 +1,5 @@
 /** What is due when: the core's only idea of a timer. Names with times and what to do, looked through on every step. */
-export class Agenda {
+export class Timers {
   readonly #entries = new Map<string, { atMs: number; readonly run: () => void }>()
 
   /** Sets or moves `name` to `atMs`. */

@@ -18,7 +18,7 @@ export type ContextOf = (group: string, resource: string) => ResourceContext
 const closeLimitMs = 10_000
 
 /** The agents of this member, one for each resource; a reload adds some and replaces those whose settings it changes. */
-export class Agents extends Map<string, Seat> {
+export class Agents extends Map<string, AgentSlot> {
   readonly #contextOf: ContextOf
   readonly #logger: Logger
   /** Opened by a reload that is not finished. */
@@ -47,10 +47,10 @@ export class Agents extends Map<string, Seat> {
   }
 
   async open(group: string, plugin: ResourcePlugin, signal?: AbortSignal): Promise<void> {
-    const seat = new Seat(plugin, () => this.#contextOf(group, plugin.name))
-    this.set(plugin.name, seat)
+    const slot = new AgentSlot(plugin, () => this.#contextOf(group, plugin.name))
+    this.set(plugin.name, slot)
     signal?.throwIfAborted()
-    await abortable(seat.open(), signal)
+    await abortable(slot.open(), signal)
   }
 
   /**
@@ -82,17 +82,17 @@ export class Agents extends Map<string, Seat> {
     const leaving: ResourceAgent[] = []
     for (const { group, plugin } of changed) {
       const { name } = plugin
-      const seat = this.get(name)
+      const slot = this.get(name)
       const agent = opened.get(plugin)
       if (agent) this.#reserves.delete(agent)
-      if (!agent || seat?.busy) {
+      if (!agent || slot?.busy) {
         // It serves, perhaps only since a moment ago: what it has started it also stops.
-        seat?.follow(plugin)
+        slot?.follow(plugin)
         if (agent) leaving.push(agent)
-      } else if (seat) {
-        seat.revision++
-        leaving.push(...[seat.take(plugin, agent)].filter((old) => old !== undefined))
-      } else this.set(name, new Seat(plugin, () => this.#contextOf(group, name), agent))
+      } else if (slot) {
+        slot.revision++
+        leaving.push(...[slot.take(plugin, agent)].filter((old) => old !== undefined))
+      } else this.set(name, new AgentSlot(plugin, () => this.#contextOf(group, name), agent))
     }
     await Promise.all(leaving.map((agent) => this.#close(agent)))
   }
@@ -121,7 +121,7 @@ export class Agents extends Map<string, Seat> {
 const settingsOf = ({ type, settings }: ResourcePlugin): string => JSON.stringify([type, settings])
 
 /** Where the agent of a resource sits. What an agent has started it also stops; then the one with the new settings takes its seat. */
-class Seat implements ResourceAgent {
+class AgentSlot implements ResourceAgent {
   #plugin: ResourcePlugin
   #agent: ResourceAgent
   /** Its settings are wanted, but the agent on the seat has still something to stop. */

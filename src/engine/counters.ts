@@ -1,5 +1,5 @@
-import type { Reason } from '../core/events.ts'
 import type { NamedEvent } from '../core/cluster-events.ts'
+import type { Reason } from '../core/events.ts'
 
 /** How often each event was told, by name; one that never was is absent. */
 export type EventCounts = Readonly<Partial<Record<NamedEvent['name'], number>>>

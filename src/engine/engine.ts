@@ -1,9 +1,10 @@
 import { hostname } from 'node:os'
 import { openKeyRing } from '../authenticators/keyring.ts'
-import type { CoreEvent } from '../core/events.ts'
 import { type Core, createCore } from '../core/core.ts'
+import type { CoreEvent } from '../core/events.ts'
 import { deadpingIssues } from '../core/timing.ts'
 import type { CoreConfig, Reconfiguration, Refusal } from '../core/types.ts'
+import type { Resolved } from '../options/resolve.ts'
 import { bootTimeMs, isoNow, wallClockMs } from '../platform/clocks.ts'
 import { guardianCaution } from '../platform/container.ts'
 import { type HeartbeatFiles, type Identity, takeIdentity } from '../platform/identity.ts'
@@ -14,6 +15,10 @@ import { respawn } from '../platform/respawn.ts'
 import { deviceTowards } from '../platform/route.ts'
 import { readSecretFile } from '../platform/secret-file.ts'
 import { openStateDirectory, type StateDirectory } from '../platform/state.ts'
+import { type FlightRecorder, openRecorder } from '../recorder/flight-recorder.ts'
+import { History } from '../recorder/history.ts'
+import type { Account } from '../recorder/timeline.ts'
+import { TimelineStore } from '../recorder/timeline-store.ts'
 import type { Arbiter } from '../roles/arbiter.ts'
 import { HotStandbyError, isHotStandbyError, messageOf } from '../roles/error.ts'
 import type { KeyRing } from '../roles/key-ring.ts'
@@ -25,15 +30,10 @@ import { classicCutter } from '../wire/classic-cutter.ts'
 import { sessionBytes } from '../wire/sealed.ts'
 import { abortable } from './abortable.ts'
 import { Agents } from './agents.ts'
-import { Chronicle } from '../recorder/timeline-store.ts'
-import { type FlightRecorder, openRecorder } from '../recorder/flight-recorder.ts'
 import { floatingAddresses, groupConfig } from './group-config.ts'
-import { History } from '../recorder/history.ts'
 import { RealHost } from './host.ts'
 import { Loop } from './loop.ts'
 import { loopLinks, type OpenLink } from './open-link.ts'
-import type { Resolved } from '../options/resolve.ts'
-import type { Account } from '../recorder/timeline.ts'
 
 /** Whom the engine tells. */
 export interface EngineListeners {
@@ -71,7 +71,7 @@ export class Engine {
   #state!: StateDirectory
   #core!: Core
   #recorder: FlightRecorder | undefined
-  readonly #chronicle: Chronicle
+  readonly #timelineStore: TimelineStore
   #history: History | undefined
   #loop!: Loop
   #host!: RealHost
@@ -92,7 +92,7 @@ export class Engine {
     this.#floating = floatingAddresses(options.groups)
     this.#keepaliveMs = options.liveness.times.keepaliveMs
     this.#agents = new Agents((group, name) => this.#contextOf(group, name), options.logger)
-    this.#chronicle = new Chronicle(options.node, options.peer)
+    this.#timelineStore = new TimelineStore(options.node, options.peer)
   }
 
   get loop(): Loop {
@@ -114,7 +114,7 @@ export class Engine {
 
   /** What has been told so far, with the reasons; undefined before the loop has started. */
   get account(): Account | undefined {
-    return this.#chronicle.account
+    return this.#timelineStore.account
   }
 
   /** What was lived through, also in earlier runs; undefined before the state is read. */
@@ -290,9 +290,9 @@ export class Engine {
     const config = this.#coreConfig(identity, onIsolated)
     this.#tellAdvisedTimes(this.#options, config)
     this.#recorder = openRecorder(this.#options, config, (error) => this.#problem('recorder', error))
-    const core = this.#chronicle.wrap(
+    const core = this.#timelineStore.wrap(
       createCore(config, liveness.create(), (step) => {
-        this.#chronicle.decided(step)
+        this.#timelineStore.decided(step)
         this.#recorder?.recorder.decided(step)
       }),
     )
@@ -316,7 +316,7 @@ export class Engine {
       silentLinkMs: Math.min(liveness.times.initdeadMs, Math.max(liveness.times.deadtimeMs, silentLinkMaxMs)),
       diagnose: (link, junk) => this.#diagnose(link, junk),
       onTold: (event) => {
-        this.#chronicle.note(event)
+        this.#timelineStore.note(event)
         this.#recorder?.recorder.note(event)
       },
       onEvent: (event) => {

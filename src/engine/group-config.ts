@@ -1,8 +1,8 @@
 import type { GroupConfig } from '../core/types.ts'
+import type { Resolved } from '../options/resolve.ts'
 import { durationMs } from '../roles/duration.ts'
 import { advisedTimes } from '../roles/resource-agent.ts'
 import type { Agents } from './agents.ts'
-import type { Resolved } from '../options/resolve.ts'
 
 /**
  * A group as the core knows it. `restarts` is the pair's own, for groups that say nothing else; the agents tell which settings of

@@ -1,11 +1,11 @@
-import type { CoreView } from '../core/core.ts'
+import type { CoreSnapshot } from '../core/core.ts'
+import { lineBudget, payloadRefusal } from '../options/line-budget.ts'
+import type { Resolved } from '../options/resolve.ts'
 import type { KeyRing } from '../roles/key-ring.ts'
 import type { Transport, TransportPlugin } from '../roles/transport.ts'
 import type { ClassicCutter } from '../wire/classic-cutter.ts'
 import { type Codec, createCodec } from '../wire/codec.ts'
-import { lineBudget, payloadRefusal } from '../options/line-budget.ts'
 import type { LoopLink } from './loop.ts'
-import type { Resolved } from '../options/resolve.ts'
 
 /** A link of a running member. */
 export interface OpenLink {
@@ -36,7 +36,7 @@ export function loopLinks(
 /** Why a message of the application must not go out now: every link that is up is a line too slow for it. */
 export function lineRefusal(
   links: readonly OpenLink[],
-  view: Pick<CoreView, 'links'>,
+  view: Pick<CoreSnapshot, 'links'>,
   { nodes, groups, authenticator, liveness: { times } }: Resolved,
   payloadBytes: number,
 ): string | undefined {

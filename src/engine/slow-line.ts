@@ -1,6 +1,6 @@
+import { type LineBudget, lineMs, payloadFrameBytes } from '../options/line-budget.ts'
 import type { FrameHint } from '../roles/transport.ts'
 import { bytes, type Message, text } from '../wire/message.ts'
-import { type LineBudget, lineMs, payloadFrameBytes } from '../options/line-budget.ts'
 
 /**
  * Fields of a beat that a slow line does without. What is in maintenance has to be known however slow the line: the peer would

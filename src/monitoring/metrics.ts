@@ -1,5 +1,5 @@
-import { eventNames, reasonNames } from '../recorder/describe.ts'
 import type { Snapshot } from '../cluster/snapshot.ts'
+import { eventNames, reasonNames } from '../recorder/describe.ts'
 
 /** Whoever has a snapshot: a {@link Cluster}, or what was asked over the control socket. */
 export interface SnapshotSource {

@@ -1,6 +1,6 @@
+import type { ClusterEvents, NamedEvent } from '../core/cluster-events.ts'
 import type { Reason } from '../core/events.ts'
 import { printable } from '../roles/printable.ts'
-import type { ClusterEvents, NamedEvent } from '../core/cluster-events.ts'
 
 /** How loud an event is: the method of a logger that is given it. */
 export type EventLevel = 'debug' | 'info' | 'warn' | 'error'

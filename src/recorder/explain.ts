@@ -1,8 +1,8 @@
+import type { NamedEvent } from '../core/cluster-events.ts'
 import type { EventName, GroupState } from '../core/events.ts'
 import { HotStandbyError } from '../roles/error.ts'
 import { printable } from '../roles/printable.ts'
 import { describe } from './describe.ts'
-import type { NamedEvent } from '../core/cluster-events.ts'
 import { Failures } from './failures.ts'
 import type { Account, TimelineEntry } from './timeline.ts'
 

@@ -1,9 +1,9 @@
 import type { CoreConfig } from '../core/types.ts'
+import type { Resolved } from '../options/resolve.ts'
 import { createPatientWriter } from '../platform/patient-writer.ts'
 import { RotatingFile } from '../platform/recording-file.ts'
 import { libraryVersion } from '../platform/version.ts'
 import { Recorder } from './recorder.ts'
-import type { Resolved } from '../options/resolve.ts'
 
 /** A recorder of a running member, and where its recordings go. */
 export interface FlightRecorder {

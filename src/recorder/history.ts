@@ -1,6 +1,6 @@
+import type { NamedEvent } from '../core/cluster-events.ts'
 import type { EventName } from '../core/events.ts'
 import { describe } from './describe.ts'
-import type { NamedEvent } from '../core/cluster-events.ts'
 
 /** One line of what a member has lived through, over its restarts too. Plain data. */
 export interface HistoryEntry {

@@ -1,7 +1,7 @@
+import type { ClusterEvents, NamedEvent } from '../core/cluster-events.ts'
 import { readClaims } from '../core/peer/claims.ts'
 import { text } from '../wire/message.ts'
 import { describe, levelOf } from './describe.ts'
-import type { ClusterEvents, NamedEvent } from '../core/cluster-events.ts'
 import { lastChange, quiet, sentence } from './explain.ts'
 import { readRecording } from './recording.ts'
 import { replay } from './replay.ts'

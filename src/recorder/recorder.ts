@@ -1,12 +1,12 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
-import type { CoreEvent, EventName } from '../core/events.ts'
 import type { Core } from '../core/core.ts'
+import type { CoreEvent, EventName } from '../core/events.ts'
 import type { TableStep } from '../core/transition-table.ts'
 import type { Effect, Input } from '../core/types.ts'
-import type { Instant } from '../roles/time.ts'
 import { digestOf, digestText } from '../options/digest.ts'
+import type { Instant } from '../roles/time.ts'
 import { type Continued, type RecordingHead, recordingFormat, SegmentWriter } from './recording.ts'
-import { Teller, type TimelineEntry } from './timeline.ts'
+import { type TimelineEntry, TimelineWriter } from './timeline.ts'
 
 /** Where a recording goes besides memory; must neither throw nor wait. */
 export interface RecordingSink {
@@ -74,7 +74,7 @@ const textOf = ({ pieces, text }: Segment): string =>
 export class Recorder {
   readonly #parts: RecorderParts
   readonly #segments: Segment[] = []
-  readonly #teller = new Teller((entry) => this.#told.push(entry))
+  readonly #timelineWriter = new TimelineWriter((entry) => this.#told.push(entry))
   /** Of the step that runs: written after its input. */
   readonly #told: TimelineEntry[] = []
   #core: Core | undefined
@@ -89,7 +89,7 @@ export class Recorder {
   }
 
   /** For the core's `trace`. */
-  readonly decided = (step: TableStep): void => this.#teller.decided(step)
+  readonly decided = (step: TableStep): void => this.#timelineWriter.decided(step)
 
   /** The same core; every step of it is kept. */
   wrap(core: Core): Core {
@@ -157,7 +157,7 @@ export class Recorder {
     // Each digest goes on from the last: a line that is missing or altered is found as well as an effect that differs.
     this.#digest = digestOf(digestOf(this.#digest, body), effects)
     this.#add(`[${body},"${digestText(this.#digest)}"]\n`)
-    this.#teller.effects(effects)
+    this.#timelineWriter.effects(effects)
     for (const entry of this.#told.splice(0)) this.#add(writer.told(entry))
     const { number } = this.#segment
     if (bytesOf(this.#segment) < this.#parts.memoryBytes / segmentsInMemory && !this.#parts.sink?.full) return

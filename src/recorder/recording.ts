@@ -1,14 +1,14 @@
-import { payloadType } from '../core/peer/application-messages.ts'
+import type { CoreSnapshot } from '../core/core.ts'
 import type { CoreEvent } from '../core/events.ts'
-import type { CoreView } from '../core/core.ts'
+import { payloadType } from '../core/peer/application-messages.ts'
 import type { CoreConfig, Happening, Input, Mark } from '../core/types.ts'
+import { digestOfBytes, digestText } from '../options/digest.ts'
 import { HotStandbyError, messageOf } from '../roles/error.ts'
 import type { LivenessTimes } from '../roles/liveness-detector.ts'
 import { printableJson } from '../roles/printable.ts'
 import type { Instant } from '../roles/time.ts'
 import { fromBase64, toBase64 } from '../wire/base64.ts'
 import { type Field, type Message, text } from '../wire/message.ts'
-import { digestOfBytes, digestText } from '../options/digest.ts'
 import type { TimelineEntry } from './timeline.ts'
 
 /** Format of a recording; another number is another format. */
@@ -33,7 +33,7 @@ export interface Continued {
   /** Digest at the end of the segment before. */
   readonly digest: string
   /** What the node knew then: for people. A core cannot begin with it. */
-  readonly view: CoreView
+  readonly view: CoreSnapshot
 }
 
 /** What the core told and decided in the step of the input before: for readers of a recording that begins in the middle. */
@@ -47,7 +47,7 @@ export type RecordedLine =
   | { readonly kind: 'note'; readonly event: CoreEvent; readonly wallMs: number }
   | { readonly kind: 'told'; readonly told: ToldLine }
   /** What the node knows in the end of a recording that begins in the middle. */
-  | { readonly kind: 'view'; readonly view: CoreView }
+  | { readonly kind: 'view'; readonly view: CoreSnapshot }
 
 /** Where a line is. */
 export interface Place {
@@ -174,7 +174,7 @@ export class SegmentWriter {
     return `["told",${json({ kind, subject, name, text, payload })}]\n`
   }
 
-  view(view: CoreView): string {
+  view(view: CoreSnapshot): string {
     return `["view",${json(view)}]\n`
   }
 
@@ -255,7 +255,7 @@ function checkedHead(value: unknown): RecordingHead {
 
 function readLine(written: string, value: readonly unknown[], memory: Memory): RecordedLine {
   if (value[0] === 'told') return { kind: 'told', told: value[1] as ToldLine }
-  if (value[0] === 'view') return { kind: 'view', view: value[1] as CoreView }
+  if (value[0] === 'view') return { kind: 'view', view: value[1] as CoreSnapshot }
   const [type, time, wall, ...rest] = value as [string, Time, number, ...unknown[]]
   if (typeof type !== 'string' || typeof wall !== 'number') throw new Error('it has no type or no time')
   const at = timeOf(time, wall, memory)

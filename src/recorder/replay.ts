@@ -1,11 +1,11 @@
-import { type Core, type CoreView, createCore } from '../core/core.ts'
+import { type Core, type CoreSnapshot, createCore } from '../core/core.ts'
 import type { Effect } from '../core/types.ts'
 import { DeadtimeDetector, type DeadtimeSettings } from '../liveness/deadtime.ts'
 import { PhiAccrualDetector, type PhiSettings } from '../liveness/phi-accrual.ts'
+import { digestOf, digestText } from '../options/digest.ts'
 import { HotStandbyError } from '../roles/error.ts'
 import type { LivenessDetector } from '../roles/liveness-detector.ts'
 import type { Instant } from '../roles/time.ts'
-import { digestOf, digestText } from '../options/digest.ts'
 import {
   type Continued,
   type Place,
@@ -14,7 +14,7 @@ import {
   readRecording,
   recordingError,
 } from './recording.ts'
-import { type Account, Teller, type TimelineEntry } from './timeline.ts'
+import { type Account, type TimelineEntry, TimelineWriter } from './timeline.ts'
 
 /** Where a replay departed from its recording. */
 export interface ReplayDifference extends Place {
@@ -36,7 +36,7 @@ export interface Replay extends Account {
   /** The first input that did not lead to the same effects; nothing after it is replayed. */
   readonly difference: ReplayDifference | undefined
   /** What the node knew when the recording began. */
-  readonly before: CoreView
+  readonly before: CoreSnapshot
 }
 
 /** How a recording is replayed. */
@@ -60,15 +60,17 @@ const detectors: Readonly<Record<string, (liveness: RecordingHead['liveness']) =
 export function replay(recording: string | readonly string[], options: ReplayOptions = {}): Replay {
   const parts = [recording].flat()
   const timeline: TimelineEntry[] = []
-  const teller = new Teller((entry) => timeline.push(entry))
+  const timelineWriter = new TimelineWriter((entry) => timeline.push(entry))
   let reading: Reading | undefined
   let segment = 0
   let difference: ReplayDifference | undefined
   for (const entry of readRecording(parts)) {
-    if (entry.kind === 'note') teller.note(entry.event, entry.wallMs)
+    if (entry.kind === 'note') timelineWriter.note(entry.event, entry.wallMs)
     else if (entry.kind !== 'head') difference = reading?.take(entry)
     else if (!reading) {
-      reading = entry.head.continues ? new Tail(entry.head, teller) : new Run(entry.head, options, teller)
+      reading = entry.head.continues
+        ? new Tail(entry.head, timelineWriter)
+        : new Run(entry.head, options, timelineWriter)
       segment = entry.head.continues?.segment ?? 0
     } else {
       const trouble = gap(entry.head, ++segment)
@@ -101,28 +103,28 @@ interface Reading {
 /** A recording without its beginning: told as it was told. */
 class Tail implements Reading {
   readonly #head: RecordingHead
-  readonly #teller: Teller
-  readonly #before: CoreView
-  #after: CoreView
+  readonly #timelineWriter: TimelineWriter
+  readonly #before: CoreSnapshot
+  #after: CoreSnapshot
   #at: Instant = { monoMs: 0, bootMs: 0, wallMs: 0 }
   #fromWallMs: number | undefined
   #inputs = 0
 
-  constructor(head: RecordingHead, teller: Teller) {
+  constructor(head: RecordingHead, timelineWriter: TimelineWriter) {
     this.#head = head
-    this.#teller = teller
+    this.#timelineWriter = timelineWriter
     this.#before = (head.continues as Continued).view
     this.#after = this.#before
   }
 
   take(line: Line<'input' | 'told' | 'view'>): undefined {
-    if (line.kind === 'told') this.#teller.told(line.told)
+    if (line.kind === 'told') this.#timelineWriter.told(line.told)
     else if (line.kind === 'view') this.#after = line.view
     else {
       this.#at = line.input.at
       this.#fromWallMs ??= this.#at.wallMs
       this.#inputs++
-      this.#teller.input(line.input)
+      this.#timelineWriter.input(line.input)
     }
   }
 
@@ -151,22 +153,22 @@ class Tail implements Reading {
 class Run implements Reading {
   readonly #head: RecordingHead
   readonly #core: Core
-  readonly #teller: Teller
-  readonly #before: CoreView
+  readonly #timelineWriter: TimelineWriter
+  readonly #before: CoreSnapshot
   #at: Instant = { monoMs: 0, bootMs: 0, wallMs: 0 }
   #fromWallMs: number | undefined
   #digest = 0
   #inputs = 0
 
-  constructor(head: RecordingHead, options: ReplayOptions, teller: Teller) {
+  constructor(head: RecordingHead, options: ReplayOptions, timelineWriter: TimelineWriter) {
     this.#head = head
-    this.#teller = teller
+    this.#timelineWriter = timelineWriter
     const make = detectors[head.liveness.type] ?? options.detector
     if (!make) {
       const message = `the detector '${head.liveness.type}' is none of this library's; give replay() a \`detector\` that makes it`
       throw new HotStandbyError('HS_RECORDING', message)
     }
-    this.#core = createCore(head.config, make(head.liveness), (step) => this.#teller.decided(step))
+    this.#core = createCore(head.config, make(head.liveness), (step) => this.#timelineWriter.decided(step))
     this.#before = this.#core.view()
   }
 
@@ -181,9 +183,9 @@ class Run implements Reading {
     this.#at = input.at
     this.#fromWallMs ??= input.at.wallMs
     this.#inputs++
-    this.#teller.input(input)
+    this.#timelineWriter.input(input)
     const effects = this.#core.step(input)
-    this.#teller.effects(effects)
+    this.#timelineWriter.effects(effects)
     this.#digest = digestOf(digestOf(this.#digest, body), effects)
     if (digestText(this.#digest) === recorded) return undefined
     return { part, line, input: body, effects: effects.map((effect) => shown(effect)) }

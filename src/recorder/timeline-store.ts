@@ -1,9 +1,9 @@
-import type { CoreEvent } from '../core/events.ts'
 import type { Core } from '../core/core.ts'
+import type { CoreEvent } from '../core/events.ts'
 import type { TableStep } from '../core/transition-table.ts'
 import type { Instant } from '../roles/time.ts'
 import { lastChange, quiet } from './explain.ts'
-import { type Account, Teller, type TimelineEntry } from './timeline.ts'
+import { type Account, type TimelineEntry, TimelineWriter } from './timeline.ts'
 
 /** Text of so many characters is kept. */
 const chronicleMaxChars = 262_144
@@ -12,7 +12,7 @@ const chronicleMaxChars = 262_144
  * What a running member has told, with the reasons of its decisions: a bounded time line. The oldest goes first, but the last
  * change of role of each group never.
  */
-export class Chronicle {
+export class TimelineStore {
   readonly #node: string
   readonly #peer: string
   readonly #maxChars: number
@@ -22,7 +22,7 @@ export class Chronicle {
   #core: Core | undefined
   #at: Instant = { monoMs: 0, bootMs: 0, wallMs: 0 }
   #fromWallMs: number | undefined
-  readonly #teller = new Teller((entry) => this.#add(entry))
+  readonly #timelineWriter = new TimelineWriter((entry) => this.#add(entry))
 
   constructor(node: string, peer: string, maxChars: number = chronicleMaxChars) {
     this.#node = node
@@ -31,7 +31,7 @@ export class Chronicle {
   }
 
   /** For the core's `trace`. */
-  readonly decided = (step: TableStep): void => this.#teller.decided(step)
+  readonly decided = (step: TableStep): void => this.#timelineWriter.decided(step)
 
   /** The same core; what every step of it tells is kept. */
   wrap(core: Core): Core {
@@ -40,9 +40,9 @@ export class Chronicle {
       step: (input) => {
         this.#at = input.at
         this.#fromWallMs ??= input.at.wallMs
-        this.#teller.input(input)
+        this.#timelineWriter.input(input)
         const effects = core.step(input)
-        this.#teller.effects(effects)
+        this.#timelineWriter.effects(effects)
         return effects
       },
       view: () => core.view(),
@@ -53,7 +53,7 @@ export class Chronicle {
 
   /** Something that did not come from the core is told as well. */
   note(event: CoreEvent): void {
-    this.#teller.note(event, this.#at.wallMs)
+    this.#timelineWriter.note(event, this.#at.wallMs)
   }
 
   /** What has happened until now; undefined before there is a core. */

@@ -1,7 +1,7 @@
-import { dialogueTable } from '../core/handover/table.ts'
+import type { CoreSnapshot } from '../core/core.ts'
 import type { CoreEvent } from '../core/events.ts'
+import { dialogueTable } from '../core/handover/table.ts'
 import { ownershipTable } from '../core/ownership/table.ts'
-import type { CoreView } from '../core/core.ts'
 import type { TableStep } from '../core/transition-table.ts'
 import type { Effect, Input } from '../core/types.ts'
 import type { Instant } from '../roles/time.ts'
@@ -35,11 +35,11 @@ export interface Account {
   readonly toWallMs: number
   readonly lastMonoMs: number
   /** What the node knew in the end. */
-  readonly after: CoreView
+  readonly after: CoreSnapshot
 }
 
 /** Makes entries of a time line of what goes into a core, what it decides, and what comes out. */
-export class Teller {
+export class TimelineWriter {
   readonly #tell: (entry: TimelineEntry) => void
   #at: Instant = { monoMs: 0, bootMs: 0, wallMs: 0 }
 

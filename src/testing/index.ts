@@ -1,5 +1,5 @@
+export type { CoreSnapshot } from '../core/core.ts'
 export type { CoreEvent } from '../core/events.ts'
-export type { CoreView } from '../core/core.ts'
 export type { TableStep } from '../core/transition-table.ts'
 export type { Command, CoreConfig, GroupConfig, Reconfiguration, Refusal, ResourceConfig } from '../core/types.ts'
 export type { OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'

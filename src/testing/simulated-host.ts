@@ -1,6 +1,6 @@
-import type { Loop } from '../engine/loop.ts'
-import type { CoreView } from '../core/core.ts'
+import type { CoreSnapshot } from '../core/core.ts'
 import type { Refusal } from '../core/types.ts'
+import type { Loop } from '../engine/loop.ts'
 import type { Host, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
 import type { Instant } from '../roles/time.ts'
 import type { Transport } from '../roles/transport.ts'
@@ -25,7 +25,7 @@ export class SimulatedHost implements Host {
   /** What was confirmed and has not reached the disk. */
   #unwritten: PersistentState | undefined
   loop: Loop | undefined
-  view: (() => CoreView) | undefined
+  view: (() => CoreSnapshot) | undefined
   transports: Transport[] = []
   frozenAtMs: number | undefined
   pause: Pause | undefined

@@ -1,6 +1,5 @@
-import { Loop } from '../engine/loop.ts'
+import { type Core, type CoreSnapshot, createCore } from '../core/core.ts'
 import type { CoreEvent } from '../core/events.ts'
-import { type Core, type CoreView, createCore } from '../core/core.ts'
 import type { TableStep } from '../core/transition-table.ts'
 import type {
   Command,
@@ -11,6 +10,7 @@ import type {
   Refusal,
   ResourceConfig,
 } from '../core/types.ts'
+import { Loop } from '../engine/loop.ts'
 import type { ResourceTimes } from '../roles/resource-agent.ts'
 import { createCodec } from '../wire/codec.ts'
 import { Schedule, seededRandom } from './schedule.ts'
@@ -415,7 +415,7 @@ export class Simulation {
   }
 
   /** What a node knows; undefined while its process is gone. */
-  view(node: string): CoreView | undefined {
+  view(node: string): CoreSnapshot | undefined {
     return this.#host(node).view?.()
   }
 

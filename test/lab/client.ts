@@ -25,13 +25,13 @@ interface Pending {
   done: boolean
 }
 
-interface Question {
+interface GuardContext {
   readonly id: number
   readonly report: Omit<ReportOptions, 'everyMs'>
 }
 
 const answers: Answer[] = []
-const questions: Question[] = []
+const questions: GuardContext[] = []
 /** In order of sending, so those that run out of time are at the front. */
 const pending: Pending[] = []
 let serving: string | null = null
@@ -107,7 +107,7 @@ const tick = (): void => {
 
 createInterface({ input: process.stdin })
   .on('line', (line) => {
-    questions.push(JSON.parse(line) as Question)
+    questions.push(JSON.parse(line) as GuardContext)
   })
   .on('close', () => process.exit(0))
 write({ serving, atMs: nowMs() })

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { deviceTowards } from '../../src/platform/route.ts'
 import { lacking, TwoHosts } from './netns.ts'
-import { Teller } from './told.ts'
+import { TimelineWriter } from './told.ts'
 import { waitFor } from './wait-for.ts'
 
 const skip = lacking('nft', 'ping') ?? false
@@ -32,7 +32,7 @@ test('reports every reply with its time, nothing while ICMP is dropped, and repl
   skip,
 }, async () => {
   using hosts = new TwoHosts()
-  await using a = new Teller(hosts, 'a', './icmp-end.ts', '10.99.1.2')
+  await using a = new TimelineWriter(hosts, 'a', './icmp-end.ts', '10.99.1.2')
   await a.tells('observed', /^10\.99\.1\.2 true \d/)
   hosts.run('b', 'nft', drop('icmp'))
   await new Promise((resolve) => setTimeout(resolve, 300))
@@ -53,14 +53,14 @@ test('pings IPv6, link-local too, through the device that is named', { skip }, a
     },
     { what: 'a link-local address' },
   )
-  await using a = new Teller(hosts, 'a', './icmp-end.ts', address, 'eth1')
+  await using a = new TimelineWriter(hosts, 'a', './icmp-end.ts', address, 'eth1')
   await a.tells('observed', /true/)
 })
 
 test('starts without a route and with the device down, says so, and replies come when it is up', { skip }, async () => {
   using hosts = new TwoHosts()
   hosts.ip('a', 'link', 'set', 'eth1', 'down')
-  await using a = new Teller(hosts, 'a', './icmp-end.ts', '10.99.1.2')
+  await using a = new TimelineWriter(hosts, 'a', './icmp-end.ts', '10.99.1.2')
   await a.tells('opened')
   await a.tells('problem', /unreachable/i)
   hosts.ip('a', 'link', 'set', 'eth1', 'up')
@@ -69,7 +69,7 @@ test('starts without a route and with the device down, says so, and replies come
 
 test('finds the device that replaces a lost one', { skip }, async () => {
   using hosts = new TwoHosts()
-  await using a = new Teller(hosts, 'a', './icmp-end.ts', '10.99.1.2', 'eth1')
+  await using a = new TimelineWriter(hosts, 'a', './icmp-end.ts', '10.99.1.2', 'eth1')
   await a.tells('observed', /true/)
   hosts.unplug('a', 1)
   await new Promise((resolve) => setTimeout(resolve, 500))
@@ -80,7 +80,7 @@ test('finds the device that replaces a lost one', { skip }, async () => {
 
 test('a ping that dies is said and replaced', { skip }, async () => {
   using hosts = new TwoHosts()
-  await using a = new Teller(hosts, 'a', './icmp-end.ts', '10.99.1.2')
+  await using a = new TimelineWriter(hosts, 'a', './icmp-end.ts', '10.99.1.2')
   await a.tells('observed', /true/)
   const [first] = pingsOf(hosts, '10.99.1.2')
   assert.ok(first)
@@ -94,7 +94,7 @@ test('a ping that dies is said and replaced', { skip }, async () => {
 test('no ping is left after close, nor after kill -9, nor when ICMP is dropped meanwhile', { skip }, async () => {
   using hosts = new TwoHosts()
   for (const end of ['close', 'kill', 'kill in silence'] as const) {
-    await using a = new Teller(hosts, 'a', './icmp-end.ts', '10.99.1.2')
+    await using a = new TimelineWriter(hosts, 'a', './icmp-end.ts', '10.99.1.2')
     await a.tells('observed', /true/)
     assert.equal(pingsOf(hosts, '10.99.1.2').length, 1)
     if (end === 'kill in silence') hosts.run('b', 'nft', drop('icmp'))

@@ -5,7 +5,7 @@ import type { TwoHosts } from './netns.ts'
 import { waitFor } from './wait-for.ts'
 
 /** A program of this directory that runs on a host, and what it told since the last `forget`. */
-export class Teller implements AsyncDisposable {
+export class TimelineWriter implements AsyncDisposable {
   readonly #child: ChildProcess
   #told: { event: string; text: string }[] = []
 

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 import { lacking, TwoHosts } from './netns.ts'
-import { Teller } from './told.ts'
+import { TimelineWriter } from './told.ts'
 import { waitFor } from './wait-for.ts'
 
 const skip = lacking('nft') ?? false
 
 /** An end of a link on a host. */
-class End extends Teller {
+class End extends TimelineWriter {
   constructor(hosts: TwoHosts, name: 'a' | 'b', type: string, options: object) {
     super(hosts, name, './transport-end.ts', type, JSON.stringify(options), name)
   }
@@ -249,7 +249,15 @@ for (const { type, address, options } of [
     process.kill(a.pid, 'SIGSTOP')
     try {
       b.forget()
-      await using flooder = new Teller(hosts, 'switch', './flooder.ts', address, String(port), '12000', '10.99.1.254')
+      await using flooder = new TimelineWriter(
+        hosts,
+        'switch',
+        './flooder.ts',
+        address,
+        String(port),
+        '12000',
+        '10.99.1.254',
+      )
       await flooder.tells('sent')
     } finally {
       process.kill(a.pid, 'SIGCONT')

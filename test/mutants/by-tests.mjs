@@ -24,8 +24,8 @@ const ownership = 'src/core/ownership/ownership.ts'
 const table = 'src/core/ownership/table.ts'
 const authority = 'src/core/authority/guarantee.ts'
 const membership = 'src/core/peer/membership.ts'
-const waking = 'src/core/stalls/stall-recovery.ts'
-const agenda = 'src/core/timers.ts'
+const stallRecovery = 'src/core/stalls/stall-recovery.ts'
+const timers = 'src/core/timers.ts'
 const loop = 'src/engine/loop.ts'
 const connectivity = 'src/core/authority/connectivity.ts'
 const dialogue = 'src/core/handover/handover.ts'
@@ -132,7 +132,7 @@ export const mutantsOfTests = [
     'contest-while-differing',
     'a contest is decided by a failback that only one node has',
     step,
-    'failsBack: () => config.autoFailback !== false && agreement.holds,',
+    'failsBack: () => config.autoFailback !== false && configDigest.holds,',
     'failsBack: () => config.autoFailback !== false,',
     scenario('contest-differs'),
   ),
@@ -205,9 +205,9 @@ export const mutantsOfTests = [
   bug(
     'short-stall-limits',
     'a stall below a third of the dead time is time that an agent had',
-    waking,
-    'agenda.postpone(creditMs)',
-    'agenda.postpone(stallMs < this.#port.config().times.deadtimeMs / 3 ? 0 : creditMs)',
+    stallRecovery,
+    'timers.postpone(creditMs)',
+    'timers.postpone(stallMs < this.#port.config().times.deadtimeMs / 3 ? 0 : creditMs)',
     scenario('freeze-brief-limit'),
   ),
   bug(
@@ -221,7 +221,7 @@ export const mutantsOfTests = [
   bug(
     'agenda-not-postponed',
     'limits run on while this process does not',
-    agenda,
+    timers,
     'for (const entry of this.#entries.values()) entry.atMs += stallMs',
     '',
     scenario('freeze-brief-limit'),
@@ -282,7 +282,7 @@ export const mutantsOfTests = [
     'beatAtMs = beatAtMs + keepaliveMs',
     coreTest('keeps the rhythm of its beats when one is a little late, and makes up for none that were missed'),
   ),
-  // Waking.
+  // StallRecovery.
   bug(
     'probation-no-answer',
     'a node that asks serves again before the peer has answered',
@@ -328,8 +328,8 @@ export const mutantsOfTests = [
     'equality-ignored',
     'equal counts of targets do not cancel the plan to give up',
     connectivity,
-    "this.#port.agenda.set('giveup', this.#port.monoMs() + giveUpInMs, () => this.#giveUp())\n  }\n\n  #giveUp(): void {\n    if (!this.weArePoorer || !this.#port.peerAlive()) return",
-    "this.#port.agenda.set('giving up', this.#port.monoMs() + giveUpInMs, () => this.#giveUp())\n  }\n\n  #giveUp(): void {\n    if (!this.#port.peerAlive()) return",
+    "this.#port.timers.set('giveup', this.#port.monoMs() + giveUpInMs, () => this.#giveUp())\n  }\n\n  #giveUp(): void {\n    if (!this.weArePoorer || !this.#port.peerAlive()) return",
+    "this.#port.timers.set('giving up', this.#port.monoMs() + giveUpInMs, () => this.#giveUp())\n  }\n\n  #giveUp(): void {\n    if (!this.#port.peerAlive()) return",
     scenario('connectivity-cancelled'),
   ),
   bug(
@@ -429,7 +429,7 @@ export const mutantsOfTests = [
     'takeover-unanswered',
     'a takeover is not answered when the peer refuses it',
     dialogue,
-    'wishFailed: (on) => this.#wish.fail(causeOf(this.#port, this.#phase, on, this.#incoming?.info)),',
+    'wishFailed: (on) => this.#takeoverRequest.fail(causeOf(this.#port, this.#phase, on, this.#incoming?.info)),',
     'wishFailed: () => {},',
     scenario('takeover-refused'),
   ),
@@ -454,7 +454,7 @@ export const mutantsOfTests = [
     'failback-while-differing',
     'groups go home while the configurations differ',
     step,
-    'config.autoFailback !== false &&\n      agreement.holds &&\n      heardByPeer()',
+    'config.autoFailback !== false &&\n      configDigest.holds &&\n      heardByPeer()',
     'config.autoFailback !== false &&\n      heardByPeer()',
     scenario('failback-differs'),
   ),

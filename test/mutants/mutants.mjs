@@ -10,7 +10,7 @@ const table = 'src/core/ownership/table.ts'
 const step = 'src/core/core.ts'
 const links = 'src/core/peer/links.ts'
 const membership = 'src/core/peer/membership.ts'
-const waking = 'src/core/stalls/stall-recovery.ts'
+const stallRecovery = 'src/core/stalls/stall-recovery.ts'
 const circumstances = 'src/core/ownership/guard-context.ts'
 const messenger = 'src/core/peer/messenger.ts'
 const group = 'src/core/group/group.ts'
@@ -146,7 +146,7 @@ export const mutants = [
     '',
   ),
 
-  // Waking.
+  // StallRecovery.
   bug(
     'no-cut-on-waking',
     'who was stopped for long goes on serving while it asks',
@@ -157,9 +157,9 @@ export const mutants = [
   bug(
     'word-before-cut',
     'a beat leaves before the groups are cut off',
-    waking,
-    'awareness.waking = true\n',
-    'this.#port.beatAnew()\nawareness.waking = true\n',
+    stallRecovery,
+    'stallTracker.stallRecovery = true\n',
+    'this.#port.beatAnew()\nawareness.stallRecovery = true\n',
   ),
   bug('no-probation', 'a long stall is no reason to ask', step, 'ownership.stalled(stallMs)\n', '\n'),
 
@@ -206,7 +206,7 @@ export const mutants = [
     'the taker waits before it starts what it was given',
     dialogue,
     '    grantGroups: () => {\n      const { groups, reason } = this.#move as Move\n      for',
-    "    grantGroups: () => {\n      const { groups, reason } = this.#move as Move\n      this.#port.agenda.set('slow', this.#port.monoMs() + 400, () => {\n        for (const group of groups) this.#port.grant(group, reason)\n      })\n      if (reason === 'unowned') for",
+    "    grantGroups: () => {\n      const { groups, reason } = this.#move as Move\n      this.#port.timers.set('slow', this.#port.monoMs() + 400, () => {\n        for (const group of groups) this.#port.grant(group, reason)\n      })\n      if (reason === 'unowned') for",
   ),
   bug(
     'failback-unstable',

@@ -1,5 +1,5 @@
-import type { CoreEvent, EventName, EventPayloads } from '../../src/core/events.ts'
 import { createCore } from '../../src/core/core.ts'
+import type { CoreEvent, EventName, EventPayloads } from '../../src/core/events.ts'
 import type { CoreConfig, Effect, GroupConfig, Happening } from '../../src/core/types.ts'
 import { deadtime } from '../../src/liveness/deadtime.ts'
 import { message, text } from '../../src/wire/message.ts'

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Awareness } from '../../src/core/stalls/stall-tracker.ts'
-import type { CoreEvent } from '../../src/core/events.ts'
-import { Links } from '../../src/core/peer/links.ts'
-import { QualityCounters } from '../../src/core/peer/detection-statistics.ts'
 import { type Core, createCore } from '../../src/core/core.ts'
+import type { CoreEvent } from '../../src/core/events.ts'
+import { QualityCounters } from '../../src/core/peer/detection-statistics.ts'
+import { Links } from '../../src/core/peer/links.ts'
+import { StallTracker } from '../../src/core/stalls/stall-tracker.ts'
 import type { CoreConfig, Effect, Happening } from '../../src/core/types.ts'
 import { deadtime } from '../../src/liveness/deadtime.ts'
 import { message, text } from '../../src/wire/message.ts'
@@ -232,8 +232,8 @@ describe('a core', () => {
 
 describe('the clocks', () => {
   it('tell sleep and steps apart', () => {
-    const awareness = new Awareness()
-    const at = (monoMs: number, bootMs: number, wallMs: number) => awareness.notice({ monoMs, bootMs, wallMs })
+    const stallTracker = new StallTracker()
+    const at = (monoMs: number, bootMs: number, wallMs: number) => stallTracker.notice({ monoMs, bootMs, wallMs })
     assert.deepEqual(at(0, 0, 0), { suspendedMs: 0, stepMs: 0 })
     assert.deepEqual(at(100, 150, 150), { suspendedMs: 0, stepMs: 0 }, '50 ms say nothing: the boot clock has steps')
     assert.deepEqual(at(200, 5250, 5250), { suspendedMs: 5000, stepMs: 0 }, 'the wall clock goes on during sleep')

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Chronicle } from '../../src/recorder/timeline-store.ts'
-import { explain } from '../../src/recorder/explain.ts'
 import { deadtime } from '../../src/liveness/deadtime.ts'
+import { explain } from '../../src/recorder/explain.ts'
+import { TimelineStore } from '../../src/recorder/timeline-store.ts'
 import { simulatedRing } from '../../src/testing/simulated-ring.ts'
 import { Simulation } from '../../src/testing/simulation.ts'
 
 const liveness = deadtime({ keepalive: '200ms', deadtime: '1s', initdead: '3s' })
 
 /** A pair in virtual time; what `master` tells is kept in so many characters. */
-function told(maxChars: number): { pair: Simulation; chronicle: () => Chronicle } {
-  let chronicle = new Chronicle('master', 'slave', maxChars)
+function told(maxChars: number): { pair: Simulation; timelineStore: () => TimelineStore } {
+  let timelineStore = new TimelineStore('master', 'slave', maxChars)
   const pair = new Simulation({
     seed: 7,
     nodes: ['master', 'slave'],
@@ -22,39 +22,39 @@ function told(maxChars: number): { pair: Simulation; chronicle: () => Chronicle 
     ring: simulatedRing,
     links: ['eth1'],
     targets: ['gateway'],
-    trace: (node, step) => node === 'master' && chronicle.decided(step),
+    trace: (node, step) => node === 'master' && timelineStore.decided(step),
     wrap(node, core) {
       if (node !== 'master') return core
-      chronicle = new Chronicle('master', 'slave', maxChars)
-      return chronicle.wrap(core)
+      timelineStore = new TimelineStore('master', 'slave', maxChars)
+      return timelineStore.wrap(core)
     },
   })
-  return { pair, chronicle: () => chronicle }
+  return { pair, timelineStore: () => timelineStore }
 }
 
-const size = (chronicle: Chronicle): number => JSON.stringify(chronicle.account?.timeline).length
+const size = (timelineStore: TimelineStore): number => JSON.stringify(timelineStore.account?.timeline).length
 
 describe('what a running member has told', () => {
   it('explains the newest change of role after hours, however much was told since', () => {
-    const { pair, chronicle } = told(16_384)
+    const { pair, timelineStore } = told(16_384)
     pair.start('master')
     pair.start('slave')
     pair.run(5000)
     pair.crash('slave')
     pair.run(3000)
-    const before = chronicle().account
+    const before = timelineStore().account
     assert.ok(before)
     const mail = explain(before, 'mail')
     assert.ok(mail.changedAtMs !== undefined)
     for (let round = 0; round < 5000; round++)
-      chronicle().note({
+      timelineStore().note({
         name: 'problem',
         monoMs: 1e9 + round,
         payload: { where: 'link', code: 'HS_LINK', message: 'junk' },
       })
-    const after = chronicle().account
+    const after = timelineStore().account
     assert.ok(after)
-    assert.ok(size(chronicle()) <= 16_384 * 1.1, String(size(chronicle())))
+    assert.ok(size(timelineStore()) <= 16_384 * 1.1, String(size(timelineStore())))
     assert.equal(explain(after, 'mail').changedAtMs, mail.changedAtMs)
     assert.deepEqual(explain(after, 'mail').sentences.slice(1), mail.sentences.slice(1))
     assert.ok(
@@ -66,7 +66,7 @@ describe('what a running member has told', () => {
   })
 
   it('stays bounded over many changes of role and explains the last of them', () => {
-    const { pair, chronicle } = told(16_384)
+    const { pair, timelineStore } = told(16_384)
     pair.start('master')
     pair.start('slave')
     pair.run(5000)
@@ -78,21 +78,21 @@ describe('what a running member has told', () => {
     }
     pair.command('slave', { name: 'takeover', scope: ['web'] })
     pair.run(300_000)
-    const account = chronicle().account
+    const account = timelineStore().account
     assert.ok(account)
-    assert.ok(size(chronicle()) <= 16_384 * 1.1, String(size(chronicle())))
+    assert.ok(size(timelineStore()) <= 16_384 * 1.1, String(size(timelineStore())))
     const { sentences, changedAtMs = 0 } = explain(account)
     assert.ok(account.toWallMs - changedAtMs > 295_000, sentences.join('\n'))
     assert.match(sentences.join('\n'), /web active -> stopping/)
   })
 
   it('keeps nothing that an application says', () => {
-    const { pair, chronicle } = told(16_384)
+    const { pair, timelineStore } = told(16_384)
     pair.start('master')
     pair.start('slave')
     pair.run(5000)
     pair.command('slave', { name: 'send', payload: new TextEncoder().encode('tr0ub4dor') })
     pair.run(1000)
-    assert.ok(chronicle().account?.timeline.every(({ name }) => name !== 'message'))
+    assert.ok(timelineStore().account?.timeline.every(({ name }) => name !== 'message'))
   })
 })

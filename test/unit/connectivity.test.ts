@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Agenda } from '../../src/core/timers.ts'
 import { Connectivity } from '../../src/core/authority/connectivity.ts'
+import { Timers } from '../../src/core/timers.ts'
 import type { CoreConfig } from '../../src/core/types.ts'
 import { message } from '../../src/wire/message.ts'
 
@@ -14,13 +14,13 @@ function side(
 ): {
   readonly connectivity: Connectivity
   readonly sent: Fields[]
-  readonly agenda: Agenda
+  readonly timers: Timers
   readonly poorer: number[]
   readonly clock: { monoMs: number }
 } {
   const sent: Fields[] = []
   const clock = { monoMs: 1000 }
-  const agenda = new Agenda()
+  const timers = new Timers()
   const poorer: number[] = []
   const config = {
     targets: targets.map((target) => ({ target, deadpingMs: 500 })),
@@ -29,7 +29,7 @@ function side(
     onIsolated: 'stop',
   } as unknown as CoreConfig
   const connectivity = new Connectivity({
-    agenda,
+    timers,
     event() {},
     monoMs: () => clock.monoMs,
     stalledMs: () => 0,
@@ -45,7 +45,7 @@ function side(
   })
   connectivity.start()
   for (const target of targets) connectivity.observe({ target, reachable: true })
-  return { connectivity, sent, clock, agenda, poorer }
+  return { connectivity, sent, clock, timers, poorer }
 }
 
 /** What was said since the last call reaches the other side. */
@@ -134,7 +134,7 @@ describe('the counts of ping targets', () => {
 describe("the counts of a daemon's ipfail, which reads a message a second", () => {
   const at = (node: ReturnType<typeof side>, monoMs: number): void => {
     node.clock.monoMs = monoMs
-    node.agenda.run(monoMs)
+    node.timers.run(monoMs)
   }
 
   it('are waited for when both lose a target for a moment', () => {

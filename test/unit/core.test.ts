@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { Agenda } from '../../src/core/timers.ts'
-import { Damping } from '../../src/core/ownership/flap-damping.ts'
+import { createCore } from '../../src/core/core.ts'
 import { holdOfMove, inScope, namedGroups } from '../../src/core/handover/words.ts'
+import { Damping } from '../../src/core/ownership/flap-damping.ts'
 import { DropCounter } from '../../src/core/peer/drop-counter.ts'
 import { Freshness } from '../../src/core/peer/freshness.ts'
 import { holdCovers, parseDurations } from '../../src/core/peer/own-claims.ts'
-import { createCore } from '../../src/core/core.ts'
+import { Timers } from '../../src/core/timers.ts'
 import type { CoreConfig, Effect, GroupConfig, Input } from '../../src/core/types.ts'
 import { deadtime } from '../../src/liveness/deadtime.ts'
 import { simulatedRing } from '../../src/testing/simulated-ring.ts'
@@ -114,36 +114,36 @@ describe('parseDurations', () => {
 
 describe('Agenda', () => {
   it('runs what is due, earliest first, and nothing twice', () => {
-    const agenda = new Agenda()
+    const timers = new Timers()
     const ran: string[] = []
     for (const [name, atMs] of Object.entries({ late: 30, early: 10, middle: 20, future: 31 }))
-      agenda.set(name, atMs, () => ran.push(name))
-    agenda.run(30)
-    agenda.run(30)
+      timers.set(name, atMs, () => ran.push(name))
+    timers.run(30)
+    timers.run(30)
     assert.deepEqual(ran, ['early', 'middle', 'late'])
-    assert.equal(agenda.next(), 31)
+    assert.equal(timers.next(), 31)
   })
 
   it('does not run what an earlier one of the same turn cleared or moved', () => {
-    const agenda = new Agenda()
+    const timers = new Timers()
     const ran: string[] = []
-    agenda.set('first', 1, () => {
-      agenda.clear('cleared')
-      agenda.set('moved', 50, () => ran.push('moved'))
+    timers.set('first', 1, () => {
+      timers.clear('cleared')
+      timers.set('moved', 50, () => ran.push('moved'))
     })
-    agenda.set('cleared', 2, () => ran.push('cleared'))
-    agenda.set('moved', 3, () => ran.push('moved too early'))
-    agenda.run(10)
+    timers.set('cleared', 2, () => ran.push('cleared'))
+    timers.set('moved', 3, () => ran.push('moved too early'))
+    timers.run(10)
     assert.deepEqual(ran, [])
-    agenda.run(50)
+    timers.run(50)
     assert.deepEqual(ran, ['moved'])
   })
 
   it('postpones everything by a stall', () => {
-    const agenda = new Agenda()
-    agenda.set('one', 100, () => {})
-    agenda.postpone(40)
-    assert.equal(agenda.next(), 140)
+    const timers = new Timers()
+    timers.set('one', 100, () => {})
+    timers.postpone(40)
+    assert.equal(timers.next(), 140)
   })
 })
 

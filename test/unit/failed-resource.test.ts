@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { type FailedLook, failedAction, failedResourceTable, unknownLooksMax } from '../../src/core/group/failed-resource.ts'
+import {
+  type FailedLook,
+  failedAction,
+  failedResourceTable,
+  unknownLooksMax,
+} from '../../src/core/group/failed-resource.ts'
 
 const both = [true, false]
 const looks: readonly FailedLook[] = (['failed', 'unknown'] as const).flatMap((evidence) =>

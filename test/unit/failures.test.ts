@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { NamedEvent } from '../../src/core/cluster-events.ts'
-import { Failures } from '../../src/recorder/failures.ts'
 import { watchdogPeriodMs } from '../../src/platform/notify.ts'
 import { otherRuntime } from '../../src/platform/runtime.ts'
+import { Failures } from '../../src/recorder/failures.ts'
 
 const event = (name: string, time: string, payload: object): NamedEvent =>
   ({ name, time, payload }) as unknown as NamedEvent

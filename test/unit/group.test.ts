@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Agenda } from '../../src/core/timers.ts'
 import { Group } from '../../src/core/group/group.ts'
+import { Timers } from '../../src/core/timers.ts'
 import type { CoreConfig, Effect, ResourceConfig } from '../../src/core/types.ts'
 import type { OperationRequest, OperationResult } from '../../src/roles/host.ts'
 
@@ -30,7 +30,7 @@ class Harness {
   constructor(resources: readonly ResourceConfig[], restarts?: number) {
     this.group = new Group(
       {
-        agenda: new Agenda(),
+        timers: new Timers(),
         effect: (effect: Effect) => {
           if (effect.type === 'perform') this.#asked.push(effect.request)
         },

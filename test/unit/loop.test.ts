@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { Loop } from '../../src/engine/loop.ts'
 import type { Core } from '../../src/core/core.ts'
 import type { Input } from '../../src/core/types.ts'
+import { Loop } from '../../src/engine/loop.ts'
 import type { Host } from '../../src/roles/host.ts'
 
 /** A host on which nothing happens by itself. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { statusLines } from '../../src/cli/status.ts'
-import { describe as sentenceOf } from '../../src/recorder/describe.ts'
 import { logText } from '../../src/platform/log-line.ts'
+import { describe as sentenceOf } from '../../src/recorder/describe.ts'
 import { printable, printableFields, printableJson, printableLines } from '../../src/roles/printable.ts'
 
 const evil = 'ok\r\n\u001b]8;;http://x\u0007\u009b31m\u2028\u2029\u202e\u2066\u200b\ufeff\ud800'

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { readRecording } from '../../src/recorder/recording.ts'
-import { reloadRules } from '../../src/options/reload-rules.ts'
 import type { Reconfiguration } from '../../src/core/types.ts'
 import {
   type ArbiterPlugin,
@@ -17,6 +15,8 @@ import {
   sha1,
   sha256,
 } from '../../src/index.ts'
+import { reloadRules } from '../../src/options/reload-rules.ts'
+import { readRecording } from '../../src/recorder/recording.ts'
 import { silentLogger } from '../../src/roles/logger.ts'
 import { memberOptions } from '../support/pair.ts'
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Agents } from '../../src/engine/agents.ts'
-import { NewestWins } from '../../src/engine/newest-wins.ts'
 import { createCore } from '../../src/core/core.ts'
 import type { CoreConfig, Reconfiguration } from '../../src/core/types.ts'
+import { Agents } from '../../src/engine/agents.ts'
+import { NewestWins } from '../../src/engine/newest-wins.ts'
 import { deadtime } from '../../src/liveness/deadtime.ts'
 import { phiAccrual } from '../../src/liveness/phi-accrual.ts'
 import type { Duration } from '../../src/roles/duration.ts'
@@ -134,13 +134,13 @@ describe('agents at a reload', () => {
     const { book, plugin, agents, closedOnce } = workshop()
     const { passed, open } = gate()
     await agents.open('g', plugin('r', { v: 1 }))
-    const seat = agents.get('r')
-    await seat?.start(context)
+    const slot = agents.get('r')
+    await slot?.start(context)
     await agents.reload([{ name: 'g', resources: [plugin('r', { v: 2 }, () => passed)] }])
-    await seat?.stop(context)
-    const prepared = seat?.prepare?.(context)
+    await slot?.stop(context)
+    const prepared = slot?.prepare?.(context)
     await turn()
-    const started = seat?.start(context)
+    const started = slot?.start(context)
     open()
     await Promise.all([prepared, started])
     assert.deepEqual(
@@ -155,11 +155,11 @@ describe('agents at a reload', () => {
     const { book, plugin, agents, closedOnce } = workshop()
     const { passed, open } = gate()
     await agents.open('g', plugin('r', { v: 1 }))
-    const seat = agents.get('r')
-    await seat?.start(context)
+    const slot = agents.get('r')
+    await slot?.start(context)
     await agents.reload([{ name: 'g', resources: [plugin('r', { v: 2 }, () => passed)] }])
-    await seat?.stop(context)
-    const prepared = seat?.prepare?.(context)
+    await slot?.stop(context)
+    const prepared = slot?.prepare?.(context)
     await turn()
     // The seat is free, so the newest is opened and seated at once; what opens late finds its place taken.
     await agents.reload([{ name: 'g', resources: [plugin('r', { v: 3 })] }])
@@ -173,14 +173,14 @@ describe('agents at a reload', () => {
   it('closes an agent once whose follower cannot be opened, however often that is tried', async () => {
     const { plugin, agents, closedOnce } = workshop()
     await agents.open('g', plugin('r', { v: 1 }))
-    const seat = agents.get('r')
-    await seat?.start(context)
+    const slot = agents.get('r')
+    await slot?.start(context)
     await agents.reload([
       { name: 'g', resources: [plugin('r', { v: 2 }, () => Promise.reject(new Error('no such disk')))] },
     ])
-    await seat?.stop(context)
-    await assert.rejects(async () => seat?.prepare?.(context), /no such disk/)
-    await assert.rejects(async () => seat?.start(context), /no such disk/)
+    await slot?.stop(context)
+    await assert.rejects(async () => slot?.prepare?.(context), /no such disk/)
+    await assert.rejects(async () => slot?.start(context), /no such disk/)
     await agents.close()
     closedOnce()
   })

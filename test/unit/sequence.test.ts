@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { claimOf } from '../../src/core/peer/claims.ts'
 import { createCore } from '../../src/core/core.ts'
+import { claimOf } from '../../src/core/peer/claims.ts'
 import type { CoreConfig, Effect, Happening } from '../../src/core/types.ts'
 import { deadtime } from '../../src/liveness/deadtime.ts'
 import { message, text } from '../../src/wire/message.ts'
@@ -115,8 +115,8 @@ describe('what was overtaken', () => {
     const node = new Node()
     node.beats(1)
     node.hears(3, { t: 'num_ping_nodes', num_ping: '1' })
-    assert.deepEqual(told(node.hears(2, { t: 'num_ping_nodes', num_ping: '2' })), [])
-    assert.deepEqual(told(node.hears(4, { t: 'num_ping_nodes', num_ping: '2' })), ['connectivity'])
+    assert.deepEqual(told(node.hears(2, { t: 'num_ping_nodes', num_ping: '0' })), [])
+    assert.deepEqual(told(node.hears(4, { t: 'num_ping_nodes', num_ping: '0' })), ['connectivity'])
   })
 
   it('not the word of maintenance', () => {

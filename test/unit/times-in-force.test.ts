@@ -127,7 +127,7 @@ describe('what is in force of a reload', () => {
   })
 
   it('never lets both serve for longer than the old or the new configuration would, whatever the peer has heard', () => {
-    const wish = fc
+    const takeoverRequest = fc
       .record({
         keepaliveMs: fc.integer({ min: 10, max: 300 }),
         deadtimeMs: fc.integer({ min: 3000, max: 30_000 }),
@@ -137,9 +137,9 @@ describe('what is in force of a reload', () => {
       .map(({ keepaliveMs, deadtimeMs, stopsMs, deadpingMs }) =>
         configured([keepaliveMs, deadtimeMs], stopsMs, deadpingMs),
       )
-    const move = fc.oneof(wish, fc.constant('beat' as const), fc.constant('echo' as const))
+    const move = fc.oneof(takeoverRequest, fc.constant('beat' as const), fc.constant('echo' as const))
     fc.assert(
-      fc.property(wish, fc.array(move, { maxLength: 12 }), (first, moves) => {
+      fc.property(takeoverRequest, fc.array(move, { maxLength: 12 }), (first, moves) => {
         const times = new TimesInForce(first)
         // What the peer may go by: all that was announced since what it is known to have.
         let possible: Reconfiguration[] = [first]

@@ -28,23 +28,35 @@ const rooms: Readonly<Record<string, Room>> = {
   arbiters: { imports: ['roles', 'platform'], modules: [] },
   resources: { imports: ['roles', 'platform'], modules: [] },
   config: {
-    imports: ['roles', ...plugins, 'platform', 'core/timing.ts', 'types cluster/options.ts'],
+    imports: ['roles', ...plugins, 'platform', 'core/timing.ts', 'types options/options.ts'],
     modules: ['node:fs', 'node:path', 'node:module', 'node:crypto', 'ini'],
   },
+  options: {
+    imports: ['roles', 'wire', 'core', ...plugins, 'platform'],
+    modules: ['node:os'],
+  },
+  recorder: {
+    imports: ['roles', 'wire', 'core', 'liveness', 'options', 'platform'],
+    modules: ['node:zlib'],
+  },
+  engine: {
+    imports: ['roles', 'wire', 'core', ...plugins, 'options', 'recorder', 'platform'],
+    modules: ['node:os'],
+  },
   cluster: {
-    imports: ['roles', 'core', 'wire', ...plugins, 'platform'],
-    modules: ['eventemitter3', 'node:diagnostics_channel', 'node:events', 'node:os', 'node:zlib'],
+    imports: ['roles', 'core', 'options', 'recorder', 'engine', 'platform'],
+    modules: ['eventemitter3', 'node:diagnostics_channel'],
   },
   control: {
-    imports: ['roles', 'platform', 'types cluster'],
+    imports: ['roles', 'platform', 'types cluster', 'types core', 'types recorder'],
     modules: ['node:crypto', 'node:net', 'node:fs', 'node:path', 'node:os'],
   },
   monitoring: {
-    imports: ['roles', 'types cluster', 'cluster/describe.ts'],
+    imports: ['roles', 'types cluster', 'recorder/describe.ts'],
     modules: ['node:http', 'node:crypto', 'node:net'],
   },
   testing: {
-    imports: ['roles', 'wire', 'core', 'liveness', 'cluster', 'authenticators', 'transports'],
+    imports: ['roles', 'wire', 'core', 'liveness', 'options', 'recorder', 'engine', 'authenticators', 'transports'],
     modules: [],
   },
   cli: {
@@ -58,11 +70,38 @@ const exceptions: Readonly<Record<string, { readonly imports: readonly string[];
   'cluster/cluster.ts': { imports: ['config'], reason: '`Cluster.fromHaDir` is a thin caller of the readers' },
 }
 
-/** The one file that implements `Host` with real time; the rest of `cluster` asks the `Host`, so that a simulator can replace it. */
+/** The one file that implements `Host` with real time; the rest of these rooms asks the `Host`, so that a simulator can replace it. */
 const realTime = 'src/engine/host.ts'
+
+const asksHost = ['options', 'recorder', 'engine', 'cluster']
 
 const clocks = ['Date.now', 'performance', 'hrtime', 'setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask']
 const impurities = [...clocks, 'Math.random', 'Promise']
+
+/**
+ * The rooms inside the core, each above those before it. A file lies in the first that names it; nobody imports from above,
+ * types included.
+ */
+const floors: readonly (readonly [name: string, contains: RegExp])[] = [
+  ['the words of the core', /^(types|events|cluster-events|timers|timing|transition-table)\.ts$/],
+  ['peer', /^peer\//],
+  ['authority', /^authority\//],
+  ['stalls', /^stalls\//],
+  ['group', /^group\//],
+  ['handover', /^handover\//],
+  ['ownership', /^ownership\//],
+  ['the whole core', /^[a-z-]+\.ts$/],
+]
+
+const floorOf = (path: string): number =>
+  floors.findIndex(([, contains]) => contains.test(path.slice('src/core/'.length)))
+
+function callsUp(path: string, { at, target }: Import): string | undefined {
+  if (!path.startsWith('src/core/')) return undefined
+  const [from, to] = [floorOf(path), target?.startsWith('src/core/') ? floorOf(target) : 0]
+  if (from < 0) return `${path}: there is no such room in core`
+  return to > from ? `${at}: ${floors[from]?.[0]} may not import from ${floors[to]?.[0]}` : undefined
+}
 
 const roomOf = (path: string): string => path.split('/')[1] ?? ''
 
@@ -152,10 +191,10 @@ function offences(sources: Sources): string[] {
       found.push(`${path}: there is no room ${name}`)
     }
     for (const one of imports.get(path) ?? []) {
-      const wrong = wrongImport(path, one, sources)
+      const wrong = wrongImport(path, one, sources) ?? callsUp(path, one)
       if (wrong !== undefined) found.push(wrong)
     }
-    const forbidden = rooms[name]?.pure ? impurities : name === 'cluster' && path !== realTime ? clocks : []
+    const forbidden = rooms[name]?.pure ? impurities : asksHost.includes(name) && path !== realTime ? clocks : []
     found.push(...uses(file, forbidden).map((use) => `${use}: ${name} may not use it`))
   }
   const circle = cycle(imports)
@@ -191,10 +230,10 @@ describe('the check of the walls sees', () => {
     [
       'an import that points up',
       'src/roles/a.ts',
-      "import '../core/step.ts'",
-      /roles may not import src\/core\/step\.ts/,
+      "import '../core/core.ts'",
+      /roles may not import src\/core\/core\.ts/,
     ],
-    ['a type that points up', 'src/roles/a.ts', "import type { A } from '../core/step.ts'", /roles may not import/],
+    ['a type that points up', 'src/roles/a.ts', "import type { A } from '../core/core.ts'", /roles may not import/],
     [
       'a value where a type is allowed',
       'src/control/a.ts',
@@ -207,11 +246,17 @@ describe('the check of the walls sees', () => {
       "export * from '../index.ts'",
       /platform may not import src\/index\.ts/,
     ],
-    ['an inline import type', 'src/roles/a.ts', "type A = import('../core/step.ts').A", /roles may not import/],
+    ['an inline import type', 'src/roles/a.ts', "type A = import('../core/core.ts').A", /roles may not import/],
     ['a dynamic import', 'src/core/a.ts', "void import('node:net')", /core may not use node:net/],
     ['a computed import', 'src/core/a.ts', 'void import(name)', /computed module/],
     ['a built-in fetched by name', 'src/core/a.ts', "process.getBuiltinModule('node:fs')", /core may not use node:fs/],
     ['a missing extension', 'src/core/a.ts', "import '../roles/time'", /relative imports end in \.ts/],
+    [
+      'an import that points up inside the core',
+      'src/core/peer/a.ts',
+      "import type { A } from '../core.ts'",
+      /peer may not import from the whole core/,
+    ],
     ['an unknown room', 'src/attic/a.ts', '', /there is no room attic/],
     ['code in the public face', 'src/index.ts', 'export const a = 1', /re-exports only/],
     ['the wall clock', 'src/core/a.ts', 'Date.now()', /Date\.now: core may not use it/],
@@ -240,7 +285,7 @@ describe('the check of the walls sees', () => {
   it('nothing wrong in what is allowed', () => {
     const fine = {
       ...base,
-      'src/cluster/cluster.ts': "import '../core/step.ts'\nimport '../config/ini.ts'",
+      'src/cluster/cluster.ts': "import '../core/core.ts'\nimport '../config/ini.ts'",
       'src/engine/host.ts': 'setTimeout(() => process.hrtime.bigint(), Date.now())',
       'src/config/ini.ts': "import { readFileSync } from 'node:fs'\nimport ini from 'ini'",
       'src/control/a.ts': "import type { Cluster } from '../cluster/cluster.ts'",

@@ -1,12 +1,12 @@
 import type { Observation } from '../../roles/arbiter.ts'
 import { decimalOf, type Message } from '../../wire/message.ts'
-import type { Agenda } from '../timers.ts'
+import type { Timers } from '../timers.ts'
 import { beats } from '../timing.ts'
 import type { CoreConfig, EmitEvent } from '../types.ts'
 
 /** What connectivity needs and whom it tells. */
 export interface ConnectivityPort {
-  readonly agenda: Agenda
+  readonly timers: Timers
   readonly event: EmitEvent
   monoMs(): number
   /** Sum of this process's stalls: silence of a target counts only in awake time. */
@@ -132,7 +132,7 @@ export class Connectivity {
     const target = this.#targets.get(name)
     if (!target) return
     const dueMs = target.lastHeardMs + target.deadpingMs + this.#port.stalledMs()
-    this.#port.agenda.set(`ping:${name}`, dueMs, () => this.#set(name, false))
+    this.#port.timers.set(`ping:${name}`, dueMs, () => this.#set(name, false))
   }
 
   #set(name: string, up: boolean): void {
@@ -157,8 +157,8 @@ export class Connectivity {
   /** The peer is gone or begins anew: what it counted is no longer known. */
   forgetPeer(): void {
     this.#theirs = undefined
-    this.#port.agenda.clear('giveup')
-    this.#port.agenda.clear('ipfail')
+    this.#port.timers.clear('giveup')
+    this.#port.timers.clear('ipfail')
   }
 
   #tell(): void {
@@ -184,7 +184,7 @@ export class Connectivity {
     // A peer that counts others too, or one more than there are, does not make a node poor that reaches all it knows.
     const theirs = Math.min(said, this.#targets.size)
     this.#theirs = theirs
-    this.#port.agenda.clear('ipfail')
+    this.#port.timers.clear('ipfail')
     // Whatever the answer, the other knows ours by it: what we told before may have been dropped with a run or a silence.
     if (theirs < this.ours) this.#answerThePoorer()
     else if (theirs === this.ours) this.#send('abort_giveup')
@@ -195,7 +195,7 @@ export class Connectivity {
   /** A daemon gives up by this word 2 × keepalive later, whatever we say meanwhile: it is said when our own count has settled. */
   #answerThePoorer(): void {
     if (!this.#port.peerIsDaemon()) return this.#send('you_are_dead')
-    this.#port.agenda.set('ipfail', this.#port.monoMs() + ipfailReadMs, () => {
+    this.#port.timers.set('ipfail', this.#port.monoMs() + ipfailReadMs, () => {
       if (this.peerIsPoorer && this.#port.peerAlive()) this.#send('you_are_dead')
     })
   }
@@ -228,25 +228,25 @@ export class Connectivity {
     if (this.peerIsPoorer) this.#balancedSinceMs = Number.POSITIVE_INFINITY
     if (this.weArePoorer) this.#planGiveUp(theirs)
     else {
-      if (this.#port.agenda.has('giveup'))
+      if (this.#port.timers.has('giveup'))
         this.#port.event('connectivity', { ours: this.ours, theirs, giveUpInMs: null })
-      this.#port.agenda.clear('giveup')
+      this.#port.timers.clear('giveup')
       this.#port.onBalance()
     }
   }
 
   #planGiveUp(theirs: number): void {
-    if (this.#port.agenda.has('giveup')) return
+    if (this.#port.timers.has('giveup')) return
     const { keepaliveMs } = this.#port.config().times
     const giveUpInMs = beats.giveUp * (this.#port.peerIsDaemon() ? Math.max(keepaliveMs, ipfailReadMs) : keepaliveMs)
     this.#port.event('connectivity', { ours: this.ours, theirs, giveUpInMs })
-    this.#port.agenda.set('giveup', this.#port.monoMs() + giveUpInMs, () => this.#giveUp())
+    this.#port.timers.set('giveup', this.#port.monoMs() + giveUpInMs, () => this.#giveUp())
   }
 
   #giveUp(): void {
     if (!this.weArePoorer || !this.#port.peerAlive()) return
     if (this.#port.onPoorer()) return
-    this.#port.agenda.set('giveup', this.#port.monoMs() + beats.repeat * this.#port.config().times.keepaliveMs, () =>
+    this.#port.timers.set('giveup', this.#port.monoMs() + beats.repeat * this.#port.config().times.keepaliveMs, () =>
       this.#giveUp(),
     )
   }
@@ -259,15 +259,15 @@ export class Connectivity {
     const silentMs = this.#port.peerSilentMs()
     const isolated = suspicious && (!this.#port.peerAlive() || silentMs >= deadpingMs)
     if (suspicious && !isolated)
-      this.#port.agenda.set('isolation', this.#port.monoMs() + deadpingMs - silentMs, () => this.reconsiderIsolation())
-    else this.#port.agenda.clear('isolation')
-    if (isolated || this.#port.peerAlive()) this.#port.agenda.clear('connected')
+      this.#port.timers.set('isolation', this.#port.monoMs() + deadpingMs - silentMs, () => this.reconsiderIsolation())
+    else this.#port.timers.clear('isolation')
+    if (isolated || this.#port.peerAlive()) this.#port.timers.clear('connected')
     if (isolated === this.#isolated) return
     if (isolated || this.#port.peerAlive()) return this.#setIsolated(isolated)
     // A target alone does not say what the peer did meanwhile: first give its next beat the time to arrive.
-    if (this.#port.agenda.has('connected')) return
+    if (this.#port.timers.has('connected')) return
     const listenMs = beats.listen * this.#port.config().times.keepaliveMs
-    this.#port.agenda.set('connected', this.#port.monoMs() + listenMs, () => this.#setIsolated(false))
+    this.#port.timers.set('connected', this.#port.monoMs() + listenMs, () => this.#setIsolated(false))
   }
 
   #setIsolated(isolated: boolean): void {

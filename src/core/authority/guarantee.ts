@@ -6,7 +6,7 @@ import { beats } from '../timing.ts'
  * Everything that permits or forbids owning one group, looked at in one instant. The guards below are asked *in* the rows of
  * the ownership table, never as a later veto. Leases and fencing will be further entries here.
  */
-export interface Question {
+export interface GuardContext {
   readonly state: GroupState
   readonly preferredHere: boolean
   readonly epoch: number
@@ -73,18 +73,18 @@ export function guaranteeClass(targets: number): GuaranteeClass {
   return targets > 0 ? 'G1' : 'G0'
 }
 
-function mayTake(question: Question): boolean {
+function mayTake(question: GuardContext): boolean {
   return (
     !question.maintained && !question.isolated && !question.leaving && !question.changingHands && !question.justWoke
   )
 }
 
 /** Whether what the peer has said of the group is true now, and not from before its silence or our own stall. */
-function isCurrent({ peerBeats, peerHeardUsSinceWake }: Question): boolean {
+function isCurrent({ peerBeats, peerHeardUsSinceWake }: GuardContext): boolean {
   return peerBeats && peerHeardUsSinceWake
 }
 
-function ourTurn(question: Question): boolean {
+function ourTurn(question: GuardContext): boolean {
   const { preferredHere, peerClaim, peerFreeForMs, keepaliveMs, slowMs } = question
   if (!isCurrent(question)) return false
   // A peer that does not name the group may be about to learn of it, as this node just did.
@@ -93,7 +93,7 @@ function ourTurn(question: Question): boolean {
 }
 
 /** The same for a group that failed here: a peer that has not failed comes first; of two that have, the preferred one. */
-function ourTurnAgain(question: Question): boolean {
+function ourTurnAgain(question: GuardContext): boolean {
   const { preferredHere, peerClaim, peerFreeForMs, retryDueForMs, keepaliveMs, slowMs } = question
   if (!isCurrent(question)) return false
   const waitMs = beats.preferredFirst * keepaliveMs + slowMs
@@ -102,7 +102,7 @@ function ourTurnAgain(question: Question): boolean {
 }
 
 /** By which rule a contest between two active nodes is settled, and whether this node goes on. */
-export function rank(question: Question): { readonly goesOn: boolean; readonly rule: string } {
+export function rank(question: GuardContext): { readonly goesOn: boolean; readonly rule: string } {
   const { state, peerClaim, epoch, heardByPeer, failsBack, preferredHere, preferredIsPoorer, peerIsDaemon } = question
   const peerState = peerClaim?.state
   if (peerState === 'stopping' || peerState === 'stuck') return { goesOn: true, rule: 'the peer is giving it up' }
@@ -123,7 +123,13 @@ export function rank(question: Question): { readonly goesOn: boolean; readonly r
  * Whether this node has served for clearly longer than the peer; undefined when nobody has. Both measure a little differently:
  * within two beats, and what the line takes, it is a draw, and when both have thought themselves the winner, the next look leaves it out.
  */
-function longerActive({ contested, activeForMs, peerActiveForMs, keepaliveMs, slowMs }: Question): boolean | undefined {
+function longerActive({
+  contested,
+  activeForMs,
+  peerActiveForMs,
+  keepaliveMs,
+  slowMs,
+}: GuardContext): boolean | undefined {
   if (contested || activeForMs === 0 || peerActiveForMs === undefined) return undefined
   const ahead = activeForMs - peerActiveForMs
   return Math.abs(ahead) <= beats.tie * keepaliveMs + slowMs ? undefined : ahead > 0
@@ -131,7 +137,7 @@ function longerActive({ contested, activeForMs, peerActiveForMs, keepaliveMs, sl
 
 /** The guards, each with the sentence that stands in the diagrams. */
 export const guards: Readonly<
-  Record<Guard, { readonly says: string; readonly holds: (question: Question) => boolean }>
+  Record<Guard, { readonly says: string; readonly holds: (question: GuardContext) => boolean }>
 > = {
   mayTake: {
     says: 'not in maintenance, not isolated, not leaving, not changing hands by agreement, and not just resumed after a long pause',

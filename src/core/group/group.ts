@@ -1,12 +1,12 @@
 import type { OperationResult } from '../../roles/host.ts'
 import type { Operation } from '../../roles/resource-agent.ts'
-import { outdated, withTimesOf } from './reload-diff.ts'
-import type { Agenda } from '../timers.ts'
+import type { Timers } from '../timers.ts'
+import type { CoreConfig, Emit, EmitEvent, GroupConfig, ResourceConfig } from '../types.ts'
 import { Announcements } from './announcements.ts'
 import { failedAction } from './failed-resource.ts'
 import { Failures, restartPauseMs } from './failures.ts'
 import { cancelGraceMs, changes, isCuttable, isolateMs, limitOf, stopTries } from './limits.ts'
-import type { CoreConfig, Emit, EmitEvent, GroupConfig, ResourceConfig } from '../types.ts'
+import { outdated, withTimesOf } from './reload-diff.ts'
 
 /** What a group tells the ownership table about the end of what it was asked. */
 export type GroupOutcome =
@@ -23,7 +23,7 @@ export type GroupOutcome =
 
 /** What a group needs and whom it tells. */
 export interface GroupPort {
-  readonly agenda: Agenda
+  readonly timers: Timers
   readonly effect: Emit
   readonly event: EmitEvent
   monoMs(): number
@@ -307,7 +307,7 @@ export class Group {
   #end(opId: number, result: Answer): void {
     const running = this.#running.get(opId)
     this.#running.delete(opId)
-    this.#port.agenda.clear(`op:${opId}`)
+    this.#port.timers.clear(`op:${opId}`)
     running?.done(result)
   }
 
@@ -320,8 +320,8 @@ export class Group {
     this.#job++
     this.#serving = false
     for (const { name } of [...this.#config.resources, ...this.#touched.values()])
-      this.#port.agenda.clear(`monitor:${name}`)
-    this.#port.agenda.clear(`restart:${this.#config.name}`)
+      this.#port.timers.clear(`monitor:${name}`)
+    this.#port.timers.clear(`restart:${this.#config.name}`)
     this.#announcements.end()
     for (const opId of this.#running.keys()) this.#cancel(opId, 'no longer wanted')
     return this.#job
@@ -334,7 +334,7 @@ export class Group {
     running.cancelled = why
     this.#port.effect({ type: 'cancel', opId })
     const giveUp = () => this.#end(opId, { ok: false, reason: why, late: true })
-    if (changes[running.operation]) this.#port.agenda.set(`op:${opId}`, this.#port.monoMs() + cancelGraceMs, giveUp)
+    if (changes[running.operation]) this.#port.timers.set(`op:${opId}`, this.#port.monoMs() + cancelGraceMs, giveUp)
     else giveUp()
   }
 
@@ -354,7 +354,7 @@ export class Group {
     this.#running.set(opId, { resource, operation, cancelled: undefined, done })
     const request = { opId, group: this.#config.name, resource: resource.name, operation, epoch: this.#epoch }
     this.#port.effect({ type: 'perform', request })
-    this.#port.agenda.set(`op:${opId}`, this.#port.monoMs() + limitMs, () =>
+    this.#port.timers.set(`op:${opId}`, this.#port.monoMs() + limitMs, () =>
       this.#cancel(opId, `${operation} was not finished within ${limitMs} ms`),
     )
   }
@@ -432,14 +432,14 @@ export class Group {
 
   #watch({ name, times, operations }: ResourceConfig): void {
     if (times.intervalMs === 0 || !operations.includes('status')) return
-    this.#port.agenda.set(`monitor:${name}`, this.#port.monoMs() + times.intervalMs, () => this.changed(name))
+    this.#port.timers.set(`monitor:${name}`, this.#port.monoMs() + times.intervalMs, () => this.changed(name))
   }
 
   #check(resource: ResourceConfig): void {
     for (const { resource: busy, operation } of this.#running.values())
       if (busy.name === resource.name && operation === 'status') return
     const job = this.#job
-    this.#port.agenda.clear(`monitor:${resource.name}`)
+    this.#port.timers.clear(`monitor:${resource.name}`)
     this.#perform(resource, 'status', resource.times.statusMs, (result) => {
       if (job !== this.#job || !this.#serving) return
       const look = lookOf(result)
@@ -488,7 +488,7 @@ export class Group {
     }
     const pauseMs = restartPauseMs(count)
     if (pauseMs === 0) return this.#whenIdle(job, restart)
-    this.#port.agenda.set(`restart:${group}`, monoMs + pauseMs, () => this.#whenIdle(job, restart))
+    this.#port.timers.set(`restart:${group}`, monoMs + pauseMs, () => this.#whenIdle(job, restart))
   }
 }
 

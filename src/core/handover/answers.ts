@@ -1,10 +1,10 @@
 import type { Message } from '../../wire/message.ts'
-import type { DialoguePort, Move } from './port.ts'
-import type { DialogueEvent } from './table.ts'
-import { claimsAfterDone, overlapping, toldClaims } from './words.ts'
 import type { NodePhase, Reason } from '../events.ts'
 import { claims, type PeerClaim } from '../peer/claims.ts'
 import type { Refusal } from '../types.ts'
+import type { DialoguePort, Move } from './port.ts'
+import type { DialogueEvent } from './table.ts'
+import { claimsAfterDone, overlapping, toldClaims } from './words.ts'
 
 // What the dialogue answers when it is asked for a move, and why it does not begin one. Nothing here changes anything.
 

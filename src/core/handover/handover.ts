@@ -1,5 +1,8 @@
 import { type Message, text } from '../../wire/message.ts'
-import { DaemonPeer } from './heartbeat-peer.ts'
+import type { NodePhase, Reason } from '../events.ts'
+import { isClaimed, type PeerClaim } from '../peer/claims.ts'
+import { indexTable } from '../transition-table.ts'
+import type { CoreConfig, Refusal, Scope } from '../types.ts'
 import {
   anyHeld,
   causeOf,
@@ -13,8 +16,11 @@ import {
   whyNotGive,
   whyRefuse,
 } from './answers.ts'
+import { Legacy } from './heartbeat-legacy.ts'
+import { DaemonPeer } from './heartbeat-peer.ts'
 import type { DialoguePort, Incoming, Move } from './port.ts'
 import { type DialogueAction, type DialogueEvent, type DialogueGuard, dialogueTable } from './table.ts'
+import { TakeoverRequest } from './takeover-request.ts'
 import {
   claimsOf,
   dialogueEventOf,
@@ -28,17 +34,11 @@ import {
   overlapWord,
   reportFields,
 } from './words.ts'
-import type { NodePhase, Reason } from '../events.ts'
-import { Legacy } from './heartbeat-legacy.ts'
-import { isClaimed, type PeerClaim } from '../peer/claims.ts'
-import { indexTable } from '../transition-table.ts'
-import type { CoreConfig, Refusal, Scope } from '../types.ts'
-import { Wish } from './takeover-request.ts'
 
 /** A daemon gives up a request that nobody answers after 10 s; a peer of ours answers at once. */
 const offerMs = 10_000
 /** How long the giver answers on beside the taker, which announces when it serves and again after 100 ms. */
-const lingerMs = 250
+const overlapMs = 250
 /** How long this node goes on beating after its good-bye when the peer does not say that it serves. */
 const goodbyeMs = 2000
 
@@ -50,7 +50,7 @@ const decided: readonly NodePhase[] = ['lending', 'lingering', 'handing', 'hande
 /** Performs the dialogue table: the conversation with the peer, and the automatic moves. */
 export class Dialogue {
   readonly #port: DialoguePort
-  readonly #wish: Wish
+  readonly #takeoverRequest: TakeoverRequest
   #phase: NodePhase = 'listening'
   #move: Move | undefined
   #incoming: Incoming | undefined
@@ -61,7 +61,7 @@ export class Dialogue {
 
   constructor(port: DialoguePort) {
     this.#port = port
-    this.#wish = new Wish(port)
+    this.#takeoverRequest = new TakeoverRequest(port)
     this.#daemon = new DaemonPeer(port)
     this.#legacy = new Legacy({ ...port, onReport: () => this.post('report') })
   }
@@ -149,19 +149,19 @@ export class Dialogue {
     if (isRefusal(groups)) return this.#port.reply(id, groups)
     const missing = groups.filter((group) => !this.#port.serves(group))
     if (missing.length === 0 && !this.leaving) return this.#port.reply(id)
-    const mayBegin = this.#phase === 'alone' && !this.#wish.pending
-    const obstacle = (mayBegin ? undefined : this.#obstacle()) ?? this.#wish.obstacle(missing)
+    const mayBegin = this.#phase === 'alone' && !this.#takeoverRequest.pending
+    const obstacle = (mayBegin ? undefined : this.#obstacle()) ?? this.#takeoverRequest.obstacle(missing)
     if (obstacle) return this.#port.reply(id, obstacle)
-    this.#port.pardon(missing)
-    this.#wish.begin(missing, id)
+    this.#port.clearHoldDown(missing)
+    this.#takeoverRequest.begin(missing, id)
     this.post('want')
-    this.#wish.judge()
+    this.#takeoverRequest.judge()
   }
 
   /** Asks the peer to give groups which are served here already; false when it does not listen just now. */
   askFor(groups: readonly string[]): boolean {
     const listens = this.#phase === 'settled' && this.#daemon.peerListens
-    if (listens) this.#wish.ask(groups)
+    if (listens) this.#takeoverRequest.ask(groups)
     return listens
   }
 
@@ -172,7 +172,7 @@ export class Dialogue {
 
   /** Answers everything that still waits: this node falls silent. */
   abandon(refusal: Refusal): void {
-    const ids = [...this.#stopCommands, this.#move?.commandId, this.#wish.forget()]
+    const ids = [...this.#stopCommands, this.#move?.commandId, this.#takeoverRequest.forget()]
     for (const id of ids) if (id !== undefined) this.#port.reply(id, refusal)
     this.#stopCommands = []
     this.#move = undefined
@@ -194,7 +194,7 @@ export class Dialogue {
       this.post('released')
     const isHere = (group: string) => isSettledHere(this.#port, group)
     if (among('taking', 'joining') && move?.groups.every(isHere)) this.post('taken')
-    this.#wish.judge()
+    this.#takeoverRequest.judge()
     this.#legacy.groupsChanged()
     if (this.#phase === 'leaving' && !anyHeld(this.#port)) this.post('stopped')
     this.#tellDaemon()
@@ -223,7 +223,7 @@ export class Dialogue {
     const { to, do: actions } = taken.row
     if (to !== 'same') this.#phase = to
     if (this.#phase !== from) {
-      this.#port.agenda.clear('dialogue')
+      this.#port.timers.clear('dialogue')
       this.#port.event('phase', { phase: this.#phase, from, on })
     }
     for (const action of actions) this.#actions[action](on)
@@ -247,7 +247,10 @@ export class Dialogue {
 
   /** Why no planned move can begin now, if so. */
   #obstacle(): Refusal | undefined {
-    return this.#legacy.obstacle ?? obstacle(this.#port, this.#phase, this.#wish.pending, this.#daemon.peerListens)
+    return (
+      this.#legacy.obstacle ??
+      obstacle(this.#port, this.#phase, this.#takeoverRequest.pending, this.#daemon.peerListens)
+    )
   }
 
   #tellDaemon(): void {
@@ -302,7 +305,7 @@ export class Dialogue {
   }
 
   #expireIn(ms: number): void {
-    this.#port.agenda.set('dialogue', this.#port.monoMs() + ms, () => this.post('expired'))
+    this.#port.timers.set('dialogue', this.#port.monoMs() + ms, () => this.post('expired'))
   }
 
   #offerMove(): void {
@@ -356,7 +359,7 @@ export class Dialogue {
       this.#move = planMove(this.#port, givable(this.#port, this.#incoming?.groups ?? []), 'command')
       this.#offerMove()
     },
-    ask: () => this.#wish.pursue(this.#phase === 'settled'),
+    ask: () => this.#takeoverRequest.pursue(this.#phase === 'settled'),
     accept: () => {
       this.#answer(false)
       this.#expireIn(2 * this.#limitOfMove('stopMs'))
@@ -366,9 +369,9 @@ export class Dialogue {
       this.#expireIn(2 * this.#limitOfMove('startMs'))
       this.#actions.grantGroups('me')
     },
-    lend: () => this.#expireIn(this.#limitOfMove('startMs')),
-    hush: () => this.#port.announce((this.#move as Move).groups, false),
-    linger: () => this.#expireIn(lingerMs),
+    overlapUntilStarted: () => this.#expireIn(this.#limitOfMove('startMs')),
+    stopAnnouncing: () => this.#port.announce((this.#move as Move).groups, false),
+    overlapBriefly: () => this.#expireIn(overlapMs),
     awaitRelease: () => this.#expireIn(2 * this.#limitOfMove('stopMs')),
     announce: () => this.#port.announce((this.#move as Move).groups, true),
     refuse: (on) => {
@@ -423,8 +426,8 @@ export class Dialogue {
       this.#move = undefined
       this.#port.reconcile()
     },
-    wishEnded: () => this.#wish.settle(this.#move?.groups ?? []),
-    wishFailed: (on) => this.#wish.fail(causeOf(this.#port, this.#phase, on, this.#incoming?.info)),
+    wishEnded: () => this.#takeoverRequest.settle(this.#move?.groups ?? []),
+    wishFailed: (on) => this.#takeoverRequest.fail(causeOf(this.#port, this.#phase, on, this.#incoming?.info)),
     peerGone: () => {
       this.#port.onGone()
       this.#port.reconcile()
@@ -438,7 +441,7 @@ export class Dialogue {
       this.#port.send({ t: 'shutdone', st: 'dead' })
       this.#port.beat()
       const goodbyeOverMs = this.#port.monoMs() + (this.#port.peerAlive() ? goodbyeMs : 0)
-      this.#port.agenda.set('dialogue', goodbyeOverMs, () => this.post('confirmed'))
+      this.#port.timers.set('dialogue', goodbyeOverMs, () => this.post('confirmed'))
     },
     halt: () => {
       const stuck = this.#port.stuckResources()

@@ -1,8 +1,8 @@
 import { type Message, text } from '../../wire/message.ts'
-import { takenByDaemon } from './heartbeat-word.ts'
-import type { DialoguePort } from './port.ts'
 import { claimOf, type PeerClaim } from '../peer/claims.ts'
 import type { GroupConfig, Refusal } from '../types.ts'
+import { takenByDaemon } from './heartbeat-word.ts'
+import type { DialoguePort } from './port.ts'
 
 /** A daemon answers when its script has run; one that is just starting may not. */
 const askAgainMs = 2000
@@ -55,7 +55,7 @@ export class Legacy {
     this.#spoken = undefined
     this.#owed.clear()
     this.#freed.clear()
-    this.#port.agenda.clear('legacy')
+    this.#port.timers.clear('legacy')
   }
 
   /** A status of the peer was heard. */
@@ -139,7 +139,7 @@ export class Legacy {
     const missing = groups.filter(({ name, preferred }) => preferred === self && claimed(name))
     for (const ipaddr of missing.flatMap(keysOf)) this.#port.send({ t: 'ip-request', ipaddr })
     if (missing.length > 0)
-      this.#port.agenda.set('legacy', this.#port.monoMs() + askAgainMs, () => {
+      this.#port.timers.set('legacy', this.#port.monoMs() + askAgainMs, () => {
         if (this.on && this.#port.peerAlive()) this.#ask()
       })
   }

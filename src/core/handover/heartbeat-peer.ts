@@ -1,11 +1,11 @@
 import { type Message, text } from '../../wire/message.ts'
+import type { Reason } from '../events.ts'
+import { isClaimed, type PeerClaim } from '../peer/claims.ts'
+import type { RscHold } from '../peer/own-claims.ts'
 import { type DaemonWord, daemonClaims, daemonWord, rscHold, takenByDaemon } from './heartbeat-word.ts'
 import type { DialoguePort, Move } from './port.ts'
 import type { DialogueEvent } from './table.ts'
 import { holdOfMove, reasonOf } from './words.ts'
-import type { Reason } from '../events.ts'
-import { isClaimed, type PeerClaim } from '../peer/claims.ts'
-import type { RscHold } from '../peer/own-claims.ts'
 
 /** It takes 2 s to begin its restart, and longer while a script of it runs; one that did not notice anything never does. */
 export const daemonRestartsMs = 6000
@@ -41,14 +41,14 @@ export class DaemonPeer {
     this.#word = undefined
     this.#told = undefined
     this.#restarting = false
-    this.#port.agenda.clear('daemon')
+    this.#port.timers.clear('daemon')
   }
 
   /** It is heard again in the run in which it was dead: it gives up and restarts, and only complains of what it hears before. */
   returned(then: () => void): void {
     if (!this.present) return
     this.#restarting = true
-    this.#port.agenda.set('daemon', this.#port.monoMs() + daemonRestartsMs, () => {
+    this.#port.timers.set('daemon', this.#port.monoMs() + daemonRestartsMs, () => {
       this.#restarting = false
       then()
     })

@@ -1,5 +1,5 @@
-import { type DialogueEvent, nodePhases, talking } from './table.ts'
 import type { NodePhase } from '../events.ts'
+import { type DialogueEvent, nodePhases, talking } from './table.ts'
 
 // What the dialogue table says nothing about, and why: together with its rows it covers every phase and event.
 

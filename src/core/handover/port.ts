@@ -1,14 +1,14 @@
-import type { Agenda } from '../timers.ts'
 import type { Reason } from '../events.ts'
-import type { PeerView } from '../peer/membership.ts'
 import type { PeerClaim } from '../peer/claims.ts'
+import type { PeerView } from '../peer/membership.ts'
 import type { GroupClaim } from '../peer/own-claims.ts'
+import type { Timers } from '../timers.ts'
 import type { Trace } from '../transition-table.ts'
 import type { CoreConfig, EmitEvent, Refusal } from '../types.ts'
 
 /** What the dialogue needs and whom it tells. */
 export interface DialoguePort {
-  readonly agenda: Agenda
+  readonly timers: Timers
   readonly event: EmitEvent
   readonly trace: Trace | undefined
   monoMs(): number
@@ -31,7 +31,7 @@ export interface DialoguePort {
   /** Maintenance: the group does not move. */
   isMaintained(group: string): boolean
   /** A command clears hold-downs. */
-  pardon(groups: readonly string[]): void
+  clearHoldDown(groups: readonly string[]): void
   reconcile(): void
   setClaims(groups: ReadonlyMap<string, PeerClaim>): void
   /** Tells the network again, and repeatedly, that this node serves them; or no more, while the peer does. */

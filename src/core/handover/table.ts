@@ -89,9 +89,9 @@ export type DialogueAction =
   | 'ask'
   | 'accept'
   | 'join'
-  | 'hush'
-  | 'lend'
-  | 'linger'
+  | 'stopAnnouncing'
+  | 'overlapUntilStarted'
+  | 'overlapBriefly'
   | 'awaitRelease'
   | 'announce'
   | 'refuse'
@@ -180,7 +180,7 @@ export const dialogueTable: readonly DialogueRow[] = [
     on: 'other',
     when: 'peerJoins',
     to: 'lending',
-    do: ['hush', 'lend'],
+    do: ['stopAnnouncing', 'overlapUntilStarted'],
     why: 'the peer starts them while they run here: keep serving until it has',
   },
   {
@@ -213,7 +213,7 @@ export const dialogueTable: readonly DialogueRow[] = [
     on: 'report',
     when: 'peerServesIt',
     to: 'lingering',
-    do: ['linger'],
+    do: ['overlapBriefly'],
     why: 'the peer serves and announces them: keep answering until its announcement has arrived everywhere',
   },
   {

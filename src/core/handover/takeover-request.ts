@@ -1,13 +1,13 @@
-import type { Agenda } from '../timers.ts'
-import { claimsOf, holdOfMove, limitOfGroups } from './words.ts'
 import type { GroupState, Reason } from '../events.ts'
 import { isClaimed, type PeerClaim } from '../peer/claims.ts'
 import type { GroupClaim } from '../peer/own-claims.ts'
+import type { Timers } from '../timers.ts'
 import type { CoreConfig, EmitEvent, Refusal } from '../types.ts'
+import { claimsOf, holdOfMove, limitOfGroups } from './words.ts'
 
 /** What a wish needs and whom it tells. */
-export interface WishPort {
-  readonly agenda: Agenda
+export interface TakeoverRequestPort {
+  readonly timers: Timers
   readonly event: EmitEvent
   monoMs(): number
   config(): CoreConfig
@@ -27,11 +27,11 @@ function isGoing(state: GroupState | undefined): boolean {
 }
 
 /** The `takeover` command under way: groups that are wanted here. It is answered once, when all of them serve or one cannot. */
-export class Wish {
-  readonly #port: WishPort
+export class TakeoverRequest {
+  readonly #port: TakeoverRequestPort
   #wanted: { readonly groups: readonly string[]; readonly commandId: number } | undefined
 
-  constructor(port: WishPort) {
+  constructor(port: TakeoverRequestPort) {
     this.#port = port
   }
 
@@ -59,7 +59,7 @@ export class Wish {
     const { groups } = this.#wanted as { groups: readonly string[] }
     const { groups: all } = this.#port.config()
     const limitMs = limitOfGroups(all, groups, 'startMs') + limitOfGroups(all, groups, 'stopMs')
-    this.#port.agenda.set('wish', this.#port.monoMs() + limitMs, () => this.fail('it was not done in time'))
+    this.#port.timers.set('wish', this.#port.monoMs() + limitMs, () => this.fail('it was not done in time'))
     const held = groups.filter((group) => isClaimed(this.#port.peer().groups?.get(group)))
     if (held.length > 0 && peerListens) this.ask(held)
     for (const group of groups) if (!held.includes(group)) this.#port.grant(group, 'command')
@@ -106,7 +106,7 @@ export class Wish {
   forget(): number | undefined {
     const commandId = this.#wanted?.commandId
     this.#wanted = undefined
-    this.#port.agenda.clear('wish')
+    this.#port.timers.clear('wish')
     return commandId
   }
 }

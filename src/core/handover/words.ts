@@ -1,9 +1,9 @@
 import { type Message, text } from '../../wire/message.ts'
-import type { DialogueEvent } from './table.ts'
 import type { Reason } from '../events.ts'
 import { claimOf, formatClaims, type PeerClaim, readClaims } from '../peer/claims.ts'
 import { type GroupClaim, holdCovers, type RscHold } from '../peer/own-claims.ts'
 import type { CoreConfig, GroupConfig, Refusal, Scope } from '../types.ts'
+import type { DialogueEvent } from './table.ts'
 
 // The conversation's words: Heartbeat's `rsc_hold` (local, foreign, all; said from one node's view) and our `hsgrp`, to sets of
 // groups and back (docs/daemon.md). Nothing here knows a phase.

@@ -1,18 +1,18 @@
-import type { Agenda } from '../timers.ts'
-import { type Question, rank } from '../authority/guarantee.ts'
-import { daemonRestartsMs } from '../handover/heartbeat-peer.ts'
-import type { Damping } from './flap-damping.ts'
+import { type GuardContext, rank } from '../authority/guarantee.ts'
 import type { GroupState, Reason } from '../events.ts'
 import type { Group } from '../group/group.ts'
-import type { OwnershipAction, OwnershipEvent } from './table.ts'
+import { daemonRestartsMs } from '../handover/heartbeat-peer.ts'
 import type { PeerSituation } from '../peer/situation.ts'
-import type { Trace } from '../transition-table.ts'
+import type { Timers } from '../timers.ts'
 import { beats } from '../timing.ts'
+import type { Trace } from '../transition-table.ts'
 import type { CoreConfig, Emit, EmitEvent } from '../types.ts'
+import type { Damping } from './flap-damping.ts'
+import type { OwnershipAction, OwnershipEvent } from './table.ts'
 
 /** What ownership needs and whom it tells. */
 export interface OwnershipPort {
-  readonly agenda: Agenda
+  readonly timers: Timers
   readonly effect: Emit
   readonly event: EmitEvent
   readonly trace: Trace | undefined
@@ -24,7 +24,7 @@ export interface OwnershipPort {
   peerActiveForMs(group: string): number | undefined
   /** What authority wants to know beyond the group itself. */
   circumstances(): Pick<
-    Question,
+    GuardContext,
     | 'peerBeats'
     | 'heardByPeer'
     | 'peerHeardUsSinceWake'
@@ -88,7 +88,7 @@ const prepareEveryMs = 30_000
 export interface Acting {
   readonly name: string
   readonly owned: Owned
-  readonly question: Question
+  readonly question: GuardContext
   /** What the operation said that led here. */
   readonly detail: string
   readonly port: OwnershipPort
@@ -129,12 +129,12 @@ export const actions: Readonly<Record<OwnershipAction, (acting: Acting) => void>
   },
   waitOn: (acting) => waitForAnswer(acting),
   restore: ({ name, owned, port }) => {
-    port.agenda.clear(`probation:${name}`)
+    port.timers.clear(`probation:${name}`)
     owned.group.restore()
   },
   prepare: ({ name, owned, port, post }) => {
     owned.group.prepare()
-    port.agenda.set(`retry:${name}`, port.monoMs() + prepareEveryMs, () => post('retry'))
+    port.timers.set(`retry:${name}`, port.monoMs() + prepareEveryMs, () => post('retry'))
   },
   contest: (acting) => {
     const { name, owned, question, port } = acting
@@ -182,12 +182,12 @@ export const actions: Readonly<Record<OwnershipAction, (acting: Acting) => void>
     // What only was found unfit may be tried at once where nobody else is left: `retryAtMs` is not touched here.
     const lookAtMs = port.monoMs() + pauseMs(owned)
     if (owned.retryAtMs < port.monoMs()) owned.failures++
-    port.agenda.set(`retry:${name}`, Math.max(owned.unfitUntilMs, owned.retryAtMs, lookAtMs), () => post('retry'))
+    port.timers.set(`retry:${name}`, Math.max(owned.unfitUntilMs, owned.retryAtMs, lookAtMs), () => post('retry'))
   },
-  forgive: ({ name, owned, port }) => {
+  clearFailures: ({ name, owned, port }) => {
     owned.unfitUntilMs = 0
     owned.retryAtMs = 0
-    port.agenda.clear(`retry:${name}`)
+    port.timers.clear(`retry:${name}`)
   },
   offerAway: (acting) => {
     const { name, owned, detail, port } = acting
@@ -216,7 +216,7 @@ export const actions: Readonly<Record<OwnershipAction, (acting: Acting) => void>
 /** While the other is active too, it says where the address is; so does this node, with every beat. */
 function insist(acting: Acting, stubbornAtMs: number): void {
   const { name, owned, port } = acting
-  port.agenda.set(`contest:${name}`, port.monoMs() + beats.repeat * port.config().times.keepaliveMs, () => {
+  port.timers.set(`contest:${name}`, port.monoMs() + beats.repeat * port.config().times.keepaliveMs, () => {
     if (owned.contest !== 'ours') return
     if (owned.group.serving) owned.group.announce()
     const { kind, groups } = port.peer()
@@ -226,15 +226,15 @@ function insist(acting: Acting, stubbornAtMs: number): void {
 }
 
 function begin({ name, owned, port }: Acting): void {
-  port.agenda.clear(`retry:${name}`)
+  port.timers.clear(`retry:${name}`)
   owned.returnable = owned.reason !== 'command'
   port.event('group:starting', { group: name, epoch: owned.epoch, reason: owned.reason })
   damp(name, owned, port)
 }
 
 function stop({ name, owned, port }: Acting, cutFirst: boolean): void {
-  port.agenda.clear(`probation:${name}`)
-  port.agenda.clear(`retry:${name}`)
+  port.timers.clear(`probation:${name}`)
+  port.timers.clear(`retry:${name}`)
   port.event('group:stopping', { group: name, epoch: owned.epoch, reason: owned.reason })
   owned.group.stop(cutFirst)
 }
@@ -256,12 +256,12 @@ function damp(name: string, owned: Owned, port: OwnershipPort): void {
 
 function waitForAnswer({ name, port, post }: Acting): void {
   const { keepaliveMs } = port.config().times
-  port.agenda.set(`probation:${name}`, port.monoMs() + beats.probation * keepaliveMs, () => post('silence'))
+  port.timers.set(`probation:${name}`, port.monoMs() + beats.probation * keepaliveMs, () => post('silence'))
 }
 
 /** Should the peer not take it after all, it is tried again here. */
 function retryLater({ name, owned, port, post }: Acting): void {
-  port.agenda.set(`retry:${name}`, owned.retryAtMs, () => post('retry'))
+  port.timers.set(`retry:${name}`, owned.retryAtMs, () => post('retry'))
 }
 
 /** It failed here: the peer should have it, and this node does not count as fit before the hold-down is over. */

@@ -1,9 +1,9 @@
-import type { Awareness } from '../stalls/stall-tracker.ts'
 import type { Connectivity } from '../authority/connectivity.ts'
 import type { Membership } from '../peer/membership.ts'
-import type { OwnershipPort } from './actions.ts'
+import type { StallTracker } from '../stalls/stall-tracker.ts'
 import { beats } from '../timing.ts'
 import type { CoreConfig } from '../types.ts'
+import type { OwnershipPort } from './actions.ts'
 
 type Peer = Pick<
   Membership,
@@ -26,7 +26,7 @@ export function hearsUs(membership: Peer, { times }: CoreConfig, nowMs: number):
 /** What authority wants to know of the peer, the network and ourselves, beyond the group. */
 export function circumstancesOf(
   membership: Peer,
-  { wokeAtMs }: Awareness,
+  { wokeAtMs }: StallTracker,
   connectivity: Connectivity,
   config: CoreConfig,
   nowMs: number,

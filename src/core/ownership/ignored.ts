@@ -21,7 +21,7 @@ export const ownershipIdle: readonly {
   },
   {
     from: ['unknown', 'standby', 'starting', 'probation', 'stopping', 'stuck'],
-    on: ['pardon'],
+    on: ['hold-down-cleared'],
     because: 'there is no pause that could be cut short',
   },
   {

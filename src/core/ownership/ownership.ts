@@ -1,16 +1,16 @@
-import { guards, type Question } from '../authority/guarantee.ts'
-import { daemonRestartsMs } from '../handover/heartbeat-peer.ts'
-import { Damping } from './flap-damping.ts'
+import { type GuardContext, guards } from '../authority/guarantee.ts'
 import type { GroupState, Reason } from '../events.ts'
 import { Group, type GroupOutcome } from '../group/group.ts'
-import { type Acting, actions, holdDownOf, type Owned, type OwnershipPort } from './actions.ts'
-import { type OwnershipEvent, ownershipTable } from './table.ts'
+import { daemonRestartsMs } from '../handover/heartbeat-peer.ts'
 import { claims } from '../peer/claims.ts'
 import type { GroupClaim } from '../peer/own-claims.ts'
 import { type PeerSituation, type Situation, situationOf } from '../peer/situation.ts'
-import { indexTable } from '../transition-table.ts'
 import { beats } from '../timing.ts'
+import { indexTable } from '../transition-table.ts'
 import type { GroupConfig } from '../types.ts'
+import { type Acting, actions, holdDownOf, type Owned, type OwnershipPort } from './actions.ts'
+import { Damping } from './flap-damping.ts'
+import { type OwnershipEvent, ownershipTable } from './table.ts'
 
 /** Epochs written ahead to the state directory, so that no disk write stands in the takeover path. */
 const epochReserve = 16
@@ -34,7 +34,7 @@ export class Ownership {
     const port = this.#port
     const group = new Group(
       {
-        agenda: port.agenda,
+        timers: port.timers,
         effect: port.effect,
         event: port.event,
         monoMs: () => port.monoMs(),
@@ -87,7 +87,7 @@ export class Ownership {
     const owned = this.#owned.get(name)
     if (!owned || claims(owned.state) || this.#port.config().groups.some((group) => group.name === name)) return
     owned.group.close()
-    this.#port.agenda.clear(`retry:${name}`)
+    this.#port.timers.clear(`retry:${name}`)
     this.#owned.delete(name)
   }
 
@@ -169,10 +169,10 @@ export class Ownership {
   }
 
   /** A command clears hold-downs. */
-  pardon(names: readonly string[]): void {
+  clearHoldDown(names: readonly string[]): void {
     for (const name of names) {
       this.#owned.get(name)?.damping.clear()
-      this.post(name, 'pardon', '')
+      this.post(name, 'hold-down-cleared', '')
     }
   }
 
@@ -248,7 +248,7 @@ export class Ownership {
   #contestOver(name: string, owned: Owned): void {
     const won = owned.contest === 'ours'
     owned.contest = undefined
-    this.#port.agenda.clear(`contest:${name}`)
+    this.#port.timers.clear(`contest:${name}`)
     if (!won || !owned.group.serving) return
     owned.group.announce()
     owned.group.announceRepeatedly()
@@ -257,8 +257,8 @@ export class Ownership {
 
   /** A daemon says that it holds nothing before it stops what it holds: until it is gone its host still answers for the address. */
   #outlast(name: string, owned: Owned, untilMs: number): void {
-    const { agenda, config } = this.#port
-    agenda.set(`outlast:${name}`, this.#port.monoMs() + beats.repeat * config().times.keepaliveMs, () => {
+    const { timers, config } = this.#port
+    timers.set(`outlast:${name}`, this.#port.monoMs() + beats.repeat * config().times.keepaliveMs, () => {
       if (!owned.group.serving) return
       owned.group.announce()
       const { liveness } = this.#port.peer()
@@ -267,7 +267,7 @@ export class Ownership {
     })
   }
 
-  #question(name: string, owned: Owned): Question {
+  #question(name: string, owned: Owned): GuardContext {
     const { self, times } = this.#port.config()
     const now = this.#port.circumstances()
     const preferredHere = owned.group.config.preferred === self
@@ -361,7 +361,7 @@ export class Ownership {
     this.#situation(name)
   }
 
-  #acting(name: string, owned: Owned, question: Question, detail: string): Acting {
+  #acting(name: string, owned: Owned, question: GuardContext, detail: string): Acting {
     return { name, owned, question, detail, port: this.#port, post: (event) => this.post(name, event, '') }
   }
 

@@ -9,7 +9,7 @@ export const ownershipEvents = [
   'peer-holds',
   'peer-unclear',
   'grant',
-  'pardon',
+  'hold-down-cleared',
   'resumed',
   'yield',
   'leave',
@@ -62,7 +62,7 @@ export type OwnershipAction =
   | 'noteFailure'
   | 'noteUnready'
   | 'planRetry'
-  | 'forgive'
+  | 'clearFailures'
   | 'offerAway'
   | 'retryHere'
   | 'retryNow'
@@ -127,7 +127,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     from: ['unknown', 'standby', 'failed'],
     on: 'grant',
     to: 'starting',
-    do: ['forgive', ...take],
+    do: ['clearFailures', ...take],
     why: 'the peer has given it up for this node',
   },
   { from: ['standby'], on: 'prepared', to: 'standby', do: [], why: 'it could start here' },
@@ -203,12 +203,12 @@ export const ownershipTable: readonly OwnershipRow[] = [
   { from: ['active'], on: 'retry', to: 'active', do: ['retryHere'], why: 'the peer cannot take it: try again here' },
   {
     from: ['active'],
-    on: 'pardon',
+    on: 'hold-down-cleared',
     to: 'active',
     do: ['retryNow'],
     why: 'an operator wants it here: do not wait for the next try',
   },
-  { from: ['active'], on: 'restored', to: 'active', do: ['forgive', 'reacquire'], why: 'it is serving again' },
+  { from: ['active'], on: 'restored', to: 'active', do: ['clearFailures', 'reacquire'], why: 'it is serving again' },
   {
     from: ['active'],
     on: 'stalled',
@@ -364,7 +364,13 @@ export const ownershipTable: readonly OwnershipRow[] = [
     do: ['stop'],
     why: 'this node is stopping: try again to stop what is only cut off',
   },
-  { from: ['failed'], on: 'pardon', to: 'standby', do: ['forgive'], why: 'an operator wants it here: no hold-down' },
+  {
+    from: ['failed'],
+    on: 'hold-down-cleared',
+    to: 'standby',
+    do: ['clearFailures'],
+    why: 'an operator wants it here: no hold-down',
+  },
   {
     from: ['failed'],
     on: 'peer-gone',
@@ -383,6 +389,6 @@ export const ownershipTable: readonly OwnershipRow[] = [
   },
   { from: ['failed'], on: 'peer-holds', to: 'failed', do: ['adoptEpoch'], why: 'the peer owns it' },
   { from: ['failed'], on: 'retry', to: 'failed', do: ['prepare'], why: 'check whether it could start here again' },
-  { from: ['failed'], on: 'prepared', to: 'standby', do: ['forgive'], why: 'it could start here again' },
+  { from: ['failed'], on: 'prepared', to: 'standby', do: ['clearFailures'], why: 'it could start here again' },
   { from: ['failed'], on: 'unprepared', to: 'failed', do: ['planRetry'], why: 'it still could not start here' },
 ]

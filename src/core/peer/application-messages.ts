@@ -1,6 +1,6 @@
 import { bytes, hexOf, type Message, text } from '../../wire/message.ts'
-import type { PeerView } from './membership.ts'
 import type { Emit } from '../types.ts'
+import type { PeerView } from './membership.ts'
 
 /** Type of the messages that carry the application's payloads. */
 export const payloadType = 'hs-message'

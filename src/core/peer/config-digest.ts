@@ -1,12 +1,12 @@
 import { hexOf, type Message, text } from '../../wire/message.ts'
-import { digestOf } from './own-claims.ts'
 import type { CoreConfig, EmitEvent } from '../types.ts'
+import { digestOf } from './own-claims.ts'
 
 /** A daemon announces a longer dead time in its first 5 s, and for a moment whenever it starts a program. */
 const daemonSettlesMs = 8000
 
 /** What the agreement needs and whom it tells. */
-export interface AgreementPort {
+export interface ConfigDigestPort {
   readonly event: EmitEvent
   monoMs(): number
   config(): CoreConfig
@@ -15,8 +15,8 @@ export interface AgreementPort {
 }
 
 /** Whether both nodes are configured alike. */
-export class Agreement {
-  readonly #port: AgreementPort
+export class ConfigDigest {
+  readonly #port: ConfigDigestPort
   #digest: string
   #parts: string
   /** What the peer says instead, as it was told; undefined while they agree. */
@@ -25,7 +25,7 @@ export class Agreement {
   /** Another dead time of the daemon, as it was told. */
   #toldMs: number | undefined
 
-  constructor(port: AgreementPort) {
+  constructor(port: ConfigDigestPort) {
     this.#port = port
     this.#digest = digestOfConfig(port.config())
     this.#parts = partsOfConfig(port.config())

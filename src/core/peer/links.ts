@@ -1,5 +1,5 @@
-import { Slowness, type SlowTimes } from './slowness.ts'
 import type { EmitEvent } from '../types.ts'
+import { Slowness, type SlowTimes } from './slowness.ts'
 import { type VerdictQuality, Verdicts } from './verdict-statistics.ts'
 
 /** What is known of one path to the peer. */

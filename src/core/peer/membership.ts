@@ -1,23 +1,23 @@
 import type { LivenessDetector, LivenessTimes } from '../../roles/liveness-detector.ts'
 import type { Instant } from '../../roles/time.ts'
 import { decimalOf, hexOf, type Message, text } from '../../wire/message.ts'
-import type { Agenda } from '../timers.ts'
-import { type Age, Dating, driftRatio } from './dating.ts'
-import { Links, type LinkView } from './links.ts'
-import { type Echo, PastMessages, parseEcho } from './stale-messages.ts'
-import { type PeerClaim, type ReadClaims, readClaims } from './claims.ts'
-import type { PeerView } from './peer-view.ts'
-import { Proof } from './proof.ts'
-import type { QualityCounters } from './detection-statistics.ts'
-import { parseDurations, speaksUpTo } from './own-claims.ts'
+import type { Timers } from '../timers.ts'
 import { beats, believedDeadtimeMs, deadtimes } from '../timing.ts'
 import type { CoreConfig, Emit, EmitEvent } from '../types.ts'
+import { type PeerClaim, type ReadClaims, readClaims } from './claims.ts'
+import { type Age, Dating, driftRatio } from './dating.ts'
+import type { QualityCounters } from './detection-statistics.ts'
+import { Links, type LinkView } from './links.ts'
+import { parseDurations, speaksUpTo } from './own-claims.ts'
+import type { PeerView } from './peer-view.ts'
+import { Proof } from './proof.ts'
+import { type Echo, PastMessages, parseEcho } from './stale-messages.ts'
 
 export type { PeerView } from './peer-view.ts'
 
 /** What membership needs and whom it tells. */
 export interface MembershipPort {
-  readonly agenda: Agenda
+  readonly timers: Timers
   readonly effect: Emit
   readonly event: EmitEvent
   readonly quality: QualityCounters
@@ -475,7 +475,7 @@ export class Membership {
     this.#port.quality.peer.left(this.#port.now().monoMs)
     this.#links.left(this.#port.now().monoMs)
     this.#port.event('peer:left', { peer: this.#port.config().peer })
-    this.#port.agenda.clear('liveness')
+    this.#port.timers.clear('liveness')
     this.#port.onPeer('left', false)
   }
 
@@ -537,7 +537,7 @@ export class Membership {
     if (this.#peer.liveness !== 'left' && this.#peer.liveness !== 'dead') nextMs = this.#detector.nextCheckMs(now)
     nextMs = Math.min(nextMs, this.#links.nextCheckMs(this.#peer.deadtimeMs))
     if (nextMs <= now) nextMs = Math.max(now, this.#noVerdictBeforeMs) // due, and only put off
-    if (nextMs === Number.POSITIVE_INFINITY) this.#port.agenda.clear('liveness')
-    else this.#port.agenda.set('liveness', nextMs + this.#stalledMs, () => this.#judge(false))
+    if (nextMs === Number.POSITIVE_INFINITY) this.#port.timers.clear('liveness')
+    else this.#port.timers.set('liveness', nextMs + this.#stalledMs, () => this.#judge(false))
   }
 }

@@ -1,10 +1,10 @@
 import type { Instant } from '../../roles/time.ts'
 import { bytes, decimalOf, type Fields, hexOf, type Message, message, text } from '../../wire/message.ts'
-import type { Agenda } from '../timers.ts'
-import { ApplicationMessages } from './application-messages.ts'
 import type { MessageDropReason } from '../events.ts'
-import type { PeerView } from './membership.ts'
+import type { Timers } from '../timers.ts'
 import type { Emit } from '../types.ts'
+import { ApplicationMessages } from './application-messages.ts'
+import type { PeerView } from './membership.ts'
 
 // Heartbeat's constants (heartbeat.h, hb_rexmit.c): what a daemon expects of its peer.
 const historyMax = 500
@@ -28,7 +28,7 @@ export interface MessengerPort {
   readonly uuid: Uint8Array
   readonly bootId: string
   readonly generation: number
-  readonly agenda: Agenda
+  readonly timers: Timers
   readonly effect: Emit
   now(): Instant
   /** When the message that is being handled has come at the latest; what was read just after a stall may be as old as that. */
@@ -214,7 +214,7 @@ export class Messenger {
     this.#highest = seq
     this.#highestAtMs = this.#port.arrivedAtMs()
     this.#missing.clear()
-    this.#port.agenda.clear('rexmit')
+    this.#port.timers.clear('rexmit')
     this.#toldContiguous = 0
     this.#ackHeard = false
     this.#application.forgetPeer()
@@ -244,8 +244,8 @@ export class Messenger {
   #planRexmit(): void {
     let next = Number.POSITIVE_INFINITY
     for (const at of this.#missing.values()) next = Math.min(next, at)
-    if (next === Number.POSITIVE_INFINITY) this.#port.agenda.clear('rexmit')
-    else this.#port.agenda.set('rexmit', next, () => this.#requestMissing())
+    if (next === Number.POSITIVE_INFINITY) this.#port.timers.clear('rexmit')
+    else this.#port.timers.set('rexmit', next, () => this.#requestMissing())
   }
 
   #requestMissing(): void {
@@ -263,7 +263,7 @@ export class Messenger {
 
   /** The peer is dead or has left: it is not asked for anything until it is heard again. */
   stopAsking(): void {
-    this.#port.agenda.clear('rexmit')
+    this.#port.timers.clear('rexmit')
   }
 
   /**

@@ -1,17 +1,17 @@
 import type { Instant } from '../../roles/time.ts'
-import type { Agenda } from '../timers.ts'
-import type { Awareness } from './stall-tracker.ts'
 import type { PeerView } from '../peer/membership.ts'
+import type { Timers } from '../timers.ts'
 import { deadtimes } from '../timing.ts'
 import type { CoreConfig, Refusal } from '../types.ts'
+import type { StallTracker } from './stall-tracker.ts'
 
 /** Heartbeat acknowledges the messages whose number is a multiple of this. */
 const daemonAckEvery = 10
 
 /** What an announced pause needs and whom it tells. */
 export interface AnnouncedPausePort {
-  readonly agenda: Agenda
-  readonly awareness: Awareness
+  readonly timers: Timers
+  readonly stallTracker: StallTracker
   now(): Instant
   config(): CoreConfig
   /** Sends a beat; it carries the longer dead time. Answers its number; undefined when nothing may be said just now. */
@@ -48,7 +48,7 @@ export class AnnouncedPause {
     }
     this.fail('another pause was announced')
     const { monoMs } = this.#port.now()
-    this.#port.awareness.expectPause(monoMs, pauseMs)
+    this.#port.stallTracker.expectPause(monoMs, pauseMs)
     let seq = this.#port.beat()
     // A daemon acknowledges every tenth message only.
     while (kind === 'heartbeat' && seq !== undefined && seq % daemonAckEvery !== 0) seq = this.#port.beat()
@@ -58,7 +58,7 @@ export class AnnouncedPause {
       return this.#port.reply(id, { code: 'HS_PEER', message })
     }
     this.#waiting = { id, seq }
-    this.#port.agenda.set('pause', monoMs + times.deadtimeMs, () =>
+    this.#port.timers.set('pause', monoMs + times.deadtimeMs, () =>
       this.fail(`${peer} did not acknowledge within its dead time`),
     )
   }
@@ -80,6 +80,6 @@ export class AnnouncedPause {
 
   #end(): void {
     this.#waiting = undefined
-    this.#port.agenda.clear('pause')
+    this.#port.timers.clear('pause')
   }
 }

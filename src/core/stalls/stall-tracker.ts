@@ -19,7 +19,7 @@ const nothing: Noticed = { suspendedMs: 0, stepMs: 0 }
  * What this process knows of its own absence: how long it did not run, whether the host slept, whether the wall clock was
  * set; and for how long it has announced to be silent.
  */
-export class Awareness {
+export class StallTracker {
   #last: Instant | undefined
   /** Sum of all stalls: what is subtracted from monotonic time to get the time in which this process was awake. */
   stalledMs = 0
@@ -29,7 +29,7 @@ export class Awareness {
   /** When the last stall ended that was long enough to be thought dead in. */
   wokeAtMs: number = Number.NEGATIVE_INFINITY
   /** Nothing is said before the sockets were read (S6): the first words after a long stall must not be from before it. */
-  waking = false
+  stallRecovery = false
   #pausedUntilMs = Number.NEGATIVE_INFINITY
   #pauseMs = 0
 
@@ -61,7 +61,7 @@ export class Awareness {
 
   /** When what is read now came here: what waited in the sockets may have come before the stall. */
   arrivedAtMs(nowMs: number): number {
-    return this.waking ? nowMs - this.#lastMs : nowMs
+    return this.stallRecovery ? nowMs - this.#lastMs : nowMs
   }
 
   /** A pause was announced: until its end the peer is told a longer dead time. */
