@@ -115,8 +115,8 @@ describe('what was overtaken', () => {
     const node = new Node()
     node.beats(1)
     node.hears(3, { t: 'num_ping_nodes', num_ping: '1' })
-    assert.deepEqual(told(node.hears(2, { t: 'num_ping_nodes', num_ping: '0' })), [])
-    assert.deepEqual(told(node.hears(4, { t: 'num_ping_nodes', num_ping: '0' })), ['connectivity'])
+    assert.deepEqual(said(node.hears(2, { t: 'num_ping_nodes', num_ping: '0' })), [])
+    assert.deepEqual(said(node.hears(4, { t: 'num_ping_nodes', num_ping: '0' })), ['you_are_dead'])
   })
 
   it('not the word of maintenance', () => {
