@@ -69,8 +69,6 @@ async function bundle(outdir) {
     // One character beyond Latin-1 makes the engine keep the text of a whole file at two bytes a character; an idle member
     // holds that text for life.
     charset: 'ascii',
-    sourcemap: true,
-    sourcesContent: false,
     minifyWhitespace: true,
     minifySyntax: true,
     // Node prints the line of an uncaught error before its sentence.

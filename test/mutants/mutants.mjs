@@ -304,6 +304,20 @@ export const mutants = [
     '',
   ),
   bug(
+    'old-runs-noted',
+    'a packet of an earlier run is not used, but its number is noted as that of the peer',
+    messenger,
+    "if (generation < this.#peerGeneration && !this.#expectsRun) return this.#drop('old-generation', src, incoming)",
+    "if (generation < this.#peerGeneration && !this.#expectsRun) {\n      this.#peerGeneration = generation\n      return this.#drop('old-generation', src, incoming)\n    }",
+  ),
+  bug(
+    'sleep-is-age',
+    'what waited while this host slept counts as old',
+    membership,
+    'this.#dating.stalled(bootMs - stallMs, bootMs)',
+    'this.#dating.stalled(bootMs - creditMs, bootMs)',
+  ),
+  bug(
     'strangers-believed',
     'packets of a foreign node are believed',
     messenger,

@@ -189,7 +189,7 @@ export class Membership {
     this.#stalledMs += creditMs
     this.#stalledAtMs = this.#port.now().monoMs
     const { bootMs } = this.#port.now()
-    this.#dating.stalled(bootMs - creditMs, bootMs)
+    this.#dating.stalled(bootMs - stallMs, bootMs)
     this.#detector.stalled?.(stallMs)
     if (stallMs >= deadtimes.longStall * this.#peer.deadtimeMs) this.reconsider()
     else this.#plan()
