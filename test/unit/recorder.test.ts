@@ -80,7 +80,9 @@ describe('the flight recorder', () => {
   it('notices one altered, one missing and one moved input', () => {
     const { recording } = eventfulLife()
     const lines = recording.split('\n')
-    const message = lines.findIndex((line) => line.startsWith('["message"') && line.includes(',"status",')) + 40
+    const isInput = (line: string | undefined) => line !== undefined && /^\["(?:message|tick)"/.test(line)
+    const first = lines.findIndex((line) => line.startsWith('["message"') && line.includes(',"status",'))
+    const message = lines.findIndex((line, index) => index >= first + 40 && isInput(line) && isInput(lines[index + 1]))
     const later = lines.findIndex((line, index) => index > message && /^\["message".*,1,"status"/.test(line))
     const altered = lines.with(later, (lines[later] as string).replace(',1,"status"', ',2,"status"'))
     assert.equal(replay(altered.join('\n')).difference?.line, later + 1)
