@@ -131,7 +131,10 @@ describe('a bad option is told with its path, what was found, and what would be 
       { groups: [group, { ...group, name: 'b' }] },
       /^groups\[1\]\.resources\[0\]: 'app' is used twice; give one of them a name$/,
     ],
-    [{ groups: [{ ...group, key: [] }] }, /^groups\[0\]\.key: .* is not a key: the first word of a line in haresources/],
+    [
+      { groups: [{ ...group, key: [] }] },
+      /^groups\[0\]\.key: .* is not a key: the first word of a line in haresources/,
+    ],
     [{ groups: [{ ...group, key: ['10.0.0.1', 'two words'] }] }, /^groups\[0\]\.key: 'two words' is not a key/],
     [
       { groups: [{ ...group, preferred: 'three' }] },
