@@ -36,6 +36,8 @@ export const bookkeeping: Books = {
   },
   'peer:dead': (facts) => {
     facts.liveness = 'dead'
+    // When it is heard again, it may have given way already.
+    for (const group of facts.groups.values()) group.owes.delete('contested')
   },
   'peer:left': (facts) => {
     facts.liveness = 'left'
