@@ -1,10 +1,11 @@
 // `node --import tsx scripts/diagrams.mjs`: writes the state diagrams and the tables of rows into docs/ownership.md and
-// docs/dialogue.md, the rules of the oracle into docs/safety.md, the table of the command line into docs/command.md, and what
+// docs/dialogue.md, the contest into docs/contest.md, the rules of the oracle into docs/safety.md, the table of the command line into docs/command.md, and what
 // becomes of each option at a reload into docs/reload.md, between the two markers; and the picture docs/pair.svg. `--check`
 // writes nothing and fails when something is out of date.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { commands, exitCodes, options, optionTerm, synopsis } from '../src/cli/table.ts'
+import { contestTable } from '../src/core/authority/contest.ts'
 import { guards } from '../src/core/authority/guarantee.ts'
 import { dialogueIdle, dialogueImpossible } from '../src/core/handover/ignored.ts'
 import { dialogueGuards, dialogueTable } from '../src/core/handover/table.ts'
@@ -121,6 +122,11 @@ const pages = {
     initial: 'listening',
     guardText: (guard) => dialogueGuards[guard],
   }),
+  'docs/contest.md': [
+    '| rule | when | because |',
+    '| --- | --- | --- |',
+    ...contestTable.map(({ id, says, because }) => `| \`${id}\` | ${cell(says)} | ${cell(because)} |`),
+  ].join('\n'),
   'docs/safety.md': [
     '| rule | what must hold |',
     '| --- | --- |',

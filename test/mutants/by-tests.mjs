@@ -23,6 +23,8 @@ const actions = 'src/core/ownership/actions.ts'
 const ownership = 'src/core/ownership/ownership.ts'
 const table = 'src/core/ownership/table.ts'
 const authority = 'src/core/authority/guarantee.ts'
+const contest = 'src/core/authority/contest.ts'
+const contestTest = (named) => ({ test: 'test/unit/contest.test.ts', named })
 const membership = 'src/core/peer/membership.ts'
 const stallRecovery = 'src/core/stalls/stall-recovery.ts'
 const timers = 'src/core/timers.ts'
@@ -139,18 +141,34 @@ export const mutantsOfTests = [
   bug(
     'unheard-wins',
     'a node that the peer does not hear goes on beside it',
-    authority,
-    'if (!heardByPeer) return { goesOn: false, rule',
-    'if (!heardByPeer && epoch < 0) return { goesOn: false, rule',
+    contest,
+    'when: ({ heardByPeer }) => !heardByPeer,',
+    'when: ({ heardByPeer, epoch }) => !heardByPeer && epoch < 0,',
     scenario('oneway-after-partition'),
   ),
   bug(
     'loser-by-order',
     'of equal epochs the preferred node wins, however short it has served',
-    authority,
-    'if (longer !== undefined) return',
-    'if (false && longer !== undefined) return',
+    contest,
+    'when: (context) => longerActive(context) !== undefined,',
+    'when: () => false,',
     scenario('contest-longer'),
+  ),
+  bug(
+    'tie-without-winner',
+    'a contest that no measure decides is won by nobody',
+    contest,
+    "says: 'equal epochs: the preferred node wins',\n    when: () => true,\n    goesOn: ({ preferredHere }) => preferredHere,",
+    "says: 'equal epochs: the preferred node wins',\n    when: () => true,\n    goesOn: ({ preferredHere, epoch }) => preferredHere && epoch > 5,",
+    contestTest('has one winner for every pair of views that measure alike'),
+  ),
+  bug(
+    'measure-decides-again',
+    'a measure that both nodes took differently is asked again at the next look',
+    contest,
+    'if (contested || state !==',
+    'if (state !==',
+    contestTest('has one winner at the second look, however differently the two have measured'),
   ),
   // Epochs.
   bug(

@@ -31,9 +31,9 @@ export const mutants = [
   bug(
     'lower-epoch-wins',
     'of two active nodes the one with the lower epoch goes on',
-    authority,
-    'goesOn: epoch > peerEpoch',
-    'goesOn: epoch < peerEpoch',
+    'src/core/authority/contest.ts',
+    'epoch > (peerClaim?.epoch ?? 0)',
+    'epoch < (peerClaim?.epoch ?? 0)',
   ),
   bug(
     'loser-stops-first',

@@ -1,4 +1,5 @@
-import { type GuardContext, rank } from '../authority/guarantee.ts'
+import { rank } from '../authority/contest.ts'
+import type { GuardContext } from '../authority/context.ts'
 import type { GroupState, Reason } from '../events.ts'
 import type { Group } from '../group/group.ts'
 import { daemonRestartsMs } from '../handover/heartbeat-peer.ts'

@@ -1,4 +1,5 @@
-import { type GuardContext, guards } from '../authority/guarantee.ts'
+import type { GuardContext } from '../authority/context.ts'
+import { guards } from '../authority/guarantee.ts'
 import type { GroupState, Reason } from '../events.ts'
 import { Group, type GroupOutcome } from '../group/group.ts'
 import { daemonRestartsMs } from '../handover/heartbeat-peer.ts'
