@@ -1,6 +1,7 @@
 // Plays every recipe of examples/cookbook that has a main.mjs: its dependencies are installed beside a copy of it, two members run,
 // the first is told to stop, and the second must serve. `node scripts/cookbook.mjs [NAME…]`
 import { spawn, spawnSync } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -64,11 +65,35 @@ const page = (port) =>
     () => '',
   )
 
+/** Which member answers a SIP OPTIONS; empty where none does. */
+const sipServer = (port) =>
+  new Promise((resolve) => {
+    const socket = createSocket('udp4')
+    const done = (name) => {
+      clearTimeout(limit)
+      socket.close()
+      resolve(name)
+    }
+    const limit = setTimeout(done, 1000, '')
+    socket.on('error', () => done(''))
+    socket.on('message', (bytes) => {
+      const text = bytes.toString()
+      done(text.startsWith('SIP/2.0 200 OK') ? (/^Server: (.*)\r$/m.exec(text)?.[1] ?? '') : '')
+    })
+    const head = [
+      'OPTIONS sip:a@127.0.0.1 SIP/2.0',
+      'Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK1',
+      'From: <sip:b@c>;tag=1',
+    ]
+    socket.send([...head, 'To: <sip:a@c>', 'Call-ID: 1', 'CSeq: 1 OPTIONS', '', ''].join('\r\n'), port, '127.0.0.1')
+  })
+
 /** How it is seen that a member serves, beside its own word. */
 const looks = {
   express: async (port, node) => (await page(port)) === `hello from ${node}\n`,
   fastify: async (port, node) => (await page(port)) === `hello from ${node}\n`,
   websocket: async (port, node) => (await page(port)) === `hello from ${node}\n`,
+  sip: async (port, node) => (await sipServer(port)) === node,
   mqtt: (port) => takesClient(port),
   scheduler: async (_port, node, text) => text.includes(`${node} runs the job`),
 }
