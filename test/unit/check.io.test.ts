@@ -115,12 +115,18 @@ describe('check()', () => {
     clearTimeout(keep)
   })
 
+  it('asks for no restart in place: looking again heals nothing', () => {
+    assert.equal(check('a', { probe: () => true }).restarts, 0)
+  })
+
   it('refuses what cannot be a check, and says what would be right', () => {
     const bad: readonly [string, unknown, RegExp][] = [
       ['a b', { tcp: 'h:1' }, /check: 'a b' is not a valid name/],
       ['a', {}, /exactly one of http, tcp, command, probe says how to look; none is given/],
       ['a', { tcp: 'h:1', probe() {} }, /tcp and probe are given/],
       ['a', { tcp: 'host' }, /check\.tcp: 'host' is not an address with a port/],
+      ['a', { tcp: '127.0.0.1:0' }, /check\.tcp: '127\.0\.0\.1:0' is not an address with a port/],
+      ['a', { tcp: '127.0.0.1:65536' }, /is not an address with a port/],
       ['a', { http: 'https://x' }, /check\.http: 'https:\/\/x' is not the URL of a page/],
       ['a', { command: ['ls'] }, /check\.command: a list is needed that begins with the full path/],
       ['a', { probe: 5 }, /check\.probe: a function is needed, found number/],

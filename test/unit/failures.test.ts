@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { NamedEvent } from '../../src/core/cluster-events.ts'
+import { Counters } from '../../src/engine/counters.ts'
 import { watchdogPeriodMs } from '../../src/platform/notify.ts'
 import { otherRuntime } from '../../src/platform/runtime.ts'
-import { Failures } from '../../src/recorder/failures.ts'
+import { Failures, Warnings } from '../../src/recorder/failures.ts'
+import { History, type HistoryEntry } from '../../src/recorder/history.ts'
 
 const event = (name: string, time: string, payload: object): NamedEvent =>
   ({ name, time, payload }) as unknown as NamedEvent
@@ -22,6 +24,55 @@ describe('the last failures', () => {
     ])
     failures.note(event('group:acquired', at, { group: 'g' }))
     assert.equal(failures.list()[1]?.nextTry, null)
+  })
+
+  it('have the newest at the end, though the resource has failed before', () => {
+    const failures = new Failures()
+    const at = '2026-01-02T03:04:05.000Z'
+    for (const resource of ['first', 'second', 'first'])
+      failures.note(event('resource:failed', at, { group: 'g', resource, reason: 'no', action: 'move' }))
+    assert.deepEqual(
+      failures.list().map(({ resource }) => resource),
+      ['second', 'first'],
+    )
+  })
+})
+
+describe('failed checks', () => {
+  it('are counted, and looks that could not be made are not', () => {
+    const counters = new Counters()
+    for (const action of ['look', 'move', 'restart', 'look'])
+      counters.note(event('resource:failed', '', { group: 'g', resource: 'r', reason: 'no', action }))
+    assert.deepEqual(counters.group('g').resourceFailures, { r: 2 })
+    assert.equal(counters.events['resource:failed'], 4)
+  })
+})
+
+describe('what nobody listens to', () => {
+  it('is said to the process once for each group, where it is grave', (t) => {
+    const emitWarning = t.mock.method(process, 'emitWarning', () => {})
+    const warnings = new Warnings()
+    for (const group of ['a', 'a', 'b']) warnings.tell(event('group:failed', '', { group }), `${group} failed`)
+    warnings.tell(event('group:acquired', '', { group: 'a' }), 'a is served')
+    assert.deepEqual(
+      emitWarning.mock.calls.map(({ arguments: [text] }) => text),
+      ['a failed', 'b failed'],
+    )
+  })
+})
+
+describe('what an earlier run has kept', () => {
+  const entry = (number: number): HistoryEntry => ({ time: `${number}`, event: 'started', groups: ['g'], text: 'ran' })
+
+  it('goes on with its newest entries, and with nothing that is none', () => {
+    const kept: (readonly HistoryEntry[])[] = []
+    const good = Array.from({ length: 250 }, (_, number) => entry(number))
+    const bad = [null, 7, {}, { ...entry(0), groups: [1] }, { ...entry(0), text: undefined }]
+    const history = new History([...good, ...bad], (entries) => kept.push([...entries]))
+    assert.deepEqual(history.list(), good.slice(50))
+    history.add(entry(250))
+    assert.deepEqual(history.list(), [...good.slice(51), entry(250)])
+    assert.deepEqual(kept.at(-1), history.list())
   })
 })
 

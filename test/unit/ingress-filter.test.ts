@@ -62,6 +62,28 @@ it('the very frame that was news is known again by all its bytes, on its link on
   assert.equal(filter.isRepeated('eth0', frame), false)
 })
 
+it('a frame is known again by all of it, not by its end, and whatever becomes of its memory', () => {
+  const { filter } = filterOf()
+  const body = (text: string) => new TextEncoder().encode(`###\n${text}%%%\n34:1 a seal of more than 24 bytes,`)
+  const packet = body('st=active\n')
+  filter.news('eth1', '10.0.0.2:694', packet, 0)
+  packet.fill(0x2e, 0, 12)
+  assert.equal(filter.isRepeated('eth1', body('st=active\n')), true)
+  assert.equal(filter.isRepeated('eth1', body('st=other!\n')), false)
+})
+
+it('what is kept of the peer is bounded: its frames, and its addresses, of which the newest count', () => {
+  const { filter } = filterOf()
+  const numbered = (number: number) => new TextEncoder().encode(`###\n%%%\n${String(number).padStart(24, '0')},`)
+  for (let number = 0; number < 300; number++) filter.news('eth1', '10.0.0.2:694', numbered(number), 0)
+  assert.equal(filter.isRepeated('eth1', numbered(0)), false)
+  assert.equal(filter.isRepeated('eth1', numbered(299)), true)
+  for (let host = 2; host <= 9; host++) filter.news('eth1', `10.0.0.${host}:694`, numbered(300 + host), 0)
+  for (let host = 2; host <= 9; host++) forge(filter, `10.0.0.${host}:694`, 1000)
+  const admitted = [2, 5, 6, 9].filter((host) => filter.admits('eth1', `10.0.0.${host}:694`, 0))
+  assert.deepEqual(admitted, [6, 9])
+})
+
 it("whatever others send, and whoever pretends to be the peer: the peer's address is never refused", () => {
   const attack = fc.record({
     host: fc.integer({ min: 1, max: 250 }),

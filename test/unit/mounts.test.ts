@@ -47,6 +47,7 @@ test('knows a bind mount by its file system and root', () => {
   assert.deepEqual(bindSource('/srv/data/www', mounts), { device: '7:2', root: '/www' })
   assert.deepEqual(bindSource('/srv/data/www', mounts.slice(0, 3)), { device: '7:0', root: '/vol/www' })
   assert.deepEqual(bindSource('/srv/database', mounts), { device: '7:1', root: '/' })
+  assert.deepEqual(bindSource('/srv/data2', mounts), { device: '259:2', root: '/srv/data2' })
 })
 
 test('names the first of many holders', () => {

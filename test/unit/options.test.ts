@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { hostname } from 'node:os'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import {
@@ -13,6 +14,7 @@ import {
   udpUnicast,
   vip,
 } from '../../src/index.ts'
+import { resolveOptions } from '../../src/options/resolve.ts'
 
 const link = memoryNetwork().transport('a')
 const jobs = app({ start() {}, stop() {} })
@@ -55,6 +57,46 @@ describe('good options', () => {
     )
   })
 
+  it('say which node this is by the name of the host too, whose letters may be of the other case', () => {
+    const own = hostname() === hostname().toUpperCase() ? hostname().toLowerCase() : hostname().toUpperCase()
+    const groups = [{ name: 'jobs', preferred: 'other', resources: [jobs] }]
+    const { node, peer } = resolveOptions({ ...good, nodes: [own, 'other'], node: undefined, groups })
+    assert.deepEqual([node, peer], [own, 'other'])
+  })
+
+  it('have what is missing filled in', () => {
+    const { restartWindowMs, holdDownMs, deadpingMs, liveness, arbiters, respawn, stateDirectory } =
+      resolveOptions(good)
+    assert.deepEqual([restartWindowMs, holdDownMs], [60_000, 60_000])
+    assert.ok(deadpingMs > 2 * liveness.times.keepaliveMs && deadpingMs <= liveness.times.deadtimeMs)
+    assert.deepEqual([arbiters, respawn], [[], []])
+    assert.match(stateDirectory, /^\/.*pair/)
+  })
+
+  it('are copied as deep as a list of links or resources goes', () => {
+    const transports = [...good.transports]
+    const resources = [jobs]
+    const arbiters = [icmpPing('192.0.2.1')]
+    const resolved = resolveOptions({
+      ...good,
+      transports,
+      arbiters,
+      groups: [{ name: 'jobs', preferred: 'one', resources }],
+    })
+    for (const list of [transports, arbiters, resources]) list.length = 0
+    const { groups } = resolved
+    assert.deepEqual([resolved.transports.length, resolved.arbiters.length, groups[0]?.resources.length], [2, 1, 1])
+  })
+
+  it('of a detector of the application are held to the times of the pair', () => {
+    const own = {
+      ...deadtime(),
+      issues: [],
+      times: { keepaliveMs: 1000, warntimeMs: 1500, deadtimeMs: 1500, initdeadMs: 9000 },
+    }
+    assert.match(problems({ ...good, liveness: own }).join(), /liveness\.deadtime: 1500 ms/)
+  })
+
   it('may have a group of addresses change hands by make-before-break', () => {
     const front = { name: 'front', preferred: 'one', handover: 'make-before-break', resources: [vip('192.0.2.1/24')] }
     assert.deepEqual(problems({ ...good, groups: [front] }), [])
@@ -89,6 +131,8 @@ describe('a bad option is told with its path, what was found, and what would be 
     [{ nodes: ['one', 'two words'] }, /^nodes\[1\]: 'two words' is not a valid node name/],
     [{ nodes: ['one', null] }, /^nodes\[1\]: null is not a valid node name/],
     [{ nodes: ['one', 'constructor'] }, /^nodes\[1\]: 'constructor' is not a valid node name/],
+    [{ groups: [{ ...group, restarts: -1 }] }, /^groups\[0\]\.restarts: must be an integer >= 0, got number -1$/],
+    [{ groups: [{ ...group, holdDown: 'soon' }] }, /^groups\[0\]\.holdDown: /],
     [{ node: 'three' }, /^node: 'three' is not one of the nodes \(one, two\)$/],
     [
       { node: undefined },

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { deflateRawSync } from 'node:zlib'
+import type { Core } from '../../src/core/core.ts'
+import type { CoreConfig, Effect } from '../../src/core/types.ts'
 import { isHotStandbyError } from '../../src/index.ts'
 import { deadtime } from '../../src/liveness/deadtime.ts'
 import { explain } from '../../src/recorder/explain.ts'
@@ -39,6 +41,30 @@ function recorded(
     },
   })
   return { pair, recorders }
+}
+
+/** A recorder around a core that does what it is told, and the moments at which a change of role was kept. */
+function keeping() {
+  const kept: string[] = []
+  const { type, times } = liveness
+  const head = { library: 'test', config: {} as CoreConfig, liveness: { type, times } }
+  const recorder = new Recorder({
+    head,
+    memoryBytes: 1_000_000,
+    onRoleChange: ({ name }) => void kept.push(`${name} ${recorder.lastWallMs}`),
+  })
+  let effects: readonly Effect[] = []
+  const core = recorder.wrap({
+    step: () => effects,
+    view: () => ({ groups: [], links: [] }) as unknown as ReturnType<Core['view']>,
+    isNew: () => true,
+    news: () => false,
+  } as unknown as Core)
+  const at = (monoMs: number, ...names: string[]): void => {
+    effects = names.map((name) => ({ type: 'emit', event: { name, monoMs, payload: {} } }) as unknown as Effect)
+    core.step({ type: 'tick', at: { monoMs, bootMs: monoMs, wallMs: monoMs } })
+  }
+  return { kept, recorder, at }
 }
 
 /** Start, an operator's move, messages, a freeze, a crash: something of everything. */
@@ -154,6 +180,27 @@ function longLife(memoryBytes: number, sinkBytes = Number.POSITIVE_INFINITY) {
   pair.run(4000)
   return { recording: recorders['master']?.recording() ?? '', files, fulls: () => fulls }
 }
+
+describe('a change of role', () => {
+  it('is kept with what followed for three seconds, once for all that came meanwhile', () => {
+    const { kept, at } = keeping()
+    at(1000, 'group:acquired')
+    at(2000, 'group:released')
+    at(3999)
+    assert.deepEqual(kept, [])
+    at(4000)
+    at(9000)
+    assert.deepEqual(kept, ['group:acquired 4000'])
+  })
+
+  it('is kept at once where the member ends before', () => {
+    const { kept, recorder, at } = keeping()
+    at(1000, 'peer:dead', 'contested')
+    recorder.close()
+    recorder.close()
+    assert.deepEqual(kept, ['contested 1000'])
+  })
+})
 
 describe('a recorder whose memory is full', () => {
   it('goes on with the newest, which can be read but not run again', () => {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chownSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chownSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { probeHttp } from '../../src/platform/http-probe.ts'
-import { readSecretFile } from '../../src/platform/secret-file.ts'
+import { readSecretFile, writeSecretFile } from '../../src/platform/secret-file.ts'
 import { temporaryDirectory } from '../support/agents.ts'
 
 test('a key is read without its line end', (t) => {
@@ -23,6 +23,19 @@ test('a key is read without its line end', (t) => {
     writeFileSync(path, text, { mode: 0o600 })
     assert.equal(Buffer.from(readSecretFile(path)).toString(), key)
   }
+})
+
+test('a new key is readable for its owner only, and takes the place of no other', (t) => {
+  const path = join(temporaryDirectory(t), 'key')
+  const mask = process.umask(0)
+  try {
+    writeSecretFile(path, 'the first')
+  } finally {
+    process.umask(mask)
+  }
+  assert.equal(statSync(path).mode & 0o777, 0o600)
+  assert.throws(() => writeSecretFile(path, 'the second'), /exists already and is left as it is/)
+  assert.equal(readFileSync(path, 'utf8'), 'the first')
 })
 
 test('a key file that others could read, or that is none, is refused with the reason', (t) => {

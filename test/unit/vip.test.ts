@@ -229,6 +229,29 @@ ${none} 00 ${none} 00 ${none} ffffffff 00000001 00000000 00200200       lo
     assert.equal(bestDevice([], ipOf('10.0.0.1')), undefined)
   })
 
+  it('is asked for the longest prefix first and the metric then, and not for routes that reject', () => {
+    const row = (device: string, network: string, flags: string, metric: number, mask: string) =>
+      [device, network, '00000000', flags, '0', '0', metric, mask, '0', '0', '0'].join('\t')
+    const wide = row('eth0', '0000010A', '0001', 0, '0000FFFF')
+    const narrow = row('eth1', '0001010A', '0001', 100, '00FFFFFF')
+    const dearer = row('eth2', '0001010A', '0001', 300, '00FFFFFF')
+    const rejecting = row('lo', '0901010A', '0201', 0, 'FFFFFFFF')
+    const table = readIpv4Routes([wide, dearer, narrow, rejecting].join('\n'))
+    assert.equal(bestDevice(table, ipOf('10.1.1.9')), 'eth1')
+    assert.equal(bestDevice(table, ipOf('10.1.2.9')), 'eth0')
+    const none = '0'.repeat(32)
+    const row6 = (device: string, metric: string) =>
+      `20010db8${'0'.repeat(24)} 40 ${none} 00 ${none} ${metric} 00000001 00000000 00000001 ${device}`
+    const table6 = readIpv6Routes(
+      [row6('eth0', '0000000a'), row6('eth1', '00000009'), row6('eth2', '00000010')].join('\n'),
+    )
+    assert.deepEqual(
+      table6.map(({ metric }) => metric),
+      [10, 9, 16],
+    )
+    assert.equal(bestDevice(table6, ipOf('2001:db8::5')), 'eth1')
+  })
+
   it('names the device of each change', () => {
     const lines: [line: string, device: string | undefined][] = [
       ['2: eth0    inet 10.0.0.9/32 scope global eth0\\       valid_lft forever preferred_lft forever', 'eth0'],
