@@ -14,7 +14,8 @@ scenario(
     await stage.act(
       'maintenance on, said at the slave',
       async () => {
-        assert.deepEqual(await stage.command('slave', 'maintenance', 'on', 'web'), { code: 0, stdout: '', stderr: '' })
+        const said = { code: 0, stdout: 'web: maintenance on\n', stderr: '' }
+        assert.deepEqual(await stage.command('slave', 'maintenance', 'on', 'web'), said)
         await waitFor(() => stage.told('master', 'maintenance'), { what: 'the master knows' })
         assert.match((await stage.command('master', 'status')).stdout, /active, MAINTENANCE/)
         const { code, stderr } = await stage.command('master', 'standby')

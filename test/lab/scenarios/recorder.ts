@@ -33,7 +33,7 @@ const RETURN: Readonly<Record<NodeName, Account>> = {
   ],
   master: [
     /^\S+ is active on master since .+ \(epoch \d+\); slave says that it is standby there\.$/,
-    /^At [\d:.]+Z: \S+ standby -> starting: the peer has given it up for us\.$/,
+    /^At [\d:.]+Z: \S+ standby -> starting: the peer has given it up for this node\.$/,
     /^At that moment: taking \S+: failback to the preferred node\.$/,
     /^Before that, at [\d:.]+Z: \S+ is cut off until the peer says who owns it: this process was paused for \d+ ms\.$/,
   ],
