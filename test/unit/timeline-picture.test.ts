@@ -11,6 +11,7 @@ async function recorded(t: TestContext): Promise<{ one: string; two: string }> {
   await one.standby()
   await two.standby()
   network.partition('one', 'two')
+  await until('the links are down', () => two.snapshot().links.every(({ up }) => up === false))
   await until('two takes over', () => two.snapshot().groups[0]?.state === 'active')
   return { one: one.recording(), two: two.recording() }
 }
