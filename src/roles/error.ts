@@ -19,6 +19,8 @@ export type HotStandbyErrorCode =
   | 'HS_STOP_FAILED'
   /** A link could not be opened or used. */
   | 'HS_TRANSPORT'
+  /** A lease store or a witness does not answer, refuses the request, or answers with something that is no record of ours. */
+  | 'HS_STORE'
   /** Bytes from outside are no valid frame. */
   | 'HS_FRAME'
   /** A key or key file is missing, unreadable, too open or malformed. */
