@@ -44,6 +44,7 @@ const host: Host = {
   drain() {},
   randomBytes: (count) => new Uint8Array(count),
   perform() {},
+  ask() {},
   cancel() {},
   persist() {},
 }

@@ -25,7 +25,7 @@ export interface Snapshot {
   readonly life: 'new' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
   /** Where the conversation with the peer stands. */
   readonly phase: NodePhase
-  /** What is guaranteed at most: G0 nothing, G1 an isolated node notices (docs/guarantees.md). */
+  /** What is guaranteed at most: G0 nothing, G1 an isolated node notices, G2 never two owners by a lease (docs/guarantees.md). */
   readonly guarantee: CoreSnapshot['guarantee']
   /** Neither the peer nor any ping target is heard. */
   readonly isolated: boolean
@@ -156,6 +156,7 @@ function emptyView(resolved: Resolved): CoreSnapshot {
       reason: 'unowned',
       sinceMs: 0,
       maintenance: false,
+      lease: null,
     })),
   }
 }

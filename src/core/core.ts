@@ -2,6 +2,7 @@ import type { LivenessDetector } from '../roles/liveness-detector.ts'
 import type { Instant } from '../roles/time.ts'
 import { type Field, hexOf, type Message, text } from '../wire/message.ts'
 import { Connectivity } from './authority/connectivity.ts'
+import { Permissions } from './authority/permission.ts'
 import type { CoreEvent, EventName, EventPayloads } from './events.ts'
 import { Dialogue } from './handover/handover.ts'
 import { bothStable, circumstancesOf, hearsUs } from './ownership/guard-context.ts'
@@ -24,7 +25,7 @@ import { StallRecovery } from './stalls/stall-recovery.ts'
 import { StallTracker } from './stalls/stall-tracker.ts'
 import { StateKeeper } from './state-keeper.ts'
 import { statusFields } from './status-message.ts'
-import { Timers } from './timers.ts'
+import { AbsoluteClock, Timers } from './timers.ts'
 import { beats } from './timing.ts'
 import type { Trace } from './transition-table.ts'
 import type { Command, CoreConfig, Effect, Happening, Input, Mark, Reconfiguration } from './types.ts'
@@ -66,6 +67,8 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   const quality = new QualityCounters()
 
   const timers = new Timers()
+  const absolute = new AbsoluteClock()
+  const absoluteMs = () => absolute.read(at)
   const effect = (entry: Effect): void => {
     if (halted) return
     if (entry.type === 'send' && stallTracker.stallRecovery) return void held.push(entry)
@@ -193,11 +196,29 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
 
   const heardByPeer = (): boolean => hearsUs(membership, config, at.monoMs)
 
+  const permissions: Permissions = new Permissions({
+    timers,
+    effect,
+    event,
+    monoMs,
+    absoluteMs,
+    config: getConfig,
+    nextOpId: () => ++opId,
+    epochFloor: (group) => ownership.epochFloor(group),
+    inHurry: () => membership.peer.liveness !== 'alive',
+    onGranted: (group) => ownership.permitted(group),
+    onLost(group, why) {
+      event('lease:lost', { group, epoch: ownership.claim(group)?.epoch ?? 0, why })
+      ownership.leaseLost(group)
+    },
+  })
+
   const ownership: Ownership = new Ownership({
     timers,
     effect,
     event,
     trace,
+    permissions,
     monoMs,
     config: getConfig,
     nextOpId: () => ++opId,
@@ -481,6 +502,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       membership.start()
       connectivity.start()
       if (config.sealed) sessions.start()
+      permissions.configure(ownership.names)
       keeper.save()
       beatAnew()
     },
@@ -488,6 +510,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     tick() {},
     drained: () => stallRecovery.drained(),
     operation: ({ opId: id, result }) => ownership.answered(id, result),
+    answer: ({ opId: id, result }) => permissions.answered(id, result),
     observation: ({ observation }) => connectivity.observe(observation),
     changed: ({ resource }) => ownership.changed(resource),
     persisted: ({ failed }) => keeper.answered(failed),
@@ -501,10 +524,11 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       effects = []
       if (halted) return effects
       at = input.at
+      timers.runAbsolute(absoluteMs()) // first of all: what ends for everybody else ends here too
       stallRecovery.notice()
       ;(happenings[input.type] as (happening: Happening) => void)(input)
       timers.run(at.monoMs)
-      const nextMs = timers.next()
+      const nextMs = timers.next(absoluteMs() - at.monoMs)
       effect({ type: 'wakeAt', monoMs: nextMs === null ? null : Math.max(nextMs, at.monoMs + shortestWaitMs) })
       return effects
     },
@@ -520,6 +544,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
         connectivity,
         ownership,
         maintenance,
+        permissions,
         quality,
       }),
   }

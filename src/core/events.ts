@@ -1,5 +1,14 @@
 /** State of one group on one node, as shown, told to the peer and used in the ownership table. */
-export type GroupState = 'unknown' | 'standby' | 'starting' | 'active' | 'probation' | 'stopping' | 'failed' | 'stuck'
+export type GroupState =
+  | 'unknown'
+  | 'standby'
+  | 'candidate'
+  | 'starting'
+  | 'active'
+  | 'probation'
+  | 'stopping'
+  | 'failed'
+  | 'stuck'
 
 /** Phase of this node in the conversation with its peer: the states of the dialogue table. */
 export type NodePhase =
@@ -34,6 +43,7 @@ export type Reason =
   | 'contested'
   | 'isolated'
   | 'stalled'
+  | 'lease-lost'
   | 'stop'
   | 'reload'
 
@@ -140,6 +150,22 @@ export interface EventPayloads {
     readonly lossRatio: number
     readonly rttMs: number | null
   }
+  /** This node is to take a group and waits for the lease: nothing of the group is touched yet. */
+  'group:candidate': { readonly group: string; readonly reason: Reason }
+  /**
+   * The lease of a group that is served here could not be renewed in time (`expired`), or the store shows another owner (`superseded`):
+   * the group is stopped before another node can have it.
+   */
+  'lease:lost': { readonly group: string; readonly epoch: number; readonly why: 'expired' | 'superseded' }
+  /**
+   * What stands in the store under the name of this group is no lease record, or one of a later version. It is left alone, and
+   * nobody can own the group until it is gone. Told once while it stands there.
+   */
+  'lease:unreadable': { readonly group: string }
+  /** The lease store did not answer, or answered with an error. Leases that are held end unless it answers in time. */
+  'store:down': { readonly store: string; readonly reason: string }
+  /** The lease store answers again. */
+  'store:up': { readonly store: string }
   /** This node begins to take a group. */
   'group:starting': { readonly group: string; readonly epoch: number; readonly reason: Reason }
   /** This node serves the group. Emitted again when a contest was won, or what had to be stopped or added runs: handlers are idempotent by epoch. */

@@ -1,5 +1,6 @@
 import type { Connectivity } from './authority/connectivity.ts'
 import { type GuaranteeClass, guaranteeClass } from './authority/guarantee.ts'
+import type { LeaseView, Permissions } from './authority/permission.ts'
 import type { GroupState, NodePhase, Reason } from './events.ts'
 import type { Maintenance } from './ownership/maintenance.ts'
 import type { Ownership } from './ownership/ownership.ts'
@@ -40,6 +41,8 @@ export interface CoreSnapshot {
     readonly preferred: string
     /** It is watched, and nothing of it is touched. */
     readonly maintenance: boolean
+    /** How it stands with its lease; null where there are no leases. */
+    readonly lease: LeaseView | null
   }[]
 }
 
@@ -53,16 +56,18 @@ interface Viewed {
   readonly connectivity: Connectivity
   readonly ownership: Ownership
   readonly maintenance: Maintenance
+  readonly permissions: Permissions
   readonly quality: QualityCounters
 }
 
 /** What a node knows at this moment. */
 export function viewOf(viewed: Viewed): CoreSnapshot {
-  const { config, pending, monoMs, phase, membership, connectivity, ownership, maintenance, quality } = viewed
+  const { config, pending, monoMs, phase, membership, connectivity, ownership, maintenance, permissions, quality } =
+    viewed
   const { groups, namesAll: _, ...peer } = membership.peer
   return {
     phase,
-    guarantee: guaranteeClass(config.targets.length),
+    guarantee: guaranteeClass(config),
     isolated: connectivity.isolated,
     pending,
     peer: {
@@ -77,7 +82,8 @@ export function viewOf(viewed: Viewed): CoreSnapshot {
     groups: config.groups.map(({ name, preferred }) => {
       const { state, epoch } = ownership.claim(name) ?? { state: 'unknown' as const, epoch: 0 }
       const { reason, sinceMs } = ownership.view(name) ?? { reason: 'unowned' as const, sinceMs: monoMs }
-      return { name, state, epoch, reason, sinceMs, preferred, maintenance: maintenance.isOn(name) }
+      const lease = permissions.view(name)
+      return { name, state, epoch, reason, sinceMs, preferred, maintenance: maintenance.isOn(name), lease }
     }),
   }
 }

@@ -1,10 +1,24 @@
+import type { Instant } from '../roles/time.ts'
+
+interface Entry {
+  atMs: number
+  /** By the clock that no stall postpones. */
+  readonly absolute: boolean
+  readonly run: () => void
+}
+
 /** What is due when: the core's only idea of a timer. Names with times and what to do, looked through on every step. */
 export class Timers {
-  readonly #entries = new Map<string, { atMs: number; readonly run: () => void }>()
+  readonly #entries = new Map<string, Entry>()
 
-  /** Sets or moves `name` to `atMs`. */
+  /** Sets or moves `name` to `atMs`, in awake time. */
   set(name: string, atMs: number, run: () => void): void {
-    this.#entries.set(name, { atMs, run })
+    this.#entries.set(name, { atMs, absolute: false, run })
+  }
+
+  /** Sets or moves `name` to `atMs` of absolute time: no stall postpones it. */
+  setAbsolute(name: string, atMs: number, run: () => void): void {
+    this.#entries.set(name, { atMs, absolute: true, run })
   }
 
   clear(name: string): void {
@@ -16,18 +30,27 @@ export class Timers {
   }
 
   /**
-   * This process did not run for `stallMs`: everything waits as much longer, so that a limit counts the time in which an
-   * answer could have been taken in.
+   * This process did not run for `stallMs`: everything in awake time waits as much longer, so that a limit counts the time in
+   * which an answer could have been taken in.
    */
   postpone(stallMs: number): void {
-    for (const entry of this.#entries.values()) entry.atMs += stallMs
+    for (const entry of this.#entries.values()) if (!entry.absolute) entry.atMs += stallMs
   }
 
-  /** Runs what is due at `nowMs`, earliest first. What it sets anew for the same instant runs at the next call. */
-  run(nowMs: number): void {
-    let due: [string, { atMs: number; readonly run: () => void }][] | undefined
+  /** Runs what is due in absolute time: first of all in every turn, before anything else is believed or done. */
+  runAbsolute(absoluteMs: number): void {
+    this.#run((entry) => entry.absolute && entry.atMs <= absoluteMs)
+  }
+
+  /** Runs what is due in awake time, earliest first. What it sets anew for the same instant runs at the next call. */
+  run(awakeMs: number): void {
+    this.#run((entry) => !entry.absolute && entry.atMs <= awakeMs)
+  }
+
+  #run(isDue: (entry: Entry) => boolean): void {
+    let due: [string, Entry][] | undefined
     for (const entry of this.#entries) {
-      if (entry[1].atMs > nowMs) continue
+      if (!isDue(entry[1])) continue
       due ??= []
       due.push(entry)
     }
@@ -40,10 +63,26 @@ export class Timers {
     }
   }
 
-  /** When the next one is due; `null` when nothing is. */
-  next(): number | null {
+  /** When the next one is due in awake time, which absolute time is ahead of by `aheadMs`; `null` when nothing is. */
+  next(aheadMs = 0): number | null {
     let next: number | null = null
-    for (const { atMs } of this.#entries.values()) if (next === null || atMs < next) next = atMs
+    for (const { atMs, absolute } of this.#entries.values()) {
+      const dueMs = absolute ? atMs - aheadMs : atMs
+      if (next === null || dueMs < next) next = dueMs
+    }
     return next
+  }
+}
+
+/**
+ * Time that nothing leaves out, in milliseconds since it was first read: by whichever clock has counted more. The monotonic one
+ * stands still while the host sleeps, the other is read in steps.
+ */
+export class AbsoluteClock {
+  #origin: Instant | undefined
+
+  read(at: Instant): number {
+    this.#origin ??= at
+    return Math.max(at.monoMs - this.#origin.monoMs, at.bootMs - this.#origin.bootMs)
   }
 }

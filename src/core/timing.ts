@@ -156,7 +156,7 @@ export function thoughtDeadAfterMs(times: LivenessTimes, pauseMs: number, peerAl
 
 /** One problem of a pair's times. */
 export interface TimingIssue {
-  /** `keepalive`, `warntime`, `deadtime`, `initdead`, `deadping`, or `arbiters[N].deadping`. */
+  /** `keepalive`, `warntime`, `deadtime`, `initdead`, `deadping`, `arbiters[N].deadping`, or `lease.ttl`. */
   readonly path: string
   readonly severity: 'error' | 'warning'
   readonly message: string
@@ -260,4 +260,71 @@ function overlapIssues({ times, targets, groups }: PairTimes): readonly TimingIs
 /** Everything that is wrong with the times of a pair. */
 export function timingIssues(pair: PairTimes): readonly TimingIssue[] {
   return [...livenessIssues(pair.times), ...deadpingIssues(pair)]
+}
+
+/** Parts of the period in which a lease is renewed. */
+export const renewals = {
+  /** The holder tries so often before it has to stop: one answer may be lost, and the next one late (L6). */
+  tries: 3,
+  /** Who waits for a lease looks so often within one period. */
+  looks: 4,
+} as const
+
+/** What a round trip to a lease store is reckoned with, where a period of renewal is chosen. */
+const storeRoundTripMs = 50
+/** The clock that also counts sleep is read in steps. */
+const sleepClockStepMs = 20
+/** A lease is renewed so often within its length, where nothing is configured. */
+const renewalsInTtl = 7.5
+
+/**
+ * For how long a holder may use a lease, from the moment in which its write was *sent*, by a clock that may run slow: who waits
+ * for the end counts from a later moment, by a clock that may run fast (L1).
+ */
+export function leaseHeldMs(ttlMs: number): number {
+  return ttlMs * (1 - clockRateError)
+}
+
+/** For how long a record must not have changed before another node may take it, by a clock that may run fast. */
+export function leaseQuietMs(ttlMs: number): number {
+  return ttlMs * (1 + clockRateError)
+}
+
+/** How long before its end the holder of a lease begins to stop: the cut, or every stop limit, and the lateness of timers (L2). */
+export function leaseBudgetMs(resources: readonly Stoppable[]): number {
+  return harmlessMs(resources) + marginMs + sleepClockStepMs
+}
+
+/** How often a lease is renewed, where nothing is configured. */
+export function defaultRenewMs(ttlMs: number, groups: PairTimes['groups']): number {
+  const leftMs = leaseHeldMs(ttlMs) - slowestLeaseBudget(groups).budgetMs
+  return Math.max(1, Math.floor(Math.min(ttlMs / renewalsInTtl, leftMs / renewals.tries - storeRoundTripMs)))
+}
+
+function slowestLeaseBudget(groups: PairTimes['groups']): { readonly name: string; readonly budgetMs: number } {
+  const { name, harmlessAfterMs } = slowestGroup(groups)
+  return { name, budgetMs: harmlessAfterMs + marginMs + sleepClockStepMs }
+}
+
+/** The times of a lease. */
+export interface LeaseTimes {
+  readonly ttlMs: number
+  readonly renewMs: number
+}
+
+/** What is wrong with the times of a lease: three renewals must fit between a change and the moment in which the holder has to stop. */
+export function leaseIssues({ ttlMs, renewMs }: LeaseTimes, groups: PairTimes['groups']): readonly TimingIssue[] {
+  const { name, budgetMs } = slowestLeaseBudget(groups)
+  const leftMs = leaseHeldMs(ttlMs) - budgetMs
+  const neededMs = renewals.tries * (renewMs + storeRoundTripMs)
+  if (!(neededMs > leftMs)) return []
+  const stops = budgetMs > cutMs + marginMs + sleepClockStepMs
+  const because = stops
+    ? `${name} cannot be cut off, so its holder begins to stop ${Math.ceil(budgetMs)} ms before the end (the sum of its stop limits)`
+    : `its holder begins to stop ${Math.ceil(budgetMs)} ms before the end`
+  const leastMs = Math.ceil((neededMs + budgetMs) / (1 - clockRateError))
+  const message =
+    `${ttlMs} ms is too short: ${because}, and ${renewals.tries} renewals, one every ${renewMs} ms, must fit before that; ` +
+    `at least ${leastMs} ms${stops ? ', or shorter stop limits' : ''}`
+  return [{ path: 'lease.ttl', severity: 'error', message }]
 }

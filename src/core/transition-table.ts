@@ -13,6 +13,8 @@ export interface TableStep {
   readonly on: string
   /** Position of the row that was taken, in its table; `null` when none held. */
   readonly row: number | null
+  /** Where it led, if not where the row says: a candidate that is permitted at once goes on in the same step. */
+  readonly to?: string | undefined
 }
 
 /** Hears of every step of the tables. Must not throw. */

@@ -1,6 +1,6 @@
 import type { Observation } from '../roles/arbiter.ts'
 import type { HotStandbyErrorCode } from '../roles/error.ts'
-import type { OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
+import type { AskRequest, AskResult, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
 import type { LivenessTimes } from '../roles/liveness-detector.ts'
 import type { Operation, ResourceTimes } from '../roles/resource-agent.ts'
 import type { Instant } from '../roles/time.ts'
@@ -63,6 +63,18 @@ export interface CoreConfig {
   readonly onIsolated: 'stop' | 'continue'
   readonly restartWindowMs: number
   readonly holdDownMs: number
+  /** Groups are owned only with a lease. @defaultValue without: what the peer is heard to say decides */
+  readonly lease?: LeaseConfig | undefined
+}
+
+/** How groups are leased. */
+export interface LeaseConfig {
+  /** Name of the store, for `ask`. */
+  readonly store: string
+  readonly ttlMs: number
+  readonly renewMs: number
+  /** Class of what the store can promise. */
+  readonly class: 'G1' | 'G2'
 }
 
 /** The part of the configuration that `reload()` may change while the pair runs; of `targets` only the times. */
@@ -113,6 +125,7 @@ export type Happening =
   | { readonly type: 'tick' }
   | { readonly type: 'drained' }
   | { readonly type: 'operation'; readonly opId: number; readonly result: OperationResult }
+  | { readonly type: 'answer'; readonly opId: number; readonly result: AskResult }
   | { readonly type: 'observation'; readonly observation: Observation }
   | { readonly type: 'changed'; readonly resource: string }
   | { readonly type: 'persisted'; readonly failed?: string | undefined }
@@ -142,6 +155,8 @@ export type Effect =
   | { readonly type: 'wakeAt'; readonly monoMs: number | null }
   | { readonly type: 'drain' }
   | { readonly type: 'perform'; readonly request: OperationRequest }
+  /** A lease store is asked; its answer is the input `answer`. */
+  | { readonly type: 'ask'; readonly request: AskRequest }
   | { readonly type: 'cancel'; readonly opId: number }
   | { readonly type: 'persist'; readonly state: PersistentState }
   /** Bytes nobody can guess are wanted; they come back as the input `random`. */

@@ -1,6 +1,7 @@
 import { randomBytes } from '../platform/random.ts'
 import { type HotStandbyErrorCode, isHotStandbyError, messageOf } from '../roles/error.ts'
-import type { Host, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
+import type { AskRequest, AskResult, Host, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
+import type { LeaseStore } from '../roles/lease-store.ts'
 import { printable } from '../roles/printable.ts'
 import type { Operation, ResourceAgent, ResourceStatus } from '../roles/resource-agent.ts'
 import type { Instant } from '../roles/time.ts'
@@ -10,6 +11,8 @@ export interface RealHostOptions {
   /** Period of the stall probe in milliseconds. */
   readonly probeMs: number
   readonly agents: ReadonlyMap<string, ResourceAgent>
+  /** Lease stores by name. */
+  readonly stores?: ReadonlyMap<string, LeaseStore> | undefined
   writeState(state: PersistentState): Promise<void>
   bootMs(): number
   onWake(): void
@@ -124,6 +127,20 @@ export class RealHost implements Host {
       })
   }
 
+  ask(request: AskRequest, done: (result: AskResult) => void): void {
+    const controller = new AbortController()
+    this.#controllers.set(request.opId, controller)
+    askStore(this.#options.stores?.get(request.ref.name), request, controller.signal)
+      .catch((error: unknown): AskResult => ({ ok: false, reason: shortened(messageOf(error)) }))
+      .then((result) => {
+        this.#controllers.delete(request.opId)
+        if (!this.#closed) done(result)
+      })
+      .catch(() => {
+        // `done` is the loop's own and reports its failures itself.
+      })
+  }
+
   cancel(opId: number): void {
     this.#controllers.get(opId)?.abort(new Error('no longer wanted, or not finished in time'))
   }
@@ -183,6 +200,17 @@ async function run(
   if (operation === 'status') return { ok: true, status: believable(await agent.status(context)) }
   await agent[operation]?.(context)
   return { ok: true }
+}
+
+async function askStore(
+  store: LeaseStore | undefined,
+  { ref, verb, args: { name, expected = null, value = '' } }: AskRequest,
+  signal: AbortSignal,
+): Promise<AskResult> {
+  if (!store) return { ok: false, reason: `no store is named ${ref.name}` }
+  if (verb === 'read') return { ok: true, stored: await store.read(name, signal) }
+  const result = await store.swap(name, expected, value, signal)
+  return { ok: true, stored: result.swapped ? { value, version: result.version } : null }
 }
 
 function monotonicMs(): number {

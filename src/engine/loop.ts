@@ -225,6 +225,10 @@ export class Loop {
         const { opId } = effect.request
         return host.perform(effect.request, (result) => this.input({ type: 'operation', opId, result }))
       }
+      case 'ask': {
+        const { opId } = effect.request
+        return host.ask(effect.request, (result) => this.input({ type: 'answer', opId, result }))
+      }
       case 'cancel':
         return host.cancel(effect.opId)
       case 'persist':

@@ -21,7 +21,17 @@ type Metric = readonly [
 
 const lives = ['new', 'starting', 'running', 'stopping', 'stopped', 'failed'] as const
 const livenesses = ['unheard', 'alive', 'late', 'dead', 'left'] as const
-const groupStates = ['unknown', 'standby', 'starting', 'active', 'probation', 'stopping', 'failed', 'stuck'] as const
+const groupStates = [
+  'unknown',
+  'standby',
+  'candidate',
+  'starting',
+  'active',
+  'probation',
+  'stopping',
+  'failed',
+  'stuck',
+] as const
 /** Upper ends of the classes of `quality.stalls.histogram`. */
 const stallClassesS = ['0.1', '0.25', '0.5', '1', '2.5', '5', '+Inf'] as const
 

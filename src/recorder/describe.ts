@@ -22,6 +22,7 @@ const reasons: Readonly<Record<Reason, string>> = {
   contested: 'both nodes were active',
   isolated: 'this node is isolated',
   stalled: 'this process was paused for too long',
+  'lease-lost': 'its lease was lost',
   stop: 'this node is stopping',
   reload: 'no longer configured',
 }
@@ -93,6 +94,21 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
       `the devices or addresses of this host changed: link ${link} now goes ${path} (before: ${before})`,
   ],
   'link:silent': ['warn', ({ link, cause }) => `nothing has been heard on link ${link} since the start: ${cause}`],
+  'group:candidate': ['info', ({ group, reason }) => `${group}: waiting for its lease (${reasons[reason]})`],
+  'lease:lost': [
+    'error',
+    ({ group, epoch, why }) =>
+      why === 'expired'
+        ? `${group}: its lease could not be renewed in time; it stops before the lease ends (epoch ${epoch})`
+        : `${group}: another owner holds its lease; it stops at once (epoch ${epoch})`,
+  ],
+  'lease:unreadable': [
+    'error',
+    ({ group }) =>
+      `${group}: what the lease store holds under its name is no lease record of this version; nobody can own the group until it is removed`,
+  ],
+  'store:down': ['warn', ({ store, reason }) => `the lease store ${store} does not answer: ${reason}`],
+  'store:up': ['info', ({ store }) => `the lease store ${store} answers again`],
   'group:starting': ['info', ({ group, reason }) => `taking ${group}: ${reasons[reason]}`],
   'group:acquired': ['info', ({ group, epoch, tookMs }) => `${group} is served here (epoch ${epoch}, ${ms(tookMs)})`],
   'group:stopping': ['info', ({ group, reason }) => `giving up ${group}: ${reasons[reason]}`],

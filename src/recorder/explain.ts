@@ -99,7 +99,7 @@ export function explain(account: Account, group?: string | undefined): Explanati
   }
 }
 
-const beginnings: readonly string[] = ['starting', 'stopping', 'probation'] satisfies GroupState[]
+const beginnings: readonly string[] = ['candidate', 'starting', 'stopping', 'probation'] satisfies GroupState[]
 
 /** The row of the table with which a change of role began. */
 function begins({ kind, subject, payload }: TimelineEntry, group: string): boolean {
@@ -163,7 +163,9 @@ function tellsOf(payload: object | undefined, group: string): boolean {
 const causes: readonly string[] = [
   'move:asked',
   'command',
+  'group:candidate',
   'group:starting',
+  'lease:lost',
   'group:stopping',
   'group:probation',
   'peer:dead',
@@ -177,4 +179,5 @@ const causes: readonly string[] = [
   'contested',
   'move:offered',
   'link:down',
+  'store:down',
 ] satisfies (EventName | 'command')[]

@@ -22,6 +22,7 @@ const colours: Readonly<Record<string, string>> = {
   standby: '#c3c9d3',
   unknown: '#e3e6ea',
   free: '#c3c9d3',
+  candidate: '#e0b23c',
   starting: '#e0b23c',
   stopping: '#e0b23c',
   probation: '#d9822b',
@@ -165,7 +166,7 @@ ${this.#parts.join('\n')}
       this.#parts.push(
         `<rect x="${x}" y="${this.#y}" width="${wide}" height="${barHeight}" fill="${colours[what] ?? '#888'}"><title>${escaped(title)}</title></rect>`,
       )
-      const dark = ['standby', 'unknown', 'free', 'starting', 'stopping', 'silent'].includes(what)
+      const dark = ['standby', 'unknown', 'free', 'candidate', 'starting', 'stopping', 'silent'].includes(what)
       if (wide > said.length * 6.5 + 8)
         this.#parts.push(
           `<text x="${x + 4}" y="${this.#y + 12}" fill="${dark ? '#1c1d20' : '#fff'}">${escaped(said)}</text>`,

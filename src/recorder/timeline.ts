@@ -55,10 +55,11 @@ export class TimelineWriter {
   }
 
   /** During the step: what the core hands to its `trace`. */
-  decided({ table, subject, from, on, row }: TableStep): void {
+  decided({ table, subject, from, on, row, to: led }: TableStep): void {
     const taken = row === null ? undefined : (table === 'ownership' ? ownershipTable : dialogueTable)[row]
     if (!taken || taken.to === 'same' || taken.to === from) return
-    const { to, why } = taken
+    const { to: said, why } = taken
+    const to = led ?? said
     this.#add({ kind: 'decision', subject, name: on, text: `${from} -> ${to}: ${why}`, payload: { from, to } })
   }
 

@@ -11,6 +11,24 @@ export interface OperationRequest {
   readonly epoch: number
 }
 
+/** One question to something that is no resource: a lease store. Plain data. */
+export interface AskRequest {
+  /** Unique within the life of this process, also among the operations. */
+  readonly opId: number
+  readonly ref: { readonly role: 'store'; readonly name: string }
+  readonly verb: 'read' | 'swap'
+  /** `name` of the record; for `swap` the version that it must have, null for none, and the new value. */
+  readonly args: { readonly name: string; readonly expected?: string | null; readonly value?: string }
+}
+
+/**
+ * How a question ended. `read`: the record, or null. `swap`: the new version, or null where the record had another version than
+ * expected. Not `ok`: no answer; a swap may have taken effect all the same.
+ */
+export type AskResult =
+  | { readonly ok: true; readonly stored: { readonly value: string; readonly version: string } | null }
+  | { readonly ok: false; readonly reason: string }
+
 /** How an operation ended. */
 export type OperationResult =
   | { readonly ok: true; readonly status?: ResourceStatus | undefined }
@@ -50,7 +68,9 @@ export interface Host {
   randomBytes(count: number): Uint8Array
   /** Runs an operation and answers exactly once, never synchronously. */
   perform(request: OperationRequest, done: (result: OperationResult) => void): void
-  /** Aborts an operation; its answer may still come. */
+  /** Asks a lease store and answers exactly once, never synchronously. */
+  ask(request: AskRequest, done: (result: AskResult) => void): void
+  /** Aborts an operation or a question; its answer may still come. */
   cancel(opId: number): void
   /** Writes the state durably. */
   persist(state: PersistentState, done: (error: Error | null) => void): void

@@ -263,10 +263,10 @@ export class Facts {
     facts.claimsSeq = Math.max(facts.claimsSeq, seq)
   }
 
-  step(node: string, { table, subject, from, row }: TableStep): void {
+  step(node: string, { table, subject, from, row, to: led }: TableStep): void {
     if (table !== 'ownership' || row === null) return
     const group = this.of(node).groups.get(subject)
-    const to = ownershipTable[row]?.to ?? 'same'
+    const to = (led as GroupState | undefined) ?? ownershipTable[row]?.to ?? 'same'
     if (!group || to === 'same') return
     if (to === 'starting') group.takenFrom = from as GroupState
     group.state = to

@@ -1,12 +1,13 @@
 import type { CoreSnapshot } from '../core/core.ts'
 import type { Refusal } from '../core/types.ts'
 import type { Loop } from '../engine/loop.ts'
-import type { Host, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
+import type { AskRequest, AskResult, Host, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
 import type { Instant } from '../roles/time.ts'
 import type { Transport } from '../roles/transport.ts'
 import type { Schedule } from './schedule.ts'
 import type { SimulatedResource } from './simulated-agent.ts'
 import { type Pause, SimulatedClock } from './simulated-clock.ts'
+import type { SimulatedStore } from './simulated-store.ts'
 import type { SimulationObserver } from './simulation-observer.ts'
 
 const stallSliceMs = 50
@@ -24,6 +25,8 @@ export class SimulatedHost implements Host {
   #stateFault: StateFault | undefined
   /** What was confirmed and has not reached the disk. */
   #unwritten: PersistentState | undefined
+  /** The lease store that it reaches, if any. */
+  store: SimulatedStore | undefined
   loop: Loop | undefined
   view: (() => CoreSnapshot) | undefined
   transports: Transport[] = []
@@ -219,6 +222,16 @@ export class SimulatedHost implements Host {
       this.enter(() => done(result))
     })
     this.#cancels.set(request.opId, cancel)
+  }
+
+  ask(request: AskRequest, done: (result: AskResult) => void): void {
+    this.acts()
+    const { run } = this
+    const ask = () =>
+      this.store?.ask(this.name, request, (result) => this.run === run && this.enter(() => done(result)))
+    // Asked late in a stalled turn.
+    if (this.#lagMs > 0) this.#schedule.at(this.#schedule.nowMs + this.#lagMs, () => this.run === run && ask())
+    else ask()
   }
 
   cancel(opId: number): void {

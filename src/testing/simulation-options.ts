@@ -36,6 +36,8 @@ export interface SimulationOptions {
   readonly onIsolated?: 'stop' | 'continue' | undefined
   readonly deadpingMs?: number | undefined
   readonly holdDownMs?: number | undefined
+  /** Groups are owned only with a lease of the simulated store. @defaultValue without */
+  readonly lease?: { readonly ttlMs: number; readonly renewMs: number } | undefined
   readonly restartWindowMs?: number | undefined
   /** Period of each resource's status check. @defaultValue 1000 */
   readonly monitorMs?: number | undefined

@@ -18,6 +18,7 @@ import { SimulatedResource } from './simulated-agent.ts'
 import type { Pause } from './simulated-clock.ts'
 import { SimulatedHost, type StateFault } from './simulated-host.ts'
 import { SimulatedNetwork } from './simulated-network.ts'
+import { SimulatedStore } from './simulated-store.ts'
 import type { Ending } from './simulation-observer.ts'
 import type { SimulationOptions } from './simulation-options.ts'
 
@@ -57,6 +58,8 @@ const times: ResourceTimes = { startMs: 20_000, stopMs: 20_000, statusMs: 2000, 
 export class Simulation {
   readonly schedule: Schedule = new Schedule()
   readonly network: SimulatedNetwork
+  /** The lease store of both nodes; it is asked only where the options name a lease. */
+  readonly store: SimulatedStore
   /** Everything the nodes told, in order. */
   readonly events: SimulatedEvent[] = []
   readonly #options: SimulationOptions
@@ -67,6 +70,7 @@ export class Simulation {
   constructor(options: SimulationOptions) {
     this.#options = options
     this.network = new SimulatedNetwork(this.schedule, seededRandom(options.seed))
+    this.store = new SimulatedStore(this.schedule, seededRandom(options.seed + 104_729))
     const { observer } = options
     if (observer?.sent) this.network.onSent = (from, link, frame) => observer.sent?.(from, link, frame)
     this.#hosts = new Map(options.nodes.map((node) => [node, this.#makeHost(node)]))
@@ -80,6 +84,7 @@ export class Simulation {
       seededRandom(this.#options.seed + 1 + this.#options.nodes.indexOf(node)),
       this.#options.observer,
     )
+    host.store = this.store
     for (const { resources } of this.#options.groups)
       for (const name of resources) host.resources.set(name, new SimulatedResource(name))
     for (const target of this.#options.targets ?? []) host.targetsUp.set(target, true)
@@ -235,6 +240,7 @@ export class Simulation {
       onIsolated: options.onIsolated ?? 'stop',
       restartWindowMs: options.restartWindowMs ?? 60_000,
       holdDownMs: options.holdDownMs ?? 60_000,
+      ...(options.lease && { lease: { store: 'simulated', class: 'G2' as const, ...options.lease } }),
       ...options.override?.(node),
     }
   }

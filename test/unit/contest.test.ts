@@ -23,6 +23,7 @@ interface Common {
 const keepaliveMs = 1000
 
 const bare: Omit<GuardContext, keyof Side | keyof Common | 'preferredHere' | 'peerClaim' | 'peerActiveForMs'> = {
+  lease: 'none',
   peerFreeForMs: 0,
   peerBeats: true,
   heardByPeer: true,

@@ -13,6 +13,7 @@ const host: Host = {
   drain() {},
   randomBytes: (count) => new Uint8Array(count).fill(7),
   perform() {},
+  ask() {},
   cancel() {},
   persist() {},
 }

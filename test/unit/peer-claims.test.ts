@@ -57,7 +57,8 @@ describe('claims on the wire', () => {
       ['web:holds:3', { ...unclear, epoch: 3 }],
       ['web:holds/standby:3', { claim: 'holds', state: null, epoch: 3 }],
       ['web:holds/active/hot/9:3:more:4', claimOf('active', 3)],
-      ['web:wants/candidate:3', { claim: 'wants', state: null, epoch: 3 }],
+      ['web:wants/candidate:3', { claim: 'wants', state: 'candidate', epoch: 3 }],
+      ['web:wants/patiently:3', { claim: 'wants', state: null, epoch: 3 }],
       ['web:failed/of-late:3', claimOf('failed', 3)],
       ['web:lends/half:3', { ...unclear, epoch: 3 }],
       ['web:active:3', { ...unclear, epoch: 3 }],
@@ -90,15 +91,15 @@ describe('claims on the wire', () => {
       namesAll,
       proven: true,
     })
-    assert.equal(situationOf(peer(undefined), 'web'), 'unknown')
-    assert.equal(situationOf(peer('mail:free/standby:1'), 'web'), 'unclear')
-    assert.equal(situationOf(peer('mail:free/standby:1', true), 'web'), 'free')
-    assert.equal(situationOf(peer('web:free/resting:1'), 'web'), 'free')
-    assert.equal(situationOf(peer('web:failed/badly:1'), 'web'), 'free')
-    assert.equal(situationOf(peer('web:holds/dancing:1'), 'web'), 'holds')
+    assert.equal(situationOf(peer(undefined), 'web', false), 'unknown')
+    assert.equal(situationOf(peer('mail:free/standby:1'), 'web', false), 'unclear')
+    assert.equal(situationOf(peer('mail:free/standby:1', true), 'web', false), 'free')
+    assert.equal(situationOf(peer('web:free/resting:1'), 'web', false), 'free')
+    assert.equal(situationOf(peer('web:failed/badly:1'), 'web', false), 'free')
+    assert.equal(situationOf(peer('web:holds/dancing:1'), 'web', false), 'holds')
     for (const entry of ['web:wants/it:1', 'web:lends:1', 'web:active:1', 'web'])
-      assert.equal(situationOf(peer(entry, true), 'web'), 'unclear', entry)
-    assert.equal(situationOf({ ...peer('web:lends:1'), liveness: 'dead' }, 'web'), 'gone')
+      assert.equal(situationOf(peer(entry, true), 'web', false), 'unclear', entry)
+    assert.equal(situationOf({ ...peer('web:lends:1'), liveness: 'dead' }, 'web', false), 'gone')
   })
 })
 

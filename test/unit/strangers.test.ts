@@ -42,6 +42,7 @@ class Node {
       drain() {},
       randomBytes: (count) => new Uint8Array(count),
       perform() {},
+      ask() {},
       cancel() {},
       persist() {},
     }

@@ -34,6 +34,13 @@ export const contestTable: readonly ContestRule[] = [
     because: 'It is cut off already, and the other one serves.',
   },
   {
+    id: 'lease',
+    says: 'the lease decides: the higher epoch has it',
+    when: ({ lease, epoch, peerClaim }) => lease !== 'none' && (peerClaim?.epoch ?? 0) !== epoch,
+    goesOn: ({ epoch, peerClaim }) => epoch > (peerClaim?.epoch ?? 0),
+    because: 'The store gave the higher epoch later, and the older owner had to stop before (L5).',
+  },
+  {
     id: 'daemon',
     says: 'a daemon that meets another active node gives up and restarts',
     when: ({ peerIsDaemon }) => peerIsDaemon,

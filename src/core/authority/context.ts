@@ -1,14 +1,17 @@
 import type { GroupState } from '../events.ts'
 import type { PeerClaim } from '../peer/claims.ts'
+import type { LeaseStanding } from './permission.ts'
 
 /**
  * Everything that permits or forbids owning one group, looked at in one instant: what the guards and the rules of a
- * contest go by. Leases and fencing will be further entries here.
+ * contest go by. Fencing will be a further entry here.
  */
 export interface GuardContext {
   readonly state: GroupState
   readonly preferredHere: boolean
   readonly epoch: number
+  /** Whether this node holds the lease of the group. */
+  readonly lease: LeaseStanding
   /** What the peer says of the group, where it has said anything. */
   readonly peerClaim: PeerClaim | undefined
   /** For how long the peer has said that it does not hold the group. */

@@ -1,12 +1,16 @@
 import { beats } from '../timing.ts'
+import type { CoreConfig } from '../types.ts'
 import { rank } from './contest.ts'
 import type { GuardContext } from './context.ts'
 
-/** Guarantee classes (docs/safety.md). Without an arbiter nothing is guaranteed; with ping targets an isolated node notices. */
-export type GuaranteeClass = 'G0' | 'G1'
+/**
+ * Guarantee classes (docs/guarantees.md). G0: nothing. G1: a node that is isolated notices it. G2: a lease, so two nodes never both
+ * own a group while their clocks run at nearly the same rate and their processes run.
+ */
+export type GuaranteeClass = 'G0' | 'G1' | 'G2'
 
-export function guaranteeClass(targets: number): GuaranteeClass {
-  return targets > 0 ? 'G1' : 'G0'
+export function guaranteeClass({ targets, lease }: Pick<CoreConfig, 'targets' | 'lease'>): GuaranteeClass {
+  return lease?.class ?? (targets.length > 0 ? 'G1' : 'G0')
 }
 
 function mayTake(question: GuardContext): boolean {
@@ -85,10 +89,15 @@ export const guards: Readonly<
     holds: ({ holdsOthers, leaving, holdsData, peerAlive }) => !holdsOthers && (leaving || (holdsData && peerAlive)),
   },
   nobodyElse: {
-    says: 'the peer is not alive, and may take',
-    holds: (question) => !question.peerAlive && mayTake(question),
+    says: 'the peer is not alive, may take, and has the lease where there are leases',
+    holds: (question) => !question.peerAlive && mayTake(question) && question.lease !== 'missing',
   },
   unfit: { says: 'it failed here', holds: (question) => question.unfit },
+  leaseValid: { says: 'its lease is held and not about to end', holds: (question) => question.lease === 'valid' },
+  stillMay: {
+    says: 'not in maintenance, not isolated, and not leaving',
+    holds: ({ maintained, isolated, leaving }) => !maintained && !isolated && !leaving,
+  },
 }
 
 export type Guard =
@@ -107,3 +116,5 @@ export type Guard =
   | 'lastResort'
   | 'nobodyElse'
   | 'unfit'
+  | 'leaseValid'
+  | 'stillMay'

@@ -285,6 +285,11 @@ export class Group {
     return [...this.#touched.values()].some(({ exclusive }) => exclusive === 'data')
   }
 
+  /** Grows with everything that the group is asked: what it answers to an earlier job is no longer true. */
+  get job(): number {
+    return this.#job
+  }
+
   get serving(): boolean {
     return this.#serving
   }

@@ -136,7 +136,7 @@ export function anyHeld(port: DialoguePort): boolean {
 /** The group has come to rest here, in whatever way. What would not stop has not, before it is verifiably cut off. */
 export function isSettledHere(port: DialoguePort, group: string): boolean {
   const state = port.claim(group)?.state
-  return state !== 'starting' && state !== 'stopping' && state !== 'stuck'
+  return state !== 'candidate' && state !== 'starting' && state !== 'stopping' && state !== 'stuck'
 }
 
 /** The peer serves every group, or says that it cannot. */

@@ -89,7 +89,8 @@ export class TakeoverRequest {
     this.judge()
     const awaited = this.#wanted?.groups.filter((group) => moved.includes(group)) ?? []
     const states = awaited.map((group) => this.#port.claim(group)?.state)
-    if (states.some((state) => state !== 'active' && state !== 'starting')) this.fail('it was taken back')
+    const coming: readonly (GroupState | undefined)[] = ['candidate', 'starting', 'active']
+    if (states.some((state) => !coming.includes(state))) this.fail('it was taken back')
   }
 
   fail(why: string): void {

@@ -1,5 +1,6 @@
 import { rank } from '../authority/contest.ts'
 import type { GuardContext } from '../authority/context.ts'
+import type { Permissions } from '../authority/permission.ts'
 import type { GroupState, Reason } from '../events.ts'
 import type { Group } from '../group/group.ts'
 import { daemonRestartsMs } from '../handover/heartbeat-peer.ts'
@@ -17,6 +18,8 @@ export interface OwnershipPort {
   readonly effect: Emit
   readonly event: EmitEvent
   readonly trace: Trace | undefined
+  /** Who may own a group, and until when. */
+  readonly permissions: Permissions
   monoMs(): number
   config(): CoreConfig
   nextOpId(): number
@@ -77,6 +80,8 @@ export interface Owned {
   /** Who wins the contest under way, as it was told. */
   contest: 'ours' | 'theirs' | undefined
   lastStallMs: number
+  /** What did not stop here is to run again with the rest. */
+  revives: boolean
   /** Counts the moves that nobody asked for. */
   readonly damping: Damping
 }
@@ -98,16 +103,22 @@ export interface Acting {
 
 /** What the words of the ownership table do. */
 export const actions: Readonly<Record<OwnershipAction, (acting: Acting) => void>> = {
-  raiseEpoch: ({ owned, question, port }) => {
-    owned.epoch = Math.max(owned.epoch, owned.peerEpoch, question.peerClaim?.epoch ?? 0) + 1
+  raiseEpoch: ({ name, owned, question, port }) => {
+    const next = Math.max(owned.epoch, owned.peerEpoch, question.peerClaim?.epoch ?? 0) + 1
+    owned.epoch = port.permissions.epoch(name) ?? next
     port.onEpoch()
   },
   adoptEpoch: ({ owned, question }) => {
     owned.epoch = Math.max(owned.epoch, question.peerClaim?.epoch ?? 0)
   },
+  request: (acting) => request(acting, false),
+  requestRevival: (acting) => request(acting, true),
+  withdraw: ({ name, port }) => port.permissions.withdraw(name),
   start: (acting) => {
     begin(acting)
-    acting.owned.group.start(acting.owned.epoch)
+    const { group, epoch, revives } = acting.owned
+    if (revives) group.revive(epoch)
+    else group.start(epoch)
   },
   stop: (acting) => stop(acting, false),
   cutAndStop: (acting) => stop(acting, true),
@@ -224,6 +235,15 @@ function insist(acting: Acting, stubbornAtMs: number): void {
     const stubborn = kind === 'heartbeat' && groups?.get(name)?.state === 'active' && port.monoMs() >= stubbornAtMs
     insist(acting, stubborn && port.onStubborn(name) ? port.monoMs() + daemonRestartsMs : stubbornAtMs)
   })
+}
+
+/** Asks for permission; the answer is the event `permitted`. */
+function request({ name, owned, port }: Acting, revives: boolean): void {
+  owned.revives = revives
+  if (port.permissions.isImmediate) return
+  port.timers.clear(`retry:${name}`)
+  port.event('group:candidate', { group: name, reason: owned.reason })
+  port.permissions.want(name)
 }
 
 function begin({ name, owned, port }: Acting): void {

@@ -15,12 +15,12 @@ export const ownershipIdle: readonly {
     because: 'the situation is reported again and again; where no row holds, it changes nothing',
   },
   {
-    from: ['starting', 'active', 'probation', 'stopping', 'stuck'],
+    from: ['candidate', 'starting', 'active', 'probation', 'stopping', 'stuck'],
     on: ['grant'],
     because: 'this node has it, is just taking it, or is still giving it up',
   },
   {
-    from: ['unknown', 'standby', 'starting', 'probation', 'stopping', 'stuck'],
+    from: ['unknown', 'standby', 'candidate', 'starting', 'probation', 'stopping', 'stuck'],
     on: ['hold-down-cleared'],
     because: 'there is no pause that could be cut short',
   },
@@ -28,6 +28,16 @@ export const ownershipIdle: readonly {
     from: ['unknown', 'standby', 'failed', 'stopping'],
     on: ['yield', 'leave'],
     because: 'this node does not have it, or is already giving it up',
+  },
+  {
+    from: ['candidate'],
+    on: ['yield', 'stalled', 'prepared'],
+    because: 'nothing of it runs here; the lease decides, whatever the time',
+  },
+  {
+    from: ['stopping', 'stuck'],
+    on: ['lease-lost'],
+    because: 'it is being given up already, and is kept from others for as long as the store lets it',
   },
   { from: ['stuck'], on: ['yield'], because: 'it is given up as soon as it stops' },
   {
@@ -57,6 +67,12 @@ export const ownershipImpossible: readonly {
   readonly on: readonly OwnershipEvent[]
   readonly because: string
 }[] = [
+  { from: except('candidate'), on: ['permitted'], because: 'only a candidate waits for permission' },
+  {
+    from: except('starting', 'active', 'probation', 'stopping', 'stuck'),
+    on: ['lease-lost'],
+    because: 'a lease is held only while something of the group may run here',
+  },
   { from: except('starting'), on: ['started', 'start-failed'], because: 'a start belongs to the state `starting`' },
   { from: except('stopping'), on: ['stopped'], because: 'a stop belongs to the state `stopping`' },
   {
@@ -71,7 +87,7 @@ export const ownershipImpossible: readonly {
   },
   { from: except('active'), on: ['restored', 'broken'], because: 'resources are watched while they serve' },
   {
-    from: except('unknown', 'standby', 'failed'),
+    from: except('unknown', 'standby', 'candidate', 'failed'),
     on: ['prepared', 'unprepared'],
     because: 'every other state began with another job',
   },

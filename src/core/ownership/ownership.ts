@@ -11,12 +11,29 @@ import { indexTable } from '../transition-table.ts'
 import type { GroupConfig } from '../types.ts'
 import { type Acting, actions, holdDownOf, type Owned, type OwnershipPort } from './actions.ts'
 import { Damping } from './flap-damping.ts'
-import { type OwnershipEvent, ownershipTable } from './table.ts'
+import { type OwnershipAction, type OwnershipEvent, type OwnershipRow, ownershipTable } from './table.ts'
 
 /** Epochs written ahead to the state directory, so that no disk write stands in the takeover path. */
 const epochReserve = 16
 
 const rowsOf = indexTable(ownershipTable)
+
+/** After these nothing of the group answers from this host. */
+const endsHere: readonly GroupOutcome[] = ['stopped', 'start-failed', 'cut-off']
+
+/** What follows when a candidate is permitted at once. */
+const permittedRow = rowsOf('candidate', 'permitted')[0]?.row as OwnershipRow
+
+/** States that a group enters for a reason. */
+const moving: readonly GroupState[] = ['candidate', 'starting', 'stopping']
+
+/** One step of a group. */
+interface Step {
+  readonly to: GroupState
+  readonly on: OwnershipEvent | GroupOutcome
+  readonly detail: string
+  readonly reason: Reason | undefined
+}
 
 /** Performs the ownership table for every group. */
 export class Ownership {
@@ -43,8 +60,7 @@ export class Ownership {
         nextOpId: () => port.nextOpId(),
         peerCouldTake: () => port.peerCouldTake(config.name),
         isMaintained: () => port.isMaintained(config.name),
-        onOutcome: (outcome, detail) =>
-          this.post(config.name, outcome, detail, outcome === 'cut-failed' ? 'stalled' : undefined),
+        onOutcome: (outcome, detail) => this.#outcome(config.name, outcome, detail),
       },
       config,
     )
@@ -63,8 +79,18 @@ export class Ownership {
       returnable: true,
       contest: undefined,
       lastStallMs: 0,
+      revives: false,
       damping: new Damping(),
     })
+  }
+
+  /** What a group was asked has ended. Where nothing of it runs here any more, the lease is given back before anybody is told. */
+  #outcome(name: string, outcome: GroupOutcome, detail: string): void {
+    const tell = () => this.post(name, outcome, detail, outcome === 'cut-failed' ? 'stalled' : undefined)
+    const owned = this.#owned.get(name)
+    if (!owned || !endsHere.includes(outcome)) return tell()
+    const { job } = owned.group
+    this.#port.permissions.release(name, () => owned.group.job === job && tell())
   }
 
   /** Takes a changed configuration: new groups join, missing ones are given up, the others keep running. */
@@ -80,6 +106,7 @@ export class Ownership {
       if (claims(owned.state)) this.give(name, 'leave', 'reload')
       this.#forgetIfUnwanted(name)
     }
+    this.#port.permissions.configure(this.names)
     this.reconcile()
   }
 
@@ -90,6 +117,7 @@ export class Ownership {
     owned.group.close()
     this.#port.timers.clear(`retry:${name}`)
     this.#owned.delete(name)
+    this.#port.permissions.configure(this.names)
   }
 
   get names(): string[] {
@@ -186,6 +214,21 @@ export class Ownership {
     this.post(name, how, '', reason)
   }
 
+  /** The lease of a group is held from now on. */
+  permitted(name: string): void {
+    this.post(name, 'permitted', '')
+  }
+
+  leaseLost(name: string): void {
+    this.post(name, 'lease-lost', '', 'lease-lost')
+  }
+
+  /** An epoch of the group that is known to have been used. */
+  epochFloor(name: string): number {
+    const { epoch = 0, peerEpoch = 0 } = this.#owned.get(name) ?? {}
+    return Math.max(epoch, peerEpoch, this.#port.peer().groups?.get(name)?.epoch ?? 0)
+  }
+
   isolated(): void {
     for (const name of this.names) this.post(name, 'isolated', '', 'isolated')
   }
@@ -229,7 +272,7 @@ export class Ownership {
     if (!owned) return
     const peer = this.#port.peer()
     const claim = peer.groups?.get(name)
-    const situation = situationOf(peer, name)
+    const situation = situationOf(peer, name, !this.#port.permissions.isImmediate)
     if (claim && claim.epoch > owned.peerEpoch) owned.peerEpoch = claim.epoch
     owned.freeSinceMs = situation === 'free' ? (owned.freeSinceMs ?? this.#port.monoMs()) : undefined
     if (situation === 'free' || situation === 'gone') this.#contestOver(name, owned)
@@ -278,6 +321,7 @@ export class Ownership {
       state: owned.state,
       preferredHere,
       epoch: owned.epoch,
+      lease: this.#port.permissions.standing(name),
       peerClaim: this.#port.peer().groups?.get(name),
       peerFreeForMs: owned.freeSinceMs === undefined ? 0 : nowMs - owned.freeSinceMs,
       peerBeats: now.peerBeats,
@@ -342,11 +386,27 @@ export class Ownership {
     }
     const question = this.#question(name, owned)
     const taken = candidates.find(({ row: { when } }) => when === undefined || guards[when].holds(question))
-    this.#port.trace?.({ table: 'ownership', subject: name, from, on, row: taken?.number ?? null })
+    // Where nobody has to be asked a candidate is permitted in the same breath.
+    const then = taken?.row.to === 'candidate' && this.#port.permissions.isImmediate ? permittedRow : undefined
+    const step = { table: 'ownership', subject: name, from, on, row: taken?.number ?? null } as const
+    this.#port.trace?.(then ? { ...step, to: then.to } : step)
     if (!taken) return
-    const { row } = taken
-    const to = row.to === 'same' ? from : row.to
-    if (reason !== undefined && to !== from && (to === 'starting' || to === 'stopping')) owned.reason = reason
+    const { to } = then ?? taken.row
+    this.#carryOut(name, owned, question, { to: to === 'same' ? from : to, on, detail, reason }, [
+      ...taken.row.do,
+      ...(then?.do ?? []),
+    ])
+  }
+
+  #carryOut(
+    name: string,
+    owned: Owned,
+    question: GuardContext,
+    { to, on, detail, reason }: Step,
+    does: readonly OwnershipAction[],
+  ): void {
+    const from = owned.state
+    if (reason !== undefined && to !== from && moving.includes(to)) owned.reason = reason
     owned.state = to
     const changed = to !== from
     if (changed) {
@@ -355,7 +415,7 @@ export class Ownership {
       owned.sinceMs = nowMs
     }
     const epochBefore = owned.epoch
-    for (const action of row.do) actions[action](this.#acting(name, owned, question, detail))
+    for (const action of does) actions[action](this.#acting(name, owned, question, detail))
     if (changed || owned.epoch !== epochBefore || on === 'restored') this.#port.onChange(name)
     if (!changed || (to !== 'standby' && to !== 'failed')) return
     this.#forgetIfUnwanted(name)

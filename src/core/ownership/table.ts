@@ -27,12 +27,15 @@ export const ownershipEvents = [
   'broken',
   'prepared',
   'unprepared',
+  'permitted',
+  'lease-lost',
 ] as const
 export type OwnershipEvent = (typeof ownershipEvents)[number]
 
 export const groupStates: readonly GroupState[] = [
   'unknown',
   'standby',
+  'candidate',
   'starting',
   'active',
   'probation',
@@ -45,6 +48,9 @@ export const groupStates: readonly GroupState[] = [
 export type OwnershipAction =
   | 'raiseEpoch'
   | 'adoptEpoch'
+  | 'request'
+  | 'requestRevival'
+  | 'withdraw'
   | 'start'
   | 'stop'
   | 'cutAndStop'
@@ -81,7 +87,7 @@ export interface OwnershipRow {
   readonly why: string
 }
 
-const take = ['raiseEpoch', 'start'] as const
+const take = ['request'] as const
 
 /**
  * Who owns a group: state × event → row, with the guard in the row. This table and the one in `dialogue-table.ts` are the
@@ -93,7 +99,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     from: ['unknown', 'standby'],
     on: 'peer-gone',
     when: 'mayTake',
-    to: 'starting',
+    to: 'candidate',
     do: take,
     why: 'the peer is dead, has left or never came: take the group over',
   },
@@ -102,7 +108,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
     from: ['unknown', 'standby'],
     on: 'peer-free',
     when: 'mayTakeNow',
-    to: 'starting',
+    to: 'candidate',
     do: take,
     why: 'no node owns it, and it is this node’s turn to take it',
   },
@@ -126,7 +132,7 @@ export const ownershipTable: readonly OwnershipRow[] = [
   {
     from: ['unknown', 'standby', 'failed'],
     on: 'grant',
-    to: 'starting',
+    to: 'candidate',
     do: ['clearFailures', ...take],
     why: 'the peer has given it up for this node',
   },
@@ -139,6 +145,51 @@ export const ownershipTable: readonly OwnershipRow[] = [
     why: 'it could not start here',
   },
   { from: ['standby'], on: 'retry', to: 'standby', do: ['prepare'], why: 'check again whether it could start here' },
+
+  // Waiting for permission. Without leases it is given in the same turn, and the state is neither told nor counted.
+  {
+    from: ['candidate'],
+    on: 'permitted',
+    when: 'stillMay',
+    to: 'starting',
+    do: ['raiseEpoch', 'start'],
+    why: 'this node may own it: take it',
+  },
+  {
+    from: ['candidate'],
+    on: 'permitted',
+    to: 'standby',
+    do: ['withdraw', 'prepare'],
+    why: 'isolated, leaving or in maintenance by now: do not take it',
+  },
+  {
+    from: ['candidate'],
+    on: 'peer-holds',
+    to: 'standby',
+    do: ['withdraw', 'adoptEpoch', 'prepare'],
+    why: 'the peer owns it',
+  },
+  {
+    from: ['candidate'],
+    on: 'unprepared',
+    to: 'failed',
+    do: ['withdraw', 'noteUnready', 'planRetry'],
+    why: 'it could not start here',
+  },
+  {
+    from: ['candidate'],
+    on: 'leave',
+    to: 'standby',
+    do: ['withdraw'],
+    why: 'this node is stopping: do not take it',
+  },
+  {
+    from: ['candidate'],
+    on: 'isolated',
+    to: 'standby',
+    do: ['withdraw', 'prepare'],
+    why: 'isolated: do not take it',
+  },
 
   // Taking it.
   { from: ['starting'], on: 'started', to: 'active', do: ['acquired'], why: 'everything is running' },
@@ -207,6 +258,21 @@ export const ownershipTable: readonly OwnershipRow[] = [
     to: 'active',
     do: ['retryNow'],
     why: 'an operator wants it here: do not wait for the next try',
+  },
+  {
+    from: ['starting', 'active', 'probation'],
+    on: 'lease-lost',
+    to: 'stopping',
+    do: ['cutAndStop'],
+    why: 'the lease is about to end or belongs to another node: stop before that node can serve',
+  },
+  {
+    from: ['starting', 'active'],
+    on: 'stalled',
+    when: 'leaseValid',
+    to: 'same',
+    do: [],
+    why: 'this process was paused, and its lease is still valid: no other node can have taken it',
   },
   { from: ['active'], on: 'restored', to: 'active', do: ['clearFailures', 'reacquire'], why: 'it is serving again' },
   {
@@ -375,15 +441,15 @@ export const ownershipTable: readonly OwnershipRow[] = [
     from: ['failed'],
     on: 'peer-gone',
     when: 'mayRetry',
-    to: 'starting',
-    do: ['raiseEpoch', 'revive'],
+    to: 'candidate',
+    do: ['requestRevival'],
     why: 'the peer is not there: try again here, including what did not stop and was cut off',
   },
   {
     from: ['failed'],
     on: 'peer-free',
     when: 'mayRetryNow',
-    to: 'starting',
+    to: 'candidate',
     do: take,
     why: 'the peer does not take it either: try again here',
   },

@@ -25,6 +25,7 @@ export interface PeerClaim {
 const classes: Readonly<Record<GroupState, ClaimClass>> = {
   unknown: 'free',
   standby: 'free',
+  candidate: 'wants',
   starting: 'holds',
   active: 'holds',
   probation: 'holds',

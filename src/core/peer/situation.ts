@@ -23,11 +23,13 @@ export type Situation = 'unknown' | 'gone' | 'free' | 'holds' | 'unclear'
 const isThere = { unheard: false, alive: true, late: true, dead: false, left: false } as const
 
 /** What the peer is to a group. */
-export function situationOf(peer: PeerSituation, group: string): Situation {
+export function situationOf(peer: PeerSituation, group: string, leased: boolean): Situation {
   if (!isThere[peer.liveness]) return peer.liveness === 'unheard' ? 'unknown' : 'gone'
   if (peer.groups === undefined || !peer.proven) return 'unknown'
   const claim = peer.groups.get(group)
   if (claim === undefined) return peer.namesAll ? 'free' : 'unclear'
   if (!isClaimed(claim)) return 'free'
+  // It waits for the same lease, and only one of the two gets it.
+  if (claim.claim === 'wants' && leased) return 'free'
   return claim.claim === 'holds' ? 'holds' : 'unclear'
 }
