@@ -67,8 +67,8 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   const quality = new QualityCounters()
 
   const timers = new Timers()
-  const absolute = new AbsoluteClock()
-  const absoluteMs = () => absolute.read(at)
+  const absoluteClock = new AbsoluteClock()
+  const absoluteMs = () => absoluteClock.read(at)
   const effect = (entry: Effect): void => {
     if (halted) return
     if (entry.type === 'send' && stallTracker.stallRecovery) return void held.push(entry)
@@ -90,7 +90,6 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
   const now = () => at
   const monoMs = () => at.monoMs
   const getConfig = () => config
-
   const inForce = new TimesInForce(initial)
   // Compared is what is configured, which may be in force only later.
   const wantedConfig = () => ({ ...config, ...inForce.wanted })
@@ -524,7 +523,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       effects = []
       if (halted) return effects
       at = input.at
-      timers.runAbsolute(absoluteMs()) // first of all: what ends for everybody else ends here too
+      timers.runAbsolute(absoluteMs()) // what ends for everybody else ends here, before anything else
       stallRecovery.notice()
       ;(happenings[input.type] as (happening: Happening) => void)(input)
       timers.run(at.monoMs)

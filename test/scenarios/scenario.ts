@@ -1,3 +1,4 @@
+import { writeLeaseRecord } from '../../src/core/authority/lease-record.ts'
 import type { CoreEvent, EventName } from '../../src/core/events.ts'
 import type { TableStep } from '../../src/core/transition-table.ts'
 import type { Scope } from '../../src/core/types.ts'
@@ -118,6 +119,7 @@ export class ScenarioPlayer {
   readonly #commands: Readonly<Record<string, (words: string[], options: Map<string, string>) => void>> = {
     /**
      * Builds the pair: keepalive, deadtime, warntime, initdead, deadping, holdDown, restartWindow, monitor (durations),
+     * `lease=TTL renew=TIME`: groups are leased;
      * `later=NODE`: what it hears of its peer is of a later version; autoFailback=on, onIsolated=stop|continue, targets=a,b, links=eth1,eth2, seed; `NODE.KEY=VALUE` for one node only.
      * Further groups: `group` before it.
      */
@@ -192,6 +194,26 @@ export class ScenarioPlayer {
     },
     /** `disk NODE fails|lost`: what the node must remember cannot be written, or is confirmed and lost; nothing more: well again. */
     disk: ([node = '', fault]) => this.#sim.stateFault(node, fault as Parameters<Simulation['stateFault']>[1]),
+    /** `store NODE [cut|deaf] [delay=2ms]`: the node does not reach the lease store, or does not hear it; nothing more: well again. */
+    store: ([node = '', fault], options) => {
+      const conditions = this.#sim.store.conditions(node)
+      conditions.cut = fault === 'cut'
+      conditions.answersLost = fault === 'deaf'
+      conditions.delayMs = durationMs((options.get('delay') ?? '2ms') as Duration, 'delay')
+    },
+    /** `store-down`, `store-up`: nobody reaches it. */
+    'store-down': () => {
+      this.#sim.store.down = true
+    },
+    'store-up': () => {
+      this.#sim.store.down = false
+    },
+    /** `store-put GROUP rubbish`, or `store-put GROUP [holder=NAME] [epoch=7]`: somebody else writes the record. */
+    'store-put': ([group = '', rubbish], options) => {
+      const holder = options.get('holder') ?? null
+      const record = { holder, run: 'x', epoch: Number(options.get('epoch') ?? 0), ttlMs: 3000, seq: 1 }
+      this.#sim.store.put(group, rubbish ?? writeLeaseRecord(record))
+    },
     /** `clock NODE 10m`: the wall clock is set forward; `clock NODE back 10m`. */
     clock: ([node = '', ...words]) => {
       const stepMs = durationMs(words.at(-1) ?? '', 'clock')
@@ -361,6 +383,7 @@ export class ScenarioPlayer {
       holdDownMs: ms('holdDown'),
       restartWindowMs: ms('restartWindow'),
       monitorMs: ms('monitor'),
+      ...(options.has('lease') && { lease: { ttlMs: ms('lease') ?? 0, renewMs: ms('renew') ?? 400 } }),
       copies: true,
       wrap: (node, core) => (node === options.get('later') ? hearsLaterVersion(core) : core),
       trace: (_, step) => this.steps.push(step),

@@ -65,6 +65,8 @@ export class Lease {
   /** A renewal was refused: the record is read before anything is written again. */
   #doubtful = false
   #busy = false
+  /** What is asked now was asked too early: once more, right after it. */
+  #hastens = false
   #lastAskMs = Number.NEGATIVE_INFINITY
   #afterRelease: (() => void) | undefined
   #unreadableTold = false
@@ -83,14 +85,15 @@ export class Lease {
     if (this.#mode !== 'watching') return
     this.#mode = 'wanting'
     // What was last seen is good enough: if it is no longer so, the store refuses the write.
-    if (this.#busy || this.#seen === undefined) return this.#soon()
+    if (this.#busy || this.#seen === undefined || this.#port.absoluteMs() < this.#takeableAtMs()) return this.#soon()
     this.#consider()
     this.#goOnUnlessPlanned()
   }
 
-  /** No longer; a write that is under way is taken back when it has taken effect. */
+  /** No longer; what was granted meanwhile, or is by a write under way, is given back. */
   withdraw(): void {
-    if (this.#mode === 'wanting') this.#mode = 'watching'
+    if (this.#mode === 'holding') this.release(() => {})
+    else this.#mode = 'watching'
   }
 
   /** Nothing of the group runs here any more: the record is given up. `done` is called when it is, or when the store does not answer. */
@@ -161,6 +164,7 @@ export class Lease {
 
   /** The next question, as soon as it may be asked. */
   #soon(): void {
+    this.#hastens = this.#busy
     this.#plan(this.#lastAskMs + shortestPauseMs)
   }
 
@@ -188,6 +192,7 @@ export class Lease {
       this.#busy = false
       this.#port.heard(result.ok ? undefined : result.reason)
       done(result)
+      if (this.#hastens) this.#soon()
       this.#goOnUnlessPlanned()
     })
   }
