@@ -35,7 +35,7 @@ export class SimulatedClock {
   /** True time at which the monotonic clock will show `monoMs`; undefined while it stands. */
   trueMsAt(monoMs: number): number | undefined {
     if (this.#standing) return undefined
-    if (this.#sinceMs === 0) return monoMs
+    if (this.#sinceMs === 0 && this.#rate === 1) return monoMs
     // Rounded up: at that time it must not show less.
     return this.#sinceMs + (monoMs - this.#monoMs) / this.#rate + 1e-6
   }

@@ -265,12 +265,15 @@ export class Lease {
   #write(record: LeaseRecord): void {
     const expected = this.#seen?.version ?? null
     const sentAtMs = this.#port.absoluteMs()
+    const acquires = this.#mode === 'wanting'
     if (record.holder !== null) this.#remember(record.seq, sentAtMs)
     this.#call('swap', { expected, value: writeLeaseRecord(record) }, (result) => {
       if (!result.ok) return
       if (result.stored === null) return this.#refused()
       this.#seen = { version: result.stored.version, record, sinceMs: this.#port.absoluteMs() }
       if (record.holder === null) return this.#endRelease()
+      // A renewal of an earlier ownership, answered late: the next one has an epoch of its own.
+      if (this.#mode === 'wanting' && !acquires) return this.#soon()
       this.#extend(sentAtMs)
     })
   }
