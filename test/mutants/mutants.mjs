@@ -32,8 +32,8 @@ export const mutants = [
     'lower-epoch-wins',
     'of two active nodes the one with the lower epoch goes on',
     'src/core/authority/contest.ts',
-    'epoch > (peerClaim?.epoch ?? 0)',
-    'epoch < (peerClaim?.epoch ?? 0)',
+    "goesOn: ({ epoch, peerClaim }) => epoch > (peerClaim?.epoch ?? 0),\n    because: 'The owner",
+    "goesOn: ({ epoch, peerClaim }) => epoch < (peerClaim?.epoch ?? 0),\n    because: 'The owner",
   ),
   bug(
     'loser-stops-first',
@@ -96,8 +96,8 @@ export const mutants = [
     'old-epoch-in-agents',
     'agents are asked under the epoch before',
     actions,
-    'acting.owned.group.start(acting.owned.epoch)',
-    'acting.owned.group.start(acting.owned.epoch - 1)',
+    'else group.start(epoch)',
+    'else group.start(epoch - 1)',
   ),
   bug(
     'epoch-not-kept',
