@@ -16,6 +16,7 @@ export { type ControlClient, connectControl } from './control/client.ts'
 export { defaultControlPath } from './control/path.ts'
 export { type ControlOptions, type ControlServer, serveControl } from './control/server.ts'
 export type { GuaranteeClass } from './core/authority/guarantee.ts'
+export type { LeaseView } from './core/authority/permission.ts'
 export type { ClusterEvents, EventPayload, MessageEvent, NamedEvent, WrittenEvent } from './core/cluster-events.ts'
 export type { EventName, EventPayloads, GroupState, MessageDropReason, NodePhase, Reason } from './core/events.ts'
 export type { ClaimClass, PeerClaim } from './core/peer/claims.ts'
@@ -37,6 +38,7 @@ export type {
   FlightRecorderOptions,
   GroupOptions,
   HeartbeatOptions,
+  LeaseOptions,
   RespawnOptions,
 } from './options/options.ts'
 export type { AnnounceMode } from './platform/announce.ts'
@@ -69,6 +71,7 @@ export {
   type Issue,
   isHotStandbyError,
 } from './roles/error.ts'
+export type * from './roles/lease-store.ts'
 export * from './roles/liveness-detector.ts'
 export type { Logger } from './roles/logger.ts'
 export * from './roles/resource-agent.ts'

@@ -129,7 +129,7 @@ function lastWordAgeMs({ liveness, heardEver, silentMs }: CoreSnapshot['peer']):
 function emptyView(resolved: Resolved): CoreSnapshot {
   return {
     phase: 'listening',
-    guarantee: resolved.arbiters.length > 0 ? 'G1' : 'G0',
+    guarantee: resolved.lease || resolved.arbiters.length > 0 ? 'G1' : 'G0',
     isolated: false,
     pending: null,
     peer: {

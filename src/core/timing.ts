@@ -298,7 +298,10 @@ export function leaseBudgetMs(resources: readonly Stoppable[]): number {
 /** How often a lease is renewed, where nothing is configured. */
 export function defaultRenewMs(ttlMs: number, groups: PairTimes['groups']): number {
   const leftMs = leaseHeldMs(ttlMs) - slowestLeaseBudget(groups).budgetMs
-  return Math.max(1, Math.floor(Math.min(ttlMs / renewalsInTtl, leftMs / renewals.tries - storeRoundTripMs)))
+  const usualMs = Math.max(1, Math.floor(ttlMs / renewalsInTtl))
+  const longestMs = Math.floor(leftMs / renewals.tries - storeRoundTripMs)
+  // Where none fits, the ttl is too short, and that is told.
+  return longestMs < 1 ? usualMs : Math.min(usualMs, longestMs)
 }
 
 function slowestLeaseBudget(groups: PairTimes['groups']): { readonly name: string; readonly budgetMs: number } {

@@ -22,6 +22,7 @@ import { TimelineStore } from '../recorder/timeline-store.ts'
 import type { Arbiter } from '../roles/arbiter.ts'
 import { HotStandbyError, isHotStandbyError, messageOf } from '../roles/error.ts'
 import type { KeyRing } from '../roles/key-ring.ts'
+import type { LeaseStore } from '../roles/lease-store.ts'
 import type { ResourceAgent, ResourceContext } from '../roles/resource-agent.ts'
 import type { TransportPlugin } from '../roles/transport.ts'
 import { diagnoseSilence } from '../transports/link-diagnosis.ts'
@@ -64,6 +65,7 @@ export class Engine {
   readonly #links = new Map<string, OpenLink>()
   readonly #agents: Agents
   #arbiters: Arbiter[] = []
+  readonly #stores = new Map<string, LeaseStore>()
   /** The shortest so far: ping targets are asked, and stalls are looked for, as often as that needs. */
   #keepaliveMs: number
   #ring: KeyRing
@@ -151,6 +153,7 @@ export class Engine {
     this.#history = new History(this.#state.history(), (entries) => this.#state.keepHistory(entries))
     const began = `${this.#options.node} started (run ${this.generation})`
     this.#history.add({ time: isoNow(), event: 'started', groups: [], text: began })
+    await this.#openStore(signal)
     const transports = this.#usableTransports()
     refuseWithoutDevice(transports)
     for (const plugin of transports) await this.#openLink(plugin, signal)
@@ -178,6 +181,18 @@ export class Engine {
       const message = `an earlier run has left something of ${name} on this host, and it is configured no more: remove it by hand, or configure it once more`
       this.#tellStateProblem(this.#options.stateDirectory, message)
     }
+  }
+
+  /** Before the core is built: what the store can promise decides which class is shown. */
+  async #openStore(signal?: AbortSignal): Promise<void> {
+    const { lease, name: cluster, logger } = this.#options
+    if (!lease) return
+    const { description } = lease.store
+    const problem = (error: Error) => this.#problem(description, error)
+    const store = lease.store.create({ cluster, logger, problem })
+    this.#stores.set(description, store)
+    this.#whenClosing(() => store.close())
+    await abortable(store.open(), signal)
   }
 
   async #takeIdentity(): Promise<Identity> {
@@ -301,6 +316,7 @@ export class Engine {
     const host = new RealHost({
       probeMs: probeMs(this.#keepaliveMs),
       agents: this.#agents,
+      stores: this.#stores,
       writeState: (written) => this.#state.write(written),
       bootMs: bootTimeMs,
       onWake: () => this.#loop.wake(),
@@ -327,7 +343,7 @@ export class Engine {
   }
 
   #coreConfig({ uuid, state }: Identity, onIsolated: 'stop' | 'continue'): CoreConfig {
-    const { node, peer } = this.#options
+    const { node, peer, lease } = this.#options
     const changeable = this.#reconfiguration(this.#options, onIsolated)
     return {
       ...changeable,
@@ -339,6 +355,7 @@ export class Engine {
       state,
       links: [...this.#links.keys()],
       sealed: this.#ring.protects === 'sealing',
+      ...(lease && { lease: leaseConfig(lease, this.#stores) }),
     }
   }
 
@@ -459,6 +476,13 @@ export class Engine {
       this.#options.logger.warn({ reason: messageOf(error) }, `closing: ${messageOf(error)}`)
     }
   }
+}
+
+function leaseConfig(
+  { store: { description: store }, ttlMs, renewMs }: NonNullable<Resolved['lease']>,
+  stores: ReadonlyMap<string, LeaseStore>,
+): NonNullable<CoreConfig['lease']> {
+  return { store, ttlMs, renewMs, class: stores.get(store)?.capabilities.linearizable ? 'G2' : 'G1' }
 }
 
 const probeMs = (keepaliveMs: number): number => Math.min(keepaliveMs / 2, probeMaxMs)

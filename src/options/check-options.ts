@@ -1,13 +1,20 @@
 import { hostname } from 'node:os'
 import { mixIssues } from '../authenticators/keyring.ts'
-import { deadpingIssues, defaultDeadpingMs, livenessIssues } from '../core/timing.ts'
+import {
+  deadpingIssues,
+  defaultDeadpingMs,
+  defaultRenewMs,
+  type LeaseTimes,
+  leaseIssues,
+  livenessIssues,
+} from '../core/timing.ts'
 import { deadtime } from '../liveness/deadtime.ts'
 import { durationMs } from '../roles/duration.ts'
 import type { HotStandbyError, Issue } from '../roles/error.ts'
 import { type OptionTable, optionIssues, shownValue, unknownOption } from '../roles/option-table.ts'
 import { oneLineWarning } from '../transports/one-line.ts'
 import { budgetIssue, lineBudget, sizeIssue } from './line-budget.ts'
-import type { ClusterOptions, GroupOptions, HeartbeatOptions, RespawnOptions } from './options.ts'
+import type { ClusterOptions, GroupOptions, HeartbeatOptions, LeaseOptions, RespawnOptions } from './options.ts'
 
 /** Takes one problem; `where` is the option's path. */
 export type Report = (where: string, message: string, severity?: Issue['severity']) => void
@@ -20,6 +27,7 @@ const knownOptions: OptionTable<ClusterOptions> = {
   transports: 'any',
   authenticator: 'any',
   liveness: 'any',
+  lease: 'any',
   arbiters: 'any',
   groups: 'any',
   autoFailback: 'any',
@@ -42,6 +50,7 @@ const makers = {
   authenticator: 'sealed(), sha256(), sha1(), md5(), crc() or keyring()',
   liveness: 'deadtime() or phiAccrual()',
   arbiter: 'icmpPing() or pingGroup()',
+  store: 'a factory of your own (docs/leases.md)',
   resource: 'vip(), nginx(), script(), app() and their like',
 } as const
 
@@ -73,6 +82,7 @@ export function checkOptions(options: unknown, issue: Report): options is Cluste
   checkTransports(options['transports'], nodes, report)
   checkAuthenticator(options['authenticator'], report)
   checkLiveness(options['liveness'], report)
+  checkLease(options['lease'], report)
   checkArbiters(options['arbiters'], report)
   checkGroups(options['groups'], nodes, report)
   checkRespawn(options['respawn'], report)
@@ -83,6 +93,7 @@ export function checkOptions(options: unknown, issue: Report): options is Cluste
   // How the times agree with all else, and what the lines must carry, is known only of options that are otherwise right.
   if (well) checkDeadping(options as unknown as ClusterOptions, deadpingMs, report)
   if (well) checkBeats(options as unknown as ClusterOptions, report)
+  if (well) checkLeaseTimes(options as unknown as ClusterOptions, report)
   return well
 }
 
@@ -181,6 +192,32 @@ function checkLiveness(liveness: unknown, report: Report): void {
   for (const { path, message, severity } of livenessIssues(times))
     if (!issues.some((issue) => issue.path === path && issue.message === message))
       report(`liveness.${path}`, message, severity)
+}
+
+const knownOfLease: OptionTable<LeaseOptions> = { store: 'any', ttl: 'any', renew: 'any' }
+
+function checkLease(lease: unknown, report: Report): void {
+  if (lease === undefined) return
+  if (!isObject(lease)) return report('lease', `must be an object of options, got ${shownValue(lease)}`)
+  checkNames(lease, knownOfLease, 'lease.', report)
+  isPlugin(lease['store'], 'store', 'lease.store', report)
+  for (const name of ['ttl', 'renew'] as const) readDuration(lease[name], `lease.${name}`, report)
+}
+
+/** Three renewals must fit before the holder has to stop; and what both nodes serve for a moment has two owners. */
+function checkLeaseTimes({ lease, groups }: ClusterOptions, report: Report): void {
+  if (lease === undefined) return
+  for (const { path, message, severity } of leaseIssues(leaseTimes(lease, groups), groups))
+    report(path, message, severity)
+  for (const [index, { handover }] of groups.entries())
+    if (handover === 'make-before-break')
+      report(`groups[${index}].handover`, `'make-before-break' needs two owners for a moment; a lease allows one`)
+}
+
+/** The times of a lease with the defaults filled in. */
+export function leaseTimes({ ttl = '3s', renew }: LeaseOptions, groups: ClusterOptions['groups']): LeaseTimes {
+  const ttlMs = durationMs(ttl, 'lease.ttl')
+  return { ttlMs, renewMs: renew === undefined ? defaultRenewMs(ttlMs, groups) : durationMs(renew, 'lease.renew') }
 }
 
 function checkArbiters(arbiters: unknown, report: Report): void {

@@ -2,6 +2,7 @@ import type { ArbiterPlugin } from '../roles/arbiter.ts'
 import type { AuthenticatorPlugin } from '../roles/authenticator.ts'
 import type { Duration } from '../roles/duration.ts'
 import type { HotStandbyError } from '../roles/error.ts'
+import type { LeaseStorePlugin } from '../roles/lease-store.ts'
 import type { LivenessPlugin } from '../roles/liveness-detector.ts'
 import type { Logger } from '../roles/logger.ts'
 import type { ResourcePlugin } from '../roles/resource-agent.ts'
@@ -77,6 +78,19 @@ export interface FlightRecorderOptions {
   readonly keep?: number | undefined
 }
 
+/** How groups are leased, so that two nodes never both own one (docs/leases.md). The same on both nodes. */
+export interface LeaseOptions {
+  /** Where the leases stand: a register with compare-and-set that both hosts reach, and that does not run on either of them. */
+  readonly store: LeaseStorePlugin
+  /**
+   * How long a lease lasts after its last renewal. After a crash of the owner the other node waits for its end.
+   * @defaultValue `'3s'`
+   */
+  readonly ttl?: Duration | undefined
+  /** How often it is renewed. @defaultValue so that three renewals fit before the owner has to stop: 400 ms for a ttl of 3 s */
+  readonly renew?: Duration | undefined
+}
+
 /** Options of a {@link Cluster}. The same object on both hosts. */
 export interface ClusterOptions {
   /** Names the pair: part of the state directory's and the control socket's path. */
@@ -97,6 +111,11 @@ export interface ClusterOptions {
    * @defaultValue `deadtime()`: keepalive 200 ms, warntime 500 ms, deadtime 1 s, initdead 10 s
    */
   readonly liveness?: LivenessPlugin | undefined
+  /**
+   * Groups are owned only with a lease of a store that both nodes reach.
+   * @defaultValue without: what the nodes hear of each other decides
+   */
+  readonly lease?: LeaseOptions | undefined
   /** Third opinions: ping nodes. */
   readonly arbiters?: readonly ArbiterPlugin[] | undefined
   /** What the pair serves. */

@@ -53,6 +53,14 @@ const pairRules: Rules<Exclude<keyof ClusterOptions, 'liveness' | 'groups'>> = {
     says: 'the nodes compare how many targets each of them reaches: while one asks more than the other, the other would give its groups up. Only the `deadping` of a target can change, as that of the pair',
     fixed: ({ arbiters }) => arbiters.map(arbiterText).join(', '),
   },
+  lease: {
+    when: 'after a restart',
+    says: 'a group that is served is leased from its start to its stop. Stop both nodes, then start both: a node with leases and one without do not keep each other from serving',
+    fixed: ({ lease }) =>
+      lease
+        ? `${lease.store.type} ${JSON.stringify(lease.store.settings ?? {})} ${lease.ttlMs} ${lease.renewMs}`
+        : 'none',
+  },
   deadping: {
     when: 'when the peer knows',
     says: 'shorter: at once, also for a silence that goes on already. Longer together with a longer `deadtime`: when the peer goes by that',

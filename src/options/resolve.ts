@@ -1,17 +1,18 @@
 import { hostname } from 'node:os'
-import { defaultDeadpingMs } from '../core/timing.ts'
+import { defaultDeadpingMs, type LeaseTimes } from '../core/timing.ts'
 import { deadtime } from '../liveness/deadtime.ts'
 import { defaultStateDirectory } from '../platform/state.ts'
 import { durationMs } from '../roles/duration.ts'
 import { configurationError, type Issue } from '../roles/error.ts'
+import type { LeaseStorePlugin } from '../roles/lease-store.ts'
 import type { LivenessPlugin } from '../roles/liveness-detector.ts'
 import { type Logger, silentLogger } from '../roles/logger.ts'
-import { checkOptions, type Report } from './check-options.ts'
+import { checkOptions, leaseTimes, type Report } from './check-options.ts'
 import { guardLogger } from './guard-logger.ts'
 import type { ClusterOptions } from './options.ts'
 
 /** Options with every default filled in and every relation checked; times in milliseconds. */
-export interface Resolved extends Omit<ClusterOptions, 'holdDown' | 'restartWindow' | 'deadping'> {
+export interface Resolved extends Omit<ClusterOptions, 'holdDown' | 'restartWindow' | 'deadping' | 'lease'> {
   readonly node: string
   readonly peer: string
   readonly liveness: LivenessPlugin
@@ -20,6 +21,7 @@ export interface Resolved extends Omit<ClusterOptions, 'holdDown' | 'restartWind
   readonly respawn: NonNullable<ClusterOptions['respawn']>
   /** Never throws, whatever the application's own does. */
   readonly logger: Logger
+  readonly lease: (LeaseTimes & { readonly store: LeaseStorePlugin }) | undefined
   readonly deadpingMs: number
   readonly restartWindowMs: number
   readonly holdDownMs: number
@@ -48,6 +50,7 @@ export function resolveOptions(options: ClusterOptions): Resolved {
     groups: groups.map((group) => ({ ...group, resources: [...group.resources] })),
     liveness,
     arbiters: [...(options.arbiters ?? [])],
+    lease: options.lease && { store: options.lease.store, ...leaseTimes(options.lease, groups) },
     stateDirectory: options.stateDirectory ?? defaultStateDirectory(name, node),
     respawn: options.respawn ?? [],
     logger: guardLogger(options.logger ?? silentLogger),

@@ -1,7 +1,15 @@
 export type { CoreSnapshot } from '../core/core.ts'
 export type { CoreEvent } from '../core/events.ts'
 export type { TableStep } from '../core/transition-table.ts'
-export type { Command, CoreConfig, GroupConfig, Reconfiguration, Refusal, ResourceConfig } from '../core/types.ts'
+export type {
+  Command,
+  CoreConfig,
+  GroupConfig,
+  LeaseConfig,
+  Reconfiguration,
+  Refusal,
+  ResourceConfig,
+} from '../core/types.ts'
 export type { OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
 export type { KeyRefusal, KeyRefused, KeyRing, SealedHead, SealingRing, SigningRing } from '../roles/key-ring.ts'
 export type { Instant } from '../roles/time.ts'
@@ -32,6 +40,7 @@ export {
   SimulatedNetwork,
 } from './simulated-network.ts'
 export { simulatedRing } from './simulated-ring.ts'
+export { SimulatedStore, type StoreConditions } from './simulated-store.ts'
 export { type SimulatedEvent, Simulation } from './simulation.ts'
 export type { Ending, SimulationObserver } from './simulation-observer.ts'
 export type { SimulatedGroup, SimulationOptions } from './simulation-options.ts'

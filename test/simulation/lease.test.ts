@@ -125,7 +125,7 @@ class LeasedPair {
     },
     slow: (node, forMs) => {
       const { behaviour } = this.pair.resource(node, this.pick(resources))
-      behaviour[this.pick(['start', 'stop'])] = { tookMs: this.below(60) }
+      behaviour[this.pick(['start', 'stop'] as const)] = { tookMs: this.below(60) }
       this.pair.schedule.at(this.pair.nowMs + forMs, () => {
         delete behaviour.start
         delete behaviour.stop

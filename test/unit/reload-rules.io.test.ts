@@ -18,6 +18,7 @@ import {
 import { reloadRules } from '../../src/options/reload-rules.ts'
 import { readRecording } from '../../src/recorder/recording.ts'
 import { silentLogger } from '../../src/roles/logger.ts'
+import { storeOf } from '../support/lease-store.ts'
 import { memberOptions } from '../support/pair.ts'
 
 const times = { keepalive: '100ms', warntime: '400ms', deadtime: '2s', initdead: '3s' } as const
@@ -97,6 +98,7 @@ const plays: Readonly<Record<string, Play>> = {
     seen: ({ held }, before) => assert.notDeepEqual(held, before.held),
   },
   arbiters: { change: { arbiters: [target([], { target: 'other' })] } },
+  lease: { change: { lease: { store: storeOf() } } },
   deadping: {
     change: { deadping: '300ms' },
     seen: (config) => isIn(config, { deadpingMs: 300, targets: [{ deadpingMs: 300 }] }),

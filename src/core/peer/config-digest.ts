@@ -80,6 +80,8 @@ export class ConfigDigest {
 
   /** Where the parts differ; none where the peer does not tell its own, or two unlike ones have the same digits. */
   #fieldsOf(theirs: string): readonly string[] {
+    // Only a node with leases says something of them.
+    if (Math.abs(theirs.length - this.#parts.length) === 2) return ['lease']
     if (theirs.length !== this.#parts.length) return []
     const differ = partNames.filter((_, at) => pairAt(theirs, at) !== pairAt(this.#parts, at))
     // Of other groups the rest differs as well, and says nothing.
@@ -107,12 +109,13 @@ export class ConfigDigest {
   }
 }
 
-function digestOfConfig({ groups, times, autoFailback }: CoreConfig): string {
+function digestOfConfig({ groups, times, autoFailback, lease }: CoreConfig): string {
   const { keepaliveMs, deadtimeMs, warntimeMs, initdeadMs } = times
   return digestOf([
     groups.map(({ name, preferred, handover }) => (handover ? [name, preferred, handover] : [name, preferred])),
     [keepaliveMs, deadtimeMs, warntimeMs, initdeadMs],
     autoFailback !== false,
+    ...(lease ? [lease.ttlMs] : []),
   ])
 }
 
@@ -127,13 +130,13 @@ const parts: Readonly<Record<string, (config: CoreConfig) => unknown>> = {
   initdead: ({ times }) => times.initdeadMs,
   autoFailback: ({ autoFailback }) => autoFailback !== false,
 }
-const partNames = Object.keys(parts)
+const partNames = [...Object.keys(parts), 'lease']
 const ofGroups: readonly string[] = ['preferred nodes', 'handover']
 
 const pairAt = (text: string, at: number): string => text.slice(2 * at, 2 * at + 2)
 
 function partsOfConfig(config: CoreConfig): string {
-  return Object.values(parts)
-    .map((part) => digestOf(part(config)).slice(-2))
-    .join('')
+  const values = Object.values(parts).map((part) => part(config))
+  if (config.lease) values.push(config.lease.ttlMs)
+  return values.map((value) => digestOf(value).slice(-2)).join('')
 }
