@@ -1,0 +1,43 @@
+import type { Issue } from '../../roles/error.ts'
+
+/** So many problems of one configuration are told; more help nobody, and would cost memory without limit. */
+const problemsMax = 500
+
+/** Collects what is to be told of a configuration, each thing once. */
+export class Report {
+  readonly issues: Issue[] = []
+  readonly #told = new Set<string>()
+  /** Lines that have an error which makes what follows from them meaningless. */
+  readonly #broken = new Set<string>()
+
+  error(where: string, message: string): void {
+    this.#add({ where, message, severity: 'error' })
+  }
+
+  warning(where: string, message: string): void {
+    this.#add({ where, message, severity: 'warning' })
+  }
+
+  note(where: string, message: string): void {
+    this.#add({ where, message, severity: 'note' })
+  }
+
+  /** An error that makes every further one of its line an echo. */
+  breaks(where: string, message: string): void {
+    this.error(where, message)
+    this.#broken.add(where)
+  }
+
+  #add(issue: Issue): void {
+    const key = `${issue.where} ${issue.message}`
+    if (this.#broken.has(issue.where) || this.#told.has(key)) return
+    this.#told.add(key)
+    if (this.issues.length < problemsMax) this.issues.push(issue)
+    else if (this.issues.length === problemsMax)
+      this.issues.push({
+        where: issue.where,
+        message: `${problemsMax} problems so far; no more are told`,
+        severity: 'error',
+      })
+  }
+}
