@@ -204,7 +204,7 @@ class LineReader {
     const own = this.#definitions.get(name)
     if (own !== undefined || !predefined.includes(name)) return own
     if (name === '_RANDOM') {
-      this.#report.breaks(where, '${_RANDOM} means something else on every start; write a number')
+      this.#report.breaks(where, '_RANDOM means something else on every start; write a number')
       return [{ text: '0', where }]
     }
     const directory = dirname(resolve(this.#open.at(-1) ?? '.'))

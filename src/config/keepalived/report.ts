@@ -6,6 +6,8 @@ const problemsMax = 500
 /** Collects what is to be told of a configuration, each thing once. */
 export class Report {
   readonly issues: Issue[] = []
+  /** The blocks are not those that the file means, so nothing may be concluded from them. */
+  isMisbuilt = false
   readonly #told = new Set<string>()
   /** Lines that have an error which makes what follows from them meaningless. */
   readonly #broken = new Set<string>()
@@ -26,6 +28,13 @@ export class Report {
   breaks(where: string, message: string): void {
     this.error(where, message)
     this.#broken.add(where)
+  }
+
+  /** Blocks that do not end where they should; only the first is told, because it shifts all that follow. */
+  misbuilt(where: string, message: string): void {
+    if (this.isMisbuilt) return
+    this.isMisbuilt = true
+    this.error(where, message)
   }
 
   #add(issue: Issue): void {

@@ -15,8 +15,15 @@ export interface Statement {
 
 const depthMax = 32
 
+/** The blocks of a file. */
+export interface Tree {
+  readonly statements: readonly Statement[]
+  /** The innermost block that is still open at the end. */
+  readonly unclosed?: Statement | undefined
+}
+
 /** Builds the tree of blocks. Braces that do not match are errors: keepalived would go on with a part of the file. */
-export function readStatements(lines: readonly Line[], report: Report): readonly Statement[] {
+export function readStatements(lines: readonly Line[], report: Report): Tree {
   const top: Statement[] = []
   const open: { readonly head: Statement; readonly inner: Statement[] }[] = []
   let head: Statement | undefined
@@ -24,20 +31,20 @@ export function readStatements(lines: readonly Line[], report: Report): readonly
     for (const piece of cutAtBraces(text)) {
       if (piece === '{') {
         if (head === undefined) {
-          report.breaks(where, "'{' stands where a keyword is expected; is this an unfilled template?")
-          return top
+          report.misbuilt(where, "'{' stands where a keyword is expected; is this an unfilled template?")
+          return { statements: top }
         }
         if (open.length >= depthMax) {
-          report.breaks(where, `blocks are nested more than ${depthMax} deep`)
-          return top
+          report.misbuilt(where, `blocks are nested more than ${depthMax} deep`)
+          return { statements: top }
         }
         head.block = []
         open.push({ head, inner: head.block })
         head = undefined
       } else if (piece === '}') {
         if (open.pop() === undefined) {
-          report.breaks(where, "one '}' too many: every block is closed already")
-          return top
+          report.misbuilt(where, "one '}' too many: every block is closed already")
+          return { statements: top }
         }
         head = undefined
       } else {
@@ -51,7 +58,5 @@ export function readStatements(lines: readonly Line[], report: Report): readonly
       }
     }
   }
-  for (const { head } of open)
-    report.error(head.where, `the block of ${quoted(head.words.join(' '))} is not closed: '}' is missing`)
-  return top
+  return { statements: top, unclosed: open.at(-1)?.head }
 }
