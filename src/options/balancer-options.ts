@@ -1,4 +1,4 @@
-import type { IpFamily, VrrpCommand } from './vrrp-options.ts'
+import type { IpFamily, VrrpCommand } from './command-options.ts'
 
 /** An address and port that clients connect to. */
 export interface BalancedService {

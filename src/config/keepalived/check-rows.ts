@@ -11,6 +11,7 @@ import {
   honoured,
   noted,
   numberAt,
+  outdated,
   type Row,
   readBlock,
   refused,
@@ -363,7 +364,7 @@ const misc: Table<CheckDraft> = [
 
 /** The blocks of checks, for the page and the reader. */
 export const checkTables: Readonly<Record<string, Table<CheckDraft>>> = {
-  TCP_CHECK: [...connection, ...every],
+  TCP_CHECK: [...connection, ...every, outdated('nb_get_retry', 'N', 'write retry')],
   'HTTP_GET, SSL_GET': [...connection, ...every, ...http],
   SMTP_CHECK: [...connection, ...every, ...smtp],
   DNS_CHECK: [...connection, ...every, ...dns],

@@ -4,7 +4,7 @@ import { addressWord } from './addresses.ts'
 import { commandOf } from './commands.ts'
 import type { FifoDraft, FileDraft, GlobalsDraft } from './drafts.ts'
 import { setTimes } from './instance-rows.ts'
-import { honoured, mapped, noted, numberAt, type Row, refused, switchAt, type Table } from './rows.ts'
+import { honoured, mapped, noted, numberAt, outdated, type Row, refused, switchAt, type Table } from './rows.ts'
 
 type GlobalRow = Row<FileDraft>
 /** The switches among them. */
@@ -357,6 +357,7 @@ export const globalTable: Table<FileDraft> = [
       report.breaks(where, `vrrp_strict is refused: ${strict}`)
     },
   },
+  outdated('lvs_id', 'NAME', 'router_id has its place'),
   {
     ...noted<FileDraft>('smtp_server', 'HOST [PORT]', noMail),
     apply: (_file, { words: [, name = ''], where }, { report }) => {

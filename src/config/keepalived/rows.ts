@@ -61,6 +61,13 @@ export function noted<Draft>(name: string, form: string, reason: string): Row<Dr
   return { ...honoured(name, form, apply, reason), fate: 'noted', again: 'each', block: form.endsWith('}') }
 }
 
+/** A keyword of other versions, whose line keepalived 2.2.7 does not understand either. */
+export function outdated<Draft>(name: string, form: string, instead: string): Row<Draft> {
+  const reason = `keepalived 2.2.7 does not know it, and its line has no effect there either; ${instead}`
+  const apply: Apply<Draft> = (_draft, { where }, { report }) => report.warning(where, `${name} is ignored: ${reason}`)
+  return { ...noted<Draft>(name, form, reason), apply }
+}
+
 /** A keyword that stops the start. */
 export function refused<Draft>(name: string, form: string, reason: string): Row<Draft> {
   const apply: Apply<Draft> = (_draft, { where }, { report }) => report.breaks(where, `${name} is refused: ${reason}`)
