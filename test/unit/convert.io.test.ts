@@ -72,7 +72,7 @@ const argumentsFor = (dir: string, out: string, ts: boolean): Arguments => ({
   command: 'convert',
   dir,
   dirGiven: true,
-      config: undefined,
+  config: undefined,
   node: undefined,
   state: undefined,
   control: undefined,

@@ -260,6 +260,12 @@ export function routeEntry({ words: all, where }: Statement, context: Context): 
   if (route.destination === undefined) return refuse('a route needs its destination')
   if (type === 'unicast' && route.via === undefined && route.interface === undefined)
     return refuse('a route needs via ADDRESS or dev INTERFACE')
+  if (all.includes('gw')) context.report.note(where, `${quoted(all.join(' '))}: gw is the old name of via`)
+  if (route.interface === undefined && !all.includes('no_track'))
+    context.report.note(
+      where,
+      `${quoted(all.join(' '))}: without dev keepalived does not notice when the route disappears; here it is put back all the same`,
+    )
   const family = route.family ?? 4
   const everything = family === 4 ? '0.0.0.0/0' : '::/0'
   return {

@@ -256,7 +256,7 @@ const serverOptions: Table<ServerDraft> = [
     'persistence_timeout',
     '[SECONDS]',
     (draft, statement, { report }) => {
-      const rule = { least: 1, most: 2_678_400, otherwise: 'makes no client stay' }
+      const rule = { least: 1, most: 2_678_400, otherwise: 'makes no client stay', strict: true } as const
       const value = statement.words.length < 2 ? 360 : numberAt(statement, 1, rule, report)
       if (value !== undefined) draft.persistenceMs = value * 1000
     },

@@ -126,6 +126,7 @@ function completeGroups(file: FileDraft, context: Context): readonly VrrpSyncGro
       report.warning(draft.where, `vrrp_sync_group ${draft.name} has no instance; as in keepalived it is left out`)
       return []
     }
+    warnOfOwnInterfaces(file, draft.tracks.interfaces, members, context)
     if (members.length === 1) report.warning(draft.where, `vrrp_sync_group ${draft.name} has one instance only`)
     return [
       {
@@ -139,6 +140,24 @@ function completeGroups(file: FileDraft, context: Context): readonly VrrpSyncGro
       },
     ]
   })
+}
+
+/** A group that tracks what an instance of it tracks anyway. */
+function warnOfOwnInterfaces(
+  file: FileDraft,
+  tracks: readonly VrrpTrack[],
+  members: readonly string[],
+  { report }: Context,
+): void {
+  for (const { name, where } of tracks)
+    for (const one of file.instances) {
+      const isOwn = one.interface === name || one.tracks.interfaces.some((track) => track.name === name)
+      if (members.includes(one.name) && isOwn)
+        report.warning(
+          where,
+          `${name} is tracked by ${one.name} already; keepalived says so, too, and what the group says counts`,
+        )
+    }
 }
 
 /** All members of a group begin as MASTER, or none. */

@@ -179,6 +179,7 @@ const acting: Table<FileDraft> = [
       if (switchAt(statement, report) !== true) return
       if (garp.repeat === 5) garp.repeat = 1
       if (garp.delayMs === 5000) garp.delayMs = 0
+      if (garp.refreshRepeat === 1) garp.refreshRepeat = 0
     },
     'One frame, no second burst; what is set already stays.',
   ),

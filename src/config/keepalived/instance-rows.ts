@@ -190,7 +190,7 @@ const basics: Table<InstanceDraft> = [
     'virtual_router_id',
     '1–255',
     (draft, statement, { report }) => {
-      const vrid = numberAt(statement, 1, { least: 1, most: 255 }, report)
+      const vrid = numberAt(statement, 1, { least: 1, most: 255, strict: true }, report)
       if (vrid !== undefined) draft.vrid = vrid
     },
     'Missing, out of range, or there twice on an interface: an error, as in keepalived.',
@@ -199,7 +199,8 @@ const basics: Table<InstanceDraft> = [
     'priority',
     '1–255',
     (draft, statement, { report }) => {
-      draft.priority = numberAt(statement, 1, { least: 1, most: 255, otherwise: 'uses 100' }, report) ?? 100
+      draft.priority =
+        numberAt(statement, 1, { least: 1, most: 255, otherwise: 'uses 100', strict: true }, report) ?? 100
       if (draft.priority === 255)
         report.warning(
           statement.where,
@@ -312,7 +313,12 @@ const travel: Table<InstanceDraft> = [
     'unicast_ttl',
     '0–255',
     (draft, statement, { report }) => {
-      const ttl = numberAt(statement, 1, { least: 0, most: 255, otherwise: 'leaves the line out' }, report)
+      const ttl = numberAt(
+        statement,
+        1,
+        { least: 0, most: 255, otherwise: 'leaves the line out', strict: true },
+        report,
+      )
       if (ttl !== undefined) draft.ttl = ttl
     },
     'Default 255 for IPv4, 64 for IPv6.',

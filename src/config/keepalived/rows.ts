@@ -166,22 +166,23 @@ export interface NumberRule {
   readonly unit?: number | undefined
   /** What keepalived does with a bad one, and so is done here: `uses 100`. Undefined: a bad one is an error. */
   readonly otherwise?: string | undefined
+  /** Letters after the digits make it bad; otherwise they are lost with a warning, as `strtol` reads it. */
+  readonly strict?: true | undefined
 }
 
 /** A number of a statement; undefined: it is none, which has been told. */
 export function numberAt(
   { words, where }: Statement,
   at: number,
-  { least, most, unit, otherwise }: NumberRule,
+  { least, most, unit, otherwise, strict }: NumberRule,
   report: Report,
 ): number | undefined {
   const text = (words[at] ?? '').trim()
   const isNumber = unit === undefined ? /^[+-]?\d+$/.test(text) : /^\d*\.?\d*$/.test(text) && /\d/.test(text)
   const value = Number(text)
   if (isNumber && value >= least && value <= most) return unit === undefined ? value : Math.round(value * unit)
-  // As `strtol` reads it: what follows the digits is lost, with a warning.
   const [digits] = /^\d+(?=\D)/.exec(text) ?? []
-  if (unit === undefined && digits !== undefined && Number(digits) >= least && Number(digits) <= most) {
+  if (!strict && unit === undefined && digits !== undefined && Number(digits) >= least && Number(digits) <= most) {
     report.warning(where, `${words[0]}: ${quoted(text)} is not a number; read as ${digits}, as keepalived does`)
     return Number(digits)
   }

@@ -48,11 +48,16 @@ export function readStatements(lines: readonly Line[], report: Report): Tree {
         }
         head = undefined
       } else {
-        const words = wordsOf(piece)
-        if (words === undefined || words.length === 0) {
+        const { words, isCut } = wordsOf(piece)
+        if (words.length === 0) {
           report.breaks(where, `${quoted(piece)}: a double quote has no partner`)
           continue
         }
+        if (isCut)
+          report.warning(
+            where,
+            `keepalived complains about the quotes in ${quoted(piece)}; only a command may have escaped ones`,
+          )
         head = { words, text: piece, where }
         ;(open.at(-1)?.inner ?? top).push(head)
       }

@@ -43,16 +43,19 @@ export function decomment(line: string): Bare {
   return { text: text.replace(/^[ \t]+/, '').replace(/[ \t]+$/, ''), continues, unbalanced: quoted }
 }
 
-/** Words of a line: blanks separate, double quotes hold together (`alloc_strvec_r`); undefined where a quote has no partner. */
-export function wordsOf(text: string): string[] | undefined {
+/**
+ * Words of a line: blanks separate, double quotes hold together (`alloc_strvec_r`, which knows no escapes). A quote without a partner
+ * ends the words.
+ */
+export function wordsOf(text: string): { readonly words: string[]; readonly isCut: boolean } {
   const words: string[] = []
   let at = 0
   for (;;) {
     while (isBlank(text[at])) at++
-    if (at >= text.length) return words
+    if (at >= text.length) return { words, isCut: false }
     if (text[at] === '"') {
       const end = text.indexOf('"', at + 1)
-      if (end < 0) return undefined
+      if (end < 0) return { words, isCut: true }
       words.push(text.slice(at + 1, end))
       at = end + 1
     } else {
