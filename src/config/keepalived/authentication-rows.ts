@@ -45,6 +45,8 @@ export const hmacTable: Table<HmacDraft> = [
       (draft, statement, { report, host }) => {
         const id = numberAt(statement, 1, { least: 1, most: 255 }, report)
         const [, , word = ''] = statement.words
+        const wasBroken = draft.isBroken
+        draft.isBroken = true
         const { where } = statement
         let text = word
         if (word.startsWith('file:')) {
@@ -60,7 +62,10 @@ export const hmacTable: Table<HmacDraft> = [
           report.breaks(where, 'key: must have 32 to 64 bytes, as text or as hex:DIGITS')
         else if (id !== undefined && draft.keys.some((one) => one.id === id))
           report.breaks(where, `key ${id} is there already`)
-        else if (id !== undefined) draft.keys.push({ id, key })
+        else if (id !== undefined) {
+          draft.keys.push({ id, key })
+          draft.isBroken = wasBroken
+        }
       },
       '32 to 64 bytes under an id of 1 to 255; several for a change of keys.',
     ),

@@ -337,6 +337,7 @@ function authenticationOf(
   if (hmac) {
     const activeKey = hmac.activeKey ?? hmac.keys[0]?.id
     if (authType) report.warning(where, 'authentication has no effect beside auth_hmac')
+    if (hmac.isBroken) return undefined
     if (activeKey === undefined || !hmac.keys.some(({ id }) => id === activeKey)) {
       report.error(hmac.where, 'auth_hmac has no key that signs: active_key must be the id of a key')
       return undefined

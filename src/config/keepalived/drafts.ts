@@ -127,6 +127,8 @@ export interface HmacDraft {
   readonly where: string
   readonly keys: { readonly id: number; readonly key: Uint8Array }[]
   activeKey?: number
+  /** It has been said why a key cannot be used. */
+  isBroken: boolean
   antiReplay: 'time' | 'monotonic'
   windowMs?: number
   mode: 'enforce' | 'permissive' | 'receive-only'

@@ -240,7 +240,7 @@ const basics: Table<InstanceDraft> = [
     'auth_hmac',
     '{ key … active_key … }',
     (draft, statement, context) => {
-      draft.hmac = { where: statement.where, keys: [], antiReplay: 'time', mode: 'enforce' }
+      draft.hmac = { where: statement.where, keys: [], antiReplay: 'time', mode: 'enforce', isBroken: false }
       readBlock(hmacTable, draft.hmac, statement, statement.block ?? [], context, instanceKeywords())
     },
     'Of keepalived 2.4: adverts are signed.',

@@ -47,6 +47,7 @@ export function readLines(file: string, host: KeepalivedHost, report: Report): r
     reader.read(file)
   } catch (error) {
     if (!(error instanceof Enough)) throw error
+    report.isMisbuilt = true
   }
   return reader.lines
 }
@@ -106,9 +107,11 @@ class LineReader {
 
   #bare(raw: string, where: string): Bare {
     const line = raw.replace(/\r+$/, '')
-    if (Buffer.byteLength(line) > lineMax)
-      this.#report.error(where, `is longer than ${lineMax} bytes; keepalived would read it as two lines`)
-    const bare = decomment(line.slice(0, lineMax))
+    if (Buffer.byteLength(line) > lineMax) {
+      this.#report.breaks(where, `is longer than ${lineMax} bytes; keepalived would read it as two lines`)
+      return { text: '', continues: false, unbalanced: false }
+    }
+    const bare = decomment(line)
     if (bare.unbalanced) this.#report.breaks(where, 'a double quote has no partner in this line')
     return bare
   }
@@ -130,28 +133,35 @@ class LineReader {
     return at
   }
 
-  /** One line through conditions, definitions, replacement and include, and into the list. */
+  /** One line, and those that a definition in it adds, through conditions, definitions, replacement and include. */
   #feed(source: Source): void {
-    this.#steps += 1
-    if (this.#steps > limits.lines) this.#stop(source.where, `more than ${limits.lines} lines with all replacements`)
-    let { text } = source
-    const { where } = source
+    const waiting = [source]
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      this.#steps += 1
+      if (this.#steps > limits.lines) this.#stop(next.where, `more than ${limits.lines} lines with all replacements`)
+      waiting.push(...this.#take(next).reverse())
+    }
+  }
+
+  /** Takes one line, and answers those that come before the next one of the file. */
+  #take({ text: written, where }: Source): Source[] {
     const rest: Source[] = []
+    let text = written
     for (let round = 0; ; round++) {
       const meant = this.#conditional(text)
-      if (meant === undefined) return
+      if (meant === undefined) return []
       text = meant
       const [, name, value = ''] = /^\$([A-Za-z_]\w*)=(.*)$/s.exec(text) ?? []
       if (name !== undefined) {
         this.#definitions.set(name, value === '' ? [] : [{ text: value, where }])
-        return
+        return []
       }
       if (/^~(SEQ|LST)/.test(text)) {
         this.#report.breaks(
           where,
           `${text.slice(0, 4)} makes lines that stand nowhere, so that no message could say where one is; write them out`,
         )
-        return
+        return []
       }
       const replaced = this.#replaced(text, where, rest)
       if (replaced === undefined) break
@@ -159,7 +169,7 @@ class LineReader {
       if (round >= limits.replacements || !(text.startsWith('@') || text.includes('$'))) break
     }
     this.#emit(text, where)
-    for (const next of rest) this.#feed(next)
+    return rest
   }
 
   /** The line without its condition; undefined where the condition does not hold. */

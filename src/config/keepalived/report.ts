@@ -12,6 +12,11 @@ export class Report {
   /** Lines that have an error which makes what follows from them meaningless. */
   readonly #broken = new Set<string>()
 
+  /** Nothing more is told, so nothing more need be looked at. */
+  get isFull(): boolean {
+    return this.issues.length > problemsMax
+  }
+
   error(where: string, message: string): void {
     this.#add({ where, message, severity: 'error' })
   }

@@ -95,6 +95,7 @@ export function readBlock<Draft>(
   const seen = new Map<string, string>()
   const known = new Map(table.map((row) => [row.name, row]))
   for (const statement of statements) {
+    if (report.isFull) return
     const [name = '', ...values] = statement.words
     const { where } = statement
     const row = known.get(name)

@@ -15,6 +15,9 @@ export interface Statement {
 
 const depthMax = 32
 
+/** So many lines of one block are read; the largest pairs have some hundred. */
+const linesMax = 5000
+
 /** The blocks of a file. */
 export interface Tree {
   readonly statements: readonly Statement[]
@@ -59,7 +62,12 @@ export function readStatements(lines: readonly Line[], report: Report): Tree {
             `keepalived complains about the quotes in ${quoted(piece)}; only a command may have escaped ones`,
           )
         head = { words, text: piece, where }
-        ;(open.at(-1)?.inner ?? top).push(head)
+        const block = open.at(-1)?.inner ?? top
+        block.push(head)
+        if (block.length > linesMax) {
+          report.misbuilt(where, `a block has more than ${linesMax} lines; the rest is not read`)
+          return { statements: top }
+        }
       }
     }
   }
