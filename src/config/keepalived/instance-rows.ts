@@ -40,7 +40,7 @@ function isFamily(draft: InstanceDraft, family: IpFamily): boolean {
   return draft.family === family
 }
 
-function interfaceName({ words: [keyword, name = ''], where }: Statement, draft: InstanceDraft, context: Context) {
+function interfaceName({ words: [keyword, name = ''], where }: Statement, context: Context) {
   if (!isDeviceName(name)) {
     context.report.breaks(where, `${keyword}: ${quoted(name)} is no name of an interface`)
     return undefined
@@ -49,7 +49,7 @@ function interfaceName({ words: [keyword, name = ''], where }: Statement, draft:
     context.report.breaks(where, 'the loopback interface cannot carry VRRP')
     return undefined
   }
-  if (context.host.hasInterface(name) === false && !draft.file.globals.dynamicInterfaces)
+  if (context.host.hasInterface(name) === false)
     context.report.error(where, `${keyword}: ${quoted(name)} does not exist; keepalived refuses to run, too`)
   return name
 }
@@ -181,7 +181,7 @@ const basics: Table<InstanceDraft> = [
     'interface',
     'INTERFACE',
     (draft, statement, context) => {
-      const name = interfaceName(statement, draft, context)
+      const name = interfaceName(statement, context)
       if (name !== undefined) draft.interface = name
     },
     'Missing on the host: an error, as in keepalived, unless `dynamic_interfaces` is there.',

@@ -64,10 +64,12 @@ export function inspectKeepalivedConf(
   host: KeepalivedHost = realHost(configId ?? hostname().replace(/\..*/s, ''), hostname()),
 ): KeepalivedConf {
   const report = new Report()
-  const context = { report, host }
   const lines = readLines(file, host, report)
   const { statements, unclosed } = readStatements(lines, report)
   const draft = emptyFile(statements)
+  // With `dynamic_interfaces` every interface may still come.
+  const hasInterface = (name: string) => (draft.globals.dynamicInterfaces ? undefined : host.hasInterface(name))
+  const context = { report, host: { ...host, hasInterface } }
   readBlock(topTable, draft, undefined, statements, context)
   if (unclosed)
     report.misbuilt(unclosed.where, `the block of ${quoted(unclosed.words.join(' '))} is not closed: '}' is missing`)

@@ -229,7 +229,7 @@ function delays(file: FileDraft, statement: Statement, context: Context): void {
   for (const entry of entriesOf(statement, context.report)) {
     const [name = '', down, up] = entry.words
     if (!isDeviceName(name)) context.report.breaks(entry.where, `${quoted(name)} is no name of an interface`)
-    else if (context.host.hasInterface(name) === false && !file.globals.dynamicInterfaces)
+    else if (context.host.hasInterface(name) === false)
       context.report.error(entry.where, `interface ${quoted(name)} does not exist; keepalived refuses to run, too`)
     else if (down === undefined)
       context.report.warning(entry.where, `${name} has no delay; as in keepalived the line has no effect`)

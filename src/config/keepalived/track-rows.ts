@@ -2,7 +2,7 @@ import type { VrrpTrack } from '../../options/vrrp-options.ts'
 import { quoted } from '../problems.ts'
 import { commandOf, userOfLine, withUser } from './commands.ts'
 import type { FileDraft, FileTrackDraft, ProcessDraft, ScriptDraft, TracksDraft } from './drafts.ts'
-import { block, type Context, entriesOf, honoured, mapped, numberAt, type Row, switchAt, type Table } from './rows.ts'
+import { block, type Context, entriesOf, honoured, numberAt, type Row, switchAt, type Table } from './rows.ts'
 import type { Statement } from './statements.ts'
 
 /** What a name that is tracked stands for: its weight where the entry says none. */
@@ -350,9 +350,4 @@ export function priorityChangesRow<Draft extends { notifiesPriority?: boolean }>
     },
     'Changes of the priority are told through the FIFO.',
   )
-}
-
-/** `vrrp_track_process`, which looks instead of being told. */
-export function processRow(row: Row<FileDraft>): Row<FileDraft> {
-  return mapped(row)
 }
