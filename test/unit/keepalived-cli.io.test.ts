@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { readKeepalivedConf } from '../../src/index.ts'
+import { hasDevice } from '../../src/platform/interfaces.ts'
 import { temporaryDirectory } from '../support/agents.ts'
 import { hotStandby } from '../support/command.ts'
 
@@ -76,5 +77,11 @@ describe('hot-standby --config keepalived.conf', () => {
     const { code, err } = await hotStandby('check', '--dir', dir, '--config', join(dir, 'keepalived.conf'))
     assert.equal(code, 2)
     assert.match(err, /check takes --dir or --config, not both/)
+  })
+})
+
+describe('whether a device is there', () => {
+  it('is asked of the own network', { skip: process.platform !== 'linux' && 'only Linux tells' }, () => {
+    assert.deepEqual([hasDevice('lo'), hasDevice('hs-none0'), hasDevice('')], [true, false, false])
   })
 })

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, realpathSync, type Stats, statSync } from 'nod
 import { basename, dirname, join, resolve } from 'node:path'
 import type { VrrpUser } from '../../options/vrrp-options.ts'
 import { readPlainFile } from '../../platform/durable-file.ts'
-import { isDeviceName } from '../../platform/interfaces.ts'
+import { hasDevice } from '../../platform/interfaces.ts'
 import { findProgram } from '../../platform/process.ts'
 import { distrust } from '../../platform/trust.ts'
 import { userOf } from '../../platform/user.ts'
@@ -45,8 +45,7 @@ export function realHost(configId: string, hostname: string): KeepalivedHost {
     read: (path) => readPlainFile(path, { limitBytes: fileMaxBytes }).toString('utf8'),
     glob,
     whyNotIncluded,
-    hasInterface: (name) =>
-      existsSync('/sys/class/net') ? isDeviceName(name) && existsSync(`/sys/class/net/${name}`) : undefined,
+    hasInterface: hasDevice,
     user: (name, group) => userOf(name, group),
     program,
   }
