@@ -1,10 +1,11 @@
 // `node --import tsx scripts/diagrams.mjs`: writes the state diagrams and the tables of rows into docs/ownership.md and
-// docs/dialogue.md, the contest into docs/contest.md, the rules of the oracle into docs/safety.md, the table of the command line into docs/command.md, and what
-// becomes of each option at a reload into docs/reload.md, between the two markers; and the picture docs/pair.svg. `--check`
+// docs/dialogue.md, the contest into docs/contest.md, the rules of the oracle into docs/safety.md, the table of the command line into docs/command.md, and the keywords
+// of keepalived into docs/keepalived-conf.md, and what becomes of each option at a reload into docs/reload.md, between the two markers; and the picture docs/pair.svg. `--check`
 // writes nothing and fails when something is out of date.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { commands, exitCodes, options, optionTerm, synopsis } from '../src/cli/table.ts'
+import { tables as keepalivedTables } from '../src/config/keepalived/tables.ts'
 import { contestTable } from '../src/core/authority/contest.ts'
 import { guards } from '../src/core/authority/guarantee.ts'
 import { dialogueIdle, dialogueImpossible } from '../src/core/handover/ignored.ts'
@@ -132,6 +133,19 @@ const pages = {
     '| --- | --- |',
     ...oracleChecks.map(({ id, says }) => `| \`${id}\` | ${cell(says)} |`),
   ].join('\n'),
+  'docs/keepalived-conf.md': keepalivedTables
+    .flatMap(([block, rows]) => [
+      `### ${block}`,
+      '',
+      '| keyword | fate | what becomes of it |',
+      '| --- | --- | --- |',
+      ...rows.map(
+        ({ name, form, fate, reason }) => `| \`${cell(`${name} ${form}`.trim())}\` | ${fate} | ${cell(reason)} |`,
+      ),
+      '',
+    ])
+    .slice(0, -1)
+    .join('\n'),
   'docs/reload.md': [
     '| option | comes into force | to know |',
     '| --- | --- | --- |',

@@ -29,6 +29,7 @@ const PROBES = {
   tcpdump: ['tcpdump', '--version', /tcpdump/],
   prometheus: ['promtool', '--version', /promtool/],
   chromium: ['chromium', '--version', /Chromium/],
+  keepalived: ['keepalived', '-v', /Keepalived v/],
   heartbeat: ['/usr/libexec/heartbeat/heartbeat', '-V', /^3\./m],
 }
 
@@ -45,18 +46,21 @@ const PAIR = [
 ]
 /** To make pairs of pseudo-terminals: serial lines. */
 const SERIAL = ['socat']
+/** To judge what a keepalived.conf means. */
+const KEEPALIVED = ['keepalived']
 /** To boot a real systemd as a host of the laboratory. */
 const SYSTEMD = ['systemd', 'dbus', 'util-linux']
 
 /** What each use needs. */
 export const LISTS = {
   pair: PAIR,
-  unit: [...PAIR, ...SERIAL],
+  unit: [...PAIR, ...SERIAL, ...KEEPALIVED],
   lab: [
     ...new Set([
       ...PAIR,
       ...SYSTEMD,
       ...SERIAL,
+      ...KEEPALIVED,
       'e2fsprogs',
       'kmod',
       'resource-agents',

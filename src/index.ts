@@ -11,6 +11,7 @@ export { type CallOptions, Cluster, type MoveOptions, maxPayloadBytes } from './
 export type { EventIterator } from './cluster/emitter.ts'
 export { type HandleSignalsOptions, handleSignals } from './cluster/signals.ts'
 export type { Snapshot } from './cluster/snapshot.ts'
+export { type ReadKeepalivedConfOptions, readKeepalivedConf } from './config/keepalived/read.ts'
 export { type ReadHaDirOptions, readHaDir } from './config/read-ha-dir.ts'
 export { type ControlClient, connectControl } from './control/client.ts'
 export { defaultControlPath } from './control/path.ts'
@@ -33,6 +34,7 @@ export { type PhiAccrualOptions, phiAccrual } from './liveness/phi-accrual.ts'
 export { healthHandler } from './monitoring/health.ts'
 export { prometheusContentType, prometheusText, type SnapshotSource } from './monitoring/metrics.ts'
 export { type StatusServer, type StatusServerOptions, statusServer } from './monitoring/status-server.ts'
+export type * from './options/balancer-options.ts'
 export type {
   ClusterOptions,
   FlightRecorderOptions,
@@ -41,6 +43,7 @@ export type {
   LeaseOptions,
   RespawnOptions,
 } from './options/options.ts'
+export type * from './options/vrrp-options.ts'
 export type { AnnounceMode } from './platform/announce.ts'
 export { describe, type EventLevel, levelOf } from './recorder/describe.ts'
 export { type Explanation, explain, timelineLines } from './recorder/explain.ts'

@@ -11,6 +11,8 @@ export interface Arguments {
   readonly dir: string
   /** Whether `dir` was said, and is not the default. */
   readonly dirGiven: boolean
+  /** A keepalived.conf instead of `dir`. */
+  readonly config: string | undefined
   readonly node: string | undefined
   readonly state: string | undefined
   readonly control: string | undefined
@@ -63,10 +65,13 @@ export function readArguments(argv: readonly string[]): Arguments | AskedText {
     const value = text(name)
     return value === undefined ? undefined : resolve(value)
   }
+  if (given.has('dir') && given.has('config'))
+    throw new UsageError(`${command} takes --dir or --config, not both`, command)
   return {
     command,
     dir: path('dir') ?? '/etc/ha.d',
     dirGiven: given.has('dir'),
+    config: path('config'),
     node: text('node'),
     state: path('state'),
     control: path('control'),

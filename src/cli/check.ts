@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { inspectKeepalivedConf } from '../config/keepalived/read.ts'
 import { inspectHaDir, type ReadHaDirOptions } from '../config/read-ha-dir.ts'
 import { Cluster, type Issue, isHotStandbyError } from '../index.ts'
 import { printable } from '../roles/printable.ts'
@@ -11,6 +12,7 @@ import { optionsOf } from './run.ts'
  * What a resource word becomes depends on the scripts that are installed; `scripts` names other directories of them.
  */
 export function check(args: Arguments, scripts: Omit<ReadHaDirOptions, 'node'> = {}): number {
+  if (args.config !== undefined) return checkKeepalivedConf(args.config, args.node)
   const found = inspectHaDir(args.dir, { ...scripts, node: args.node })
   const issues: Issue[] = [...found.issues]
   const file = join(args.dir, found.source === 'ini' ? 'hot-standby.ini' : 'ha.cf')
@@ -34,8 +36,20 @@ export function check(args: Arguments, scripts: Omit<ReadHaDirOptions, 'node'> =
   for (const issue of issues) print(`${issueLine(issue)}\n`)
   for (const { where, word, became } of found.words) print(`${printable(`${where}: ${word} -> ${became}`)}\n`)
   for (const sentence of found.hostChecks) print(`not checked here: ${printable(sentence)}\n`)
+  return conclude(args.dir, issues)
+}
+
+/** The same for a keepalived.conf: every issue, and what each block became. */
+function checkKeepalivedConf(file: string, configId: string | undefined): number {
+  const { issues, blocks } = inspectKeepalivedConf(file, { configId })
+  for (const issue of issues) print(`${issueLine(issue)}\n`)
+  for (const { where, word, became } of blocks) print(`${printable(`${where}: ${word} -> ${became}`)}\n`)
+  return conclude(file, issues)
+}
+
+function conclude(what: string, issues: readonly Issue[]): number {
   const errors = issues.filter(({ severity }) => severity === 'error').length
-  print(`${args.dir}: ${errors === 0 ? 'no errors' : `${errors} error${errors === 1 ? '' : 's'}`}\n`)
+  print(`${what}: ${errors === 0 ? 'no errors' : `${errors} error${errors === 1 ? '' : 's'}`}\n`)
   return errors === 0 ? 0 : 1
 }
 

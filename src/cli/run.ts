@@ -6,6 +6,7 @@ import {
   Cluster,
   type ClusterOptions,
   configurationError,
+  HotStandbyError,
   isHotStandbyError,
   type Logger,
   levelOf,
@@ -33,6 +34,7 @@ export function optionsOf(args: Arguments, found: HaDir): ClusterOptions {
 
 /** `hot-standby run`: a member in the foreground until SIGTERM or SIGINT. Answers the exit code. */
 export async function run(args: Arguments): Promise<number> {
+  if (args.config !== undefined) throw notRunYet(args.config)
   const found = inspectHaDir(args.dir, { node: args.node })
   for (const issue of found.issues)
     if (issue.severity !== 'error') say(issueLine(issue), issue.severity === 'warning' ? 'warn' : 'info')
@@ -43,6 +45,14 @@ export async function run(args: Arguments): Promise<number> {
   } finally {
     await logs.close()
   }
+}
+
+/** What is said where a keepalived.conf is to be run, until there is what runs it. */
+function notRunYet(file: string): HotStandbyError {
+  return new HotStandbyError(
+    'HS_CONFIG',
+    `${file}: this version reads a keepalived.conf and does not run it yet; hot-standby check --config ${file} says what it means`,
+  )
 }
 
 async function serve(args: Arguments, options: ClusterOptions, logger: Logger, onFatal: string): Promise<number> {

@@ -9,6 +9,7 @@ export type Completes = 'directory' | 'file' | readonly string[]
 /** The names of the options. */
 export type OptionName =
   | 'dir'
+  | 'config'
   | 'node'
   | 'state'
   | 'control'
@@ -85,6 +86,11 @@ export const options: Readonly<Record<OptionName, OptionRow>> = {
     completes: 'directory',
     text: 'directory with ha.cf, authkeys and haresources, or with hot-standby.ini; default /etc/ha.d',
   },
+  config: {
+    value: 'FILE',
+    completes: 'file',
+    text: "keepalived's own file, keepalived.conf, instead of the directory; --node is then what its @NAME lines are compared with",
+  },
   node: { value: 'NAME', text: 'which member this host is; default its host name' },
   state: {
     value: 'DIR',
@@ -157,7 +163,7 @@ export const commands: Readonly<Record<CommandName, CommandRow>> = {
   },
   run: {
     summary: "runs this host's member in the foreground",
-    options: ['dir', 'node', 'state', 'control', 'on-fatal', 'status-port', 'json'],
+    options: ['dir', 'config', 'node', 'state', 'control', 'on-fatal', 'status-port', 'json'],
     details: [
       'SIGTERM and SIGINT hand over and end it; SIGHUP reads the files again.',
       'Events go to standard error, one line each; with --json to standard output, one object each.',
@@ -165,9 +171,9 @@ export const commands: Readonly<Record<CommandName, CommandRow>> = {
   },
   check: {
     summary: 'says what is wrong with the files',
-    options: ['dir', 'node'],
+    options: ['dir', 'config', 'node'],
     details: [
-      'Reads the files without running anything, and says what each resource word became. Warnings and notes are no errors.',
+      'Reads the files without running anything, and says what each resource word or block became. Warnings and notes are no errors.',
     ],
   },
   status: {

@@ -60,6 +60,20 @@ export function deviceState(device: string): DeviceState {
   }
 }
 
+/**
+ * Whether this process's network has a device, up or down; undefined where the system does not tell. Asks /proc, because /sys may be that
+ * of another network namespace.
+ */
+export function hasDevice(device: string): boolean | undefined {
+  try {
+    return readFileSync('/proc/self/net/dev', 'latin1')
+      .split('\n')
+      .some((line) => line.slice(0, line.indexOf(':')).trim() === device && line.includes(':'))
+  } catch {
+    return undefined
+  }
+}
+
 /** The kernel's number of a device; another one means that it was taken away and made anew. Undefined: not here. */
 export function deviceIndex(device: string): number | undefined {
   try {

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { HotStandbyError } from '../roles/error.ts'
 import { findProgram, runProgram, type UserIds } from './process.ts'
 
@@ -14,4 +16,37 @@ export async function lookUpUser(name: string): Promise<UserIds> {
     throw new HotStandbyError('HS_HOST', `there is no user '${name}' on this host`)
   }
   return { uid: await ask('-u'), gid: await ask('-g') }
+}
+
+/** A user with its numbers. */
+export interface KnownUser extends UserIds {
+  readonly name: string
+}
+
+/** A user of this host with its group, or with another one; undefined: there is none. Asks `getent`, so directory services count. */
+export function userOf(name: string, group?: string | undefined): KnownUser | undefined {
+  const row = databaseRow('passwd', name)
+  const gid = group === undefined ? row?.[3] : databaseRow('group', group)?.[2]
+  if (row === undefined || gid === undefined) return undefined
+  return { name: row[0] as string, uid: Number(row[2]), gid: Number(gid) }
+}
+
+/** A row of one of the host's databases, `/etc/passwd` or `/etc/group` first. */
+function databaseRow(database: 'passwd' | 'group', name: string): readonly string[] | undefined {
+  if (!/^[\w.@\\+-]+$/.test(name)) return undefined
+  const rowOf = (text: string) =>
+    text
+      .split('\n')
+      .map((line) => line.split(':'))
+      .find(([first]) => first === name)
+  try {
+    const row = rowOf(readFileSync(`/etc/${database}`, 'utf8'))
+    if (row) return row
+  } catch {
+    // The directory service may know it.
+  }
+  const file = findProgram('getent')
+  if (file === null) return undefined
+  const { stdout } = spawnSync(file, [database, name], { encoding: 'utf8', timeout: 5_000 })
+  return rowOf(stdout ?? '')
 }

@@ -72,6 +72,7 @@ const argumentsFor = (dir: string, out: string, ts: boolean): Arguments => ({
   command: 'convert',
   dir,
   dirGiven: true,
+  config: undefined,
   node: undefined,
   state: undefined,
   control: undefined,

@@ -65,6 +65,7 @@ const others = [
   'explain',
   'isHotStandbyError',
   'readHaDir',
+  'readKeepalivedConf',
   'replay',
   'serveControl',
   'timelineLines',

@@ -28,8 +28,8 @@ const rooms: Readonly<Record<string, Room>> = {
   arbiters: { imports: ['roles', 'platform'], modules: [] },
   resources: { imports: ['roles', 'platform'], modules: [] },
   config: {
-    imports: ['roles', ...plugins, 'platform', 'core/timing.ts', 'types options/options.ts'],
-    modules: ['node:fs', 'node:path', 'node:module', 'node:crypto', 'ini'],
+    imports: ['roles', ...plugins, 'platform', 'core/timing.ts', 'types options'],
+    modules: ['node:fs', 'node:path', 'node:module', 'node:crypto', 'node:os', 'ini'],
   },
   options: {
     imports: ['roles', 'wire', 'core', ...plugins, 'platform'],
