@@ -10,7 +10,7 @@ export type {
   Refusal,
   ResourceConfig,
 } from '../core/types.ts'
-export type { OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
+export type { AskRequest, AskResult, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
 export type { KeyRefusal, KeyRefused, KeyRing, SealedHead, SealingRing, SigningRing } from '../roles/key-ring.ts'
 export type { Instant } from '../roles/time.ts'
 export { type ArbiterFixture, type ArbiterSuiteOptions, arbiterSuite } from './arbiter-suite.ts'
