@@ -29,6 +29,7 @@ const contestTest = (named) => ({ test: 'test/unit/contest.test.ts', named })
 const membership = 'src/core/peer/membership.ts'
 const stallRecovery = 'src/core/stalls/stall-recovery.ts'
 const timers = 'src/core/timers.ts'
+const lease = 'src/core/authority/lease.ts'
 const loop = 'src/engine/loop.ts'
 const connectivity = 'src/core/authority/connectivity.ts'
 const dialogue = 'src/core/handover/handover.ts'
@@ -1644,5 +1645,110 @@ export const mutantsOfTests = [
     '      if (bytes.length > maxFrameBytes) return oversize\n      const framing',
     '      const framing',
     unit('wire', 'datagram: refuse what is too large, both ways'),
+  ),
+  // Leases.
+  bug(
+    'lease-from-the-answer',
+    'a lease counts from the answer of the store, not from the sending of the write',
+    lease,
+    'this.#extend(sentAtMs)\n    })',
+    'this.#extend(this.#port.absoluteMs())\n    })',
+    scenario('lease-slow-store'),
+  ),
+  bug(
+    'lease-quiet-too-short',
+    'who waits for a lease trusts its own clock too much',
+    timing,
+    'return ttlMs * (1 + clockRateError)',
+    'return ttlMs * (1 - clockRateError)',
+    scenario('lease-crash'),
+  ),
+  bug(
+    'lease-held-too-long',
+    'an owner trusts its own clock too much',
+    timing,
+    'return ttlMs * (1 - clockRateError)',
+    'return ttlMs * (1 + clockRateError)',
+    scenario('lease-partition-owner-cut-off'),
+  ),
+  bug(
+    'lease-no-budget',
+    'an owner begins to stop when its lease ends',
+    timing,
+    'return harmlessMs(resources) + marginMs + sleepClockStepMs',
+    'return 0 * harmlessMs(resources)',
+    scenario('lease-partition-owner-cut-off'),
+  ),
+  bug(
+    'lease-superseded-unseen',
+    'an owner goes on though the store shows another one',
+    lease,
+    "return this.#lose('superseded')",
+    'return',
+    scenario('lease-superseded'),
+  ),
+  bug(
+    'lease-rubbish-overwritten',
+    'what is no lease record is written over',
+    lease,
+    "if (record === 'unreadable') return Number.POSITIVE_INFINITY",
+    "if (record === 'unreadable') return sinceMs",
+    scenario('lease-unreadable'),
+  ),
+  bug(
+    'lease-kept-by-nobody',
+    'a lease that was granted too late is kept',
+    lease,
+    "if (this.#mode === 'holding') this.release(() => {})\n    else",
+    '',
+    scenario('lease-waiting'),
+  ),
+  bug(
+    'lease-released-later',
+    'the peer is told that it may have the group before the lease was given back',
+    ownership,
+    'if (!owned || !endsHere.includes(outcome)) return tell()',
+    'if (!owned || endsHere.length > 0) return tell()',
+    scenario('lease-stop'),
+  ),
+  bug(
+    'lease-of-an-earlier-run',
+    'a lease that an earlier run of this node held is taken for its own',
+    lease,
+    'record.holder === this.#port.self && record.run === this.#port.run',
+    'record.holder === this.#port.self',
+    scenario('lease-restart'),
+  ),
+  bug(
+    'lease-end-postponed',
+    'the end of a lease waits for a process that stands still',
+    timers,
+    'if (!entry.absolute) entry.atMs += stallMs',
+    'entry.atMs += stallMs',
+    scenario('lease-freeze-cut-off'),
+  ),
+  bug(
+    'lease-stall-asks',
+    'an owner with a valid lease asks its peer after a pause',
+    authority,
+    "holds: (question) => question.lease === 'valid'",
+    'holds: () => false',
+    scenario('lease-freeze-briefly'),
+  ),
+  bug(
+    'lease-own-write-unknown',
+    'an owner does not know its own write again when the answer was lost',
+    lease,
+    'const sentAtMs = this.#isOurs ? this.#sentAtMs.get((record as LeaseRecord).seq) : undefined',
+    'const sentAtMs = undefined as number | undefined',
+    scenario('lease-answers-lost'),
+  ),
+  bug(
+    'lease-epoch-counted-here',
+    'a node counts the epochs of its leases by itself',
+    actions,
+    'owned.epoch = port.permissions.epoch(name) ?? next',
+    'owned.epoch = next',
+    scenario('lease-superseded'),
   ),
 ]
