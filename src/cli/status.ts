@@ -17,6 +17,7 @@ const groupTones: Readonly<Record<string, Tone>> = {
   active: 'good',
   failed: 'bad',
   stuck: 'bad',
+  candidate: 'caution',
   starting: 'caution',
   stopping: 'caution',
   probation: 'caution',
@@ -32,7 +33,7 @@ const livenessTones: Readonly<Record<Snapshot['peer']['liveness'], Tone>> = {
 /** A snapshot for people, in lines of at most `width` columns. What stands in it is printable, except for its colours. */
 export function statusLines(found: Snapshot, layout: Layout): string[] {
   const snapshot = printableFields(found)
-  const sections = [headOf, groupsOf, resourcesOf, linksOf, targetsOf, qualityOf].map((section) =>
+  const sections = [headOf, groupsOf, leasesOf, resourcesOf, linksOf, targetsOf, qualityOf].map((section) =>
     section(snapshot, layout),
   )
   return sections.filter((lines) => lines.length > 0).flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]))
@@ -78,6 +79,18 @@ function groupsOf({ groups, peer }: Snapshot, layout: Layout): string[] {
     { text: group.reason },
   ])
   return table(head, rows, layout)
+}
+
+/** Who holds the lease of each group, as the store said last, and until when this node may serve by its own. */
+function leasesOf({ groups, node }: Snapshot, layout: Layout): string[] {
+  const rows = groups.flatMap(({ name, lease }): Toned[][] => {
+    if (lease === null) return []
+    const { holder, epoch, endsInMs } = lease
+    const who: Toned = holder === null ? { text: 'nobody', tone: 'caution' } : { text: holder }
+    const ends = endsInMs === null ? '-' : `in ${lengthOf(endsInMs)} unless renewed`
+    return [[{ text: name }, who, { text: holder === node ? String(epoch) : '-' }, { text: ends }]]
+  })
+  return rows.length === 0 ? [] : table(['lease', 'held by', 'epoch', 'ends here'], rows, layout)
 }
 
 /** The peer's state of a group now; `was` stands before what a peer said that is dead or has left. */

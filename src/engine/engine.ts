@@ -20,7 +20,7 @@ import { History } from '../recorder/history.ts'
 import type { Account } from '../recorder/timeline.ts'
 import { TimelineStore } from '../recorder/timeline-store.ts'
 import type { Arbiter } from '../roles/arbiter.ts'
-import { HotStandbyError, isHotStandbyError, messageOf } from '../roles/error.ts'
+import { configurationError, HotStandbyError, isHotStandbyError, messageOf } from '../roles/error.ts'
 import type { KeyRing } from '../roles/key-ring.ts'
 import type { LeaseStore } from '../roles/lease-store.ts'
 import type { ResourceAgent, ResourceContext } from '../roles/resource-agent.ts'
@@ -193,6 +193,7 @@ export class Engine {
     this.#stores.set(description, store)
     this.#whenClosing(() => store.close())
     await abortable(store.open(), signal)
+    refuseWeakStore(this.#options, store)
   }
 
   async #takeIdentity(): Promise<Identity> {
@@ -476,6 +477,14 @@ export class Engine {
       this.#options.logger.warn({ reason: messageOf(error) }, `closing: ${messageOf(error)}`)
     }
   }
+}
+
+/** Only a store that is open knows whether it keeps what it confirms. */
+function refuseWeakStore({ requireGuarantee, lease }: Resolved, { capabilities }: LeaseStore): void {
+  if (requireGuarantee !== 'G2' || capabilities.linearizable) return
+  const why = capabilities.note ?? 'it may forget what it has confirmed'
+  const message = `class G2 is required, and ${lease?.store.description} gives G1: ${why}`
+  throw configurationError([{ where: 'requireGuarantee', message, severity: 'error' }])
 }
 
 function leaseConfig(

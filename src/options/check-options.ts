@@ -28,6 +28,7 @@ const knownOptions: OptionTable<ClusterOptions> = {
   authenticator: 'any',
   liveness: 'any',
   lease: 'any',
+  requireGuarantee: 'any',
   arbiters: 'any',
   groups: 'any',
   autoFailback: 'any',
@@ -93,6 +94,7 @@ export function checkOptions(options: unknown, issue: Report): options is Cluste
   // How the times agree with all else, and what the lines must carry, is known only of options that are otherwise right.
   if (well) checkDeadping(options as unknown as ClusterOptions, deadpingMs, report)
   if (well) checkBeats(options as unknown as ClusterOptions, report)
+  if (well) checkGuarantee(options as unknown as ClusterOptions, report)
   if (well) checkLeaseTimes(options as unknown as ClusterOptions, report)
   return well
 }
@@ -202,6 +204,17 @@ function checkLease(lease: unknown, report: Report): void {
   checkNames(lease, knownOfLease, 'lease.', report)
   isPlugin(lease['store'], 'store', 'lease.store', report)
   for (const name of ['ttl', 'renew'] as const) readDuration(lease[name], `lease.${name}`, report)
+}
+
+/** What the options alone can tell; whether the store can keep what it confirms is known when it is opened. */
+function checkGuarantee({ requireGuarantee, lease, arbiters = [] }: ClusterOptions, report: Report): void {
+  if (requireGuarantee === undefined) return
+  if (requireGuarantee !== 'G1' && requireGuarantee !== 'G2')
+    return report('requireGuarantee', `${shownValue(requireGuarantee)} is neither 'G1' nor 'G2'`)
+  if (requireGuarantee === 'G2' && lease === undefined)
+    report('requireGuarantee', "class G2 needs a lease: add `lease: { store }` (docs/leases.md), or require 'G1'")
+  if (requireGuarantee === 'G1' && lease === undefined && arbiters.length === 0)
+    report('requireGuarantee', 'class G1 needs a third opinion: add a ping target (`arbiters`) or a `lease`')
 }
 
 /** Three renewals must fit before the holder has to stop; and what both nodes serve for a moment has two owners. */

@@ -116,6 +116,12 @@ export interface ClusterOptions {
    * @defaultValue without: what the nodes hear of each other decides
    */
   readonly lease?: LeaseOptions | undefined
+  /**
+   * The guarantee class (docs/guarantees.md) below which the member does not start: `'G1'` needs a ping target or a lease, `'G2'` a
+   * lease in a store that never forgets.
+   * @defaultValue any class will do
+   */
+  readonly requireGuarantee?: 'G1' | 'G2' | undefined
   /** Third opinions: ping nodes. */
   readonly arbiters?: readonly ArbiterPlugin[] | undefined
   /** What the pair serves. */

@@ -61,6 +61,10 @@ const pairRules: Rules<Exclude<keyof ClusterOptions, 'liveness' | 'groups'>> = {
         ? `${lease.store.type} ${JSON.stringify(lease.store.settings ?? {})} ${lease.ttlMs} ${lease.renewMs}`
         : 'none',
   },
+  requireGuarantee: {
+    when: 'at once',
+    says: 'a reload that does not reach the class is refused; of a store it is asked at the next start',
+  },
   deadping: {
     when: 'when the peer knows',
     says: 'shorter: at once, also for a silence that goes on already. Longer together with a longer `deadtime`: when the peer goes by that',

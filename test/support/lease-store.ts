@@ -1,4 +1,4 @@
-import type { LeaseStorePlugin, StoredLease } from '../../src/index.ts'
+import type { LeaseStoreCapabilities, LeaseStorePlugin, StoredLease } from '../../src/index.ts'
 
 /** What members in one process share as their lease store; `down`: it answers nobody. */
 export class SharedRecords {
@@ -26,13 +26,16 @@ export class SharedRecords {
 }
 
 /** A store of leases for members in one process. */
-export function storeOf(records: SharedRecords = new SharedRecords()): LeaseStorePlugin {
+export function storeOf(
+  records: SharedRecords = new SharedRecords(),
+  capabilities: LeaseStoreCapabilities = { linearizable: true },
+): LeaseStorePlugin {
   return {
     kind: 'store',
     type: 'test',
     description: 'a store of this test',
     create: () => ({
-      capabilities: { linearizable: true },
+      capabilities,
       open: async () => {},
       read: (name, signal) => records.read(name, signal),
       swap: (name, expected, value, signal) => records.swap(name, expected, value, signal),

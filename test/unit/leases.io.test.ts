@@ -87,4 +87,16 @@ describe('members with leases', () => {
     assert.match(text, /lease\.store: a store is made by/)
     assert.match(refused(t, { lease: 7 as never }), /lease: must be an object of options, got number 7/)
   })
+
+  it('are refused below the class that is required, and say what is missing', async (t) => {
+    assert.match(refused(t, { requireGuarantee: 'G2' }), /class G2 needs a lease/)
+    assert.match(refused(t, { requireGuarantee: 'G1' }), /class G1 needs a third opinion/)
+    assert.match(refused(t, { requireGuarantee: 'G3' as never }), /requireGuarantee: 'G3' is neither 'G1' nor 'G2'/)
+    const weak = storeOf(new SharedRecords(), { linearizable: false, note: 'its replica is asynchronous' })
+    const options = pairOf(t, { agent, lease: { store: weak, ttl: '2s' }, requireGuarantee: 'G2' }).options.one
+    await assert.rejects(new Cluster(options).start(), /class G2 is required, .* gives G1: its replica is asynchronous/)
+    const { one } = pairOf(t, { agent, lease: { store: storeOf(), ttl: '2s' }, requireGuarantee: 'G2' })
+    await one.start()
+    assert.equal(one.snapshot().guarantee, 'G2')
+  })
 })

@@ -98,6 +98,7 @@ const plays: Readonly<Record<string, Play>> = {
     seen: ({ held }, before) => assert.notDeepEqual(held, before.held),
   },
   arbiters: { change: { arbiters: [target([], { target: 'other' })] } },
+  requireGuarantee: { change: { requireGuarantee: 'G1' }, seen: accepted },
   lease: { change: { lease: { store: storeOf() } } },
   deadping: {
     change: { deadping: '300ms' },

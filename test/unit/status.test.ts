@@ -67,6 +67,16 @@ function alone(t: TestContext): Snapshot {
 }
 
 describe('status', () => {
+  it('says who holds each lease, and until when', (t) => {
+    const found = well(t)
+    assert.ok(!statusLines(found, plain).join('\n').includes('lease'), 'there is none')
+    const leased = (lease: Snapshot['groups'][number]['lease']) =>
+      statusLines({ ...found, groups: found.groups.map((group) => ({ ...group, lease })) }, plain).join('\n')
+    assert.match(leased({ holder: 'one', epoch: 7, endsInMs: 2310 }), /jobs +one +7 +in 2\.3 s unless renewed/)
+    assert.match(leased({ holder: 'two', epoch: 6, endsInMs: null }), /jobs +two +- +-/)
+    assert.match(leased({ holder: null, epoch: 0, endsInMs: null }), /jobs +nobody/)
+  })
+
   it('tells now from the last word of a dead peer, in 80 columns', (t) => {
     const now = statusLines(well(t), plain)
     assert.match(now[0] ?? '', /^pair: one is running \(settled\), guarantee class G0$/)
