@@ -27,6 +27,7 @@ const PROBES = {
   'drbd-utils': ['drbdadm', '--version', /DRBDADM_VERSION/],
   curl: ['curl', '--version', /curl/],
   tcpdump: ['tcpdump', '--version', /tcpdump/],
+  'etcd-server': ['etcd', '--version', /etcd Version/],
   prometheus: ['promtool', '--version', /promtool/],
   chromium: ['chromium', '--version', /Chromium/],
   keepalived: ['keepalived', '-v', /Keepalived v/],
@@ -54,7 +55,7 @@ const SYSTEMD = ['systemd', 'dbus', 'util-linux']
 /** What each use needs. */
 export const LISTS = {
   pair: PAIR,
-  unit: [...PAIR, ...SERIAL, ...KEEPALIVED],
+  unit: [...PAIR, 'etcd-server', ...SERIAL, ...KEEPALIVED],
   lab: [
     ...new Set([
       ...PAIR,

@@ -51,7 +51,7 @@ const makers = {
   authenticator: 'sealed(), sha256(), sha1(), md5(), crc() or keyring()',
   liveness: 'deadtime() or phiAccrual()',
   arbiter: 'icmpPing() or pingGroup()',
-  store: 'a factory of your own (docs/leases.md)',
+  store: 'etcd() or a factory of your own (docs/leases.md)',
   resource: 'vip(), nginx(), script(), app() and their like',
 } as const
 

@@ -11,6 +11,7 @@ const rooms: Readonly<Record<string, { readonly suite: string }>> = {
   liveness: { suite: 'livenessDetectorSuite' },
   arbiters: { suite: 'arbiterSuite' },
   resources: { suite: 'resourceAgentSuite' },
+  leases: { suite: 'leaseStoreSuite' },
 }
 
 /** Files in those rooms that are no plug-ins, and what they are. */
@@ -75,7 +76,7 @@ function exportsOf(index: string): Set<string> {
 }
 
 /** Suites that are told what can be tried: without it nobody sees what was left out. */
-const withManifest: readonly string[] = ['resourceAgentSuite', 'arbiterSuite']
+const withManifest: readonly string[] = ['resourceAgentSuite', 'arbiterSuite', 'leaseStoreSuite']
 
 /** Whether a test calls `suite`, with a manifest where it takes one, and uses one of the `factories`. */
 function runsSuite(path: string, text: string, suite: string, factories: readonly string[]): boolean {

@@ -27,6 +27,7 @@ const rooms: Readonly<Record<string, Room>> = {
   transports: { imports: ['roles', 'platform'], modules: ['node:dgram', 'node:net', 'node:tty', 'node:fs'] },
   arbiters: { imports: ['roles', 'platform'], modules: [] },
   resources: { imports: ['roles', 'platform'], modules: [] },
+  leases: { imports: ['roles', 'platform'], modules: [] },
   config: {
     imports: ['roles', ...plugins, 'platform', 'core/timing.ts', 'types options'],
     modules: ['node:fs', 'node:path', 'node:module', 'node:crypto', 'node:os', 'ini'],

@@ -55,6 +55,8 @@ export class Lease {
   /** `watching`: not wanted here. `wanting`: wanted, and not held. `holding`: held, renewed until it is released. */
   #mode: 'watching' | 'wanting' | 'holding' = 'watching'
   #seen: Seen | undefined
+  /** The record was there once. */
+  #hasSeen = false
   #epoch = 0
   #seq = 0
   /** Times of the writes of this process that may have taken effect. */
@@ -208,6 +210,7 @@ export class Lease {
       if (this.#seen === undefined || this.#seen.version !== version) {
         const record = result.stored === null ? null : (readLeaseRecord(result.stored.value) ?? 'unreadable')
         this.#seen = { version, record, sinceMs: this.#port.absoluteMs() }
+        this.#hasSeen ||= record !== null
       }
       this.#judge()
     })
@@ -244,7 +247,9 @@ export class Lease {
 
   #takeableAtMs(): number {
     const { record, sinceMs } = this.#seen as Seen
-    if (record === null) return Number.NEGATIVE_INFINITY
+    const quietMs = leaseQuietMs(this.#port.times().ttlMs)
+    // A record that was there and is gone: the store has forgotten it, or somebody has removed it. Its holder may not know yet.
+    if (record === null) return this.#hasSeen ? sinceMs + quietMs : Number.NEGATIVE_INFINITY
     if (record === 'unreadable') return Number.POSITIVE_INFINITY
     const { self } = this.#port
     if (this.#isOurs) return Number.NEGATIVE_INFINITY
@@ -271,6 +276,7 @@ export class Lease {
       if (!result.ok) return
       if (result.stored === null) return this.#refused()
       this.#seen = { version: result.stored.version, record, sinceMs: this.#port.absoluteMs() }
+      this.#hasSeen = true
       if (record.holder === null) return this.#endRelease()
       // A renewal of an earlier ownership, answered late: the next one has an epoch of its own.
       if (this.#mode === 'wanting' && !acquires) return this.#soon()
