@@ -63,8 +63,15 @@ class Etcd {
     throw new Error('etcd did not come up within 15 s')
   }
 
-  pause(): void {
+  /** It stands still; a signal takes its time. */
+  async pause(): Promise<void> {
     this.#child?.kill('SIGSTOP')
+    const answers = () =>
+      fetch(`${this.url}/health`, { signal: AbortSignal.timeout(200) }).then(
+        () => true,
+        () => false,
+      )
+    while (await answers()) await sleep(10)
   }
 
   resume(): void {
@@ -98,7 +105,7 @@ describe('etcd', { skip }, () => {
         await server.stop()
         await server.start()
       },
-      silence: async () => server.pause(),
+      silence: () => server.pause(),
       cleanup: async () => {
         server.resume()
         for (const run of leftovers.splice(0)) await run()
@@ -155,7 +162,7 @@ describe('etcd', { skip }, () => {
     await until('two serves', () => stateOf(two) === 'active')
     assert.equal(stateOf(one), 'standby')
     const lost = new Promise<string>((resolve) => two.on('lease:lost', ({ why }) => resolve(why)))
-    server.pause()
+    await server.pause()
     assert.equal(await lost, 'expired')
     assert.notEqual(stateOf(one), 'active')
     server.resume()
