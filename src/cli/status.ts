@@ -84,7 +84,8 @@ function groupsOf({ groups, peer }: Snapshot, layout: Layout): string[] {
 /** Who holds the lease of each group, as the store said last, and until when this node may serve by its own. */
 function leasesOf({ groups, node }: Snapshot, layout: Layout): string[] {
   const rows = groups.flatMap(({ name, lease }): Toned[][] => {
-    if (lease === null) return []
+    // A member of an earlier version says nothing of leases.
+    if (!lease) return []
     const { holder, epoch, endsInMs } = lease
     const who: Toned = holder === null ? { text: 'nobody', tone: 'caution' } : { text: holder }
     const ends = endsInMs === null ? '-' : `in ${lengthOf(endsInMs)} unless renewed`
