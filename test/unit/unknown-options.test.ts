@@ -14,6 +14,7 @@ type Row = readonly [args: readonly unknown[], good: object, wrong: object, says
 /** Every exported function that takes options of a plug-in. */
 const factories: Readonly<Record<string, Row>> = {
   icmpPing: [['192.0.2.1'], { deadping: '3s' }, { name: 7 }, /icmpPing\.name: must be a text, got number 7/],
+  etcd: [[], { endpoints: ['http://192.0.2.1:2379'] }, { prefix: 7 }, /etcd\.prefix: must be a text, got number 7/],
   pingGroup: [['g', ['192.0.2.1']], {}, { deadping: 3 }, /write '3s' or '3ms'/],
   crc: [[], { id: 2 }, { id: 'two' }, /'?two'? is not a key ID/],
   md5: [[], { key }, { keyFile: 3 }, /md5\.keyFile: must be a text, got number 3/],
