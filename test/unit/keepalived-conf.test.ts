@@ -53,9 +53,9 @@ describe('the lines of a keepalived.conf', () => {
     }
     const text = instance('include conf.d/*.conf')
     assert.deepEqual(said(text, files), [
-      'warning conf.d/more/x.inc:2: advert_int stands in /etc/keepalived/conf.d/more/x.inc:1 already; as in keepalived the last one counts',
+      'warning conf.d/more/x.inc:2: advert_int is already set in /etc/keepalived/conf.d/more/x.inc:1; as in keepalived, the last one counts',
       "warning conf.d/more/x.inc:2: advert_int: 'x' is not a number; keepalived uses 1 s, and so does this",
-      "warning conf.d/b.conf:3: 'no_such_word' is no keyword in vrrp_instance A; as in keepalived its line has no effect",
+      "warning conf.d/b.conf:3: 'no_such_word' is not a keyword in vrrp_instance A; as in keepalived its line has no effect",
     ])
     assert.deepEqual([first(text, files).priority, first(text, files).advertMs], [7, 2000])
   })
@@ -115,7 +115,7 @@ describe('the lines of a keepalived.conf', () => {
   })
 
   it('refuse what could be told apart from a mistake by nobody', () => {
-    assert.match(refusal(instance('', `~SEQ(N, 1, 3) 192.0.2.\${N}`)), /:6: ~SEQ makes lines that stand nowhere/)
+    assert.match(refusal(instance('', `~SEQ(N, 1, 3) 192.0.2.\${N}`)), /:6: ~SEQ generates lines that are in no file/)
     assert.match(refusal(instance(`priority \${_RANDOM 1 9}`)), /:4: _RANDOM means something else/)
   })
 
@@ -153,11 +153,11 @@ describe('the blocks of a keepalived.conf', () => {
   it('that are closed twice are refused', () => assert.match(refusal(`${instance('')}}\n`), /:9: one '}' too many/))
 
   it('that a keyword does not have, or lacks, are refused', () => {
-    assert.match(refusal(instance('priority 5 {\n}')), /:4: priority takes no block/)
+    assert.match(refusal(instance('priority 5 {\n}')), /:4: priority does not take a block/)
     assert.match(refusal(instance('track_script one')), /:4: track_script needs a block/)
     assert.match(
       refusal(instance('track_scripts {\none\n}')),
-      /:4: 'track_scripts' is no keyword.*did you mean 'track_script'/,
+      /:4: 'track_scripts' is not a keyword.*did you mean 'track_script'/,
     )
   })
 
@@ -271,7 +271,7 @@ describe('a virtual_server', () => {
     assert.deepEqual([two?.port, two?.weight, two?.checks], [80, 3, []])
   })
 
-  it('says what stands in for a scheduler that counts connections, and takes DR with a hash only', () => {
+  it('says what is already set in for a scheduler that counts connections, and takes DR with a hash only', () => {
     assert.match(said(server('lb_algo wlc')).join(), /warning .*:3: lb_algo wlc: nftables cannot count connections/)
     assert.match(
       refusal(server('lb_algo rr\nlb_kind DR').replaceAll('8080', '80')),

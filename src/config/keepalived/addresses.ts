@@ -64,12 +64,12 @@ const words: Readonly<Record<string, Word>> = {
   dev: (entry, value, { host }) => {
     if (entry.interface !== undefined) return 'dev stands there twice'
     entry.interface = value
-    if (!isDeviceName(value)) return `${quoted(value)} is no name of an interface`
+    if (!isDeviceName(value)) return `${quoted(value)} is not a valid interface name`
     return host.hasInterface(value) === false ? `interface ${quoted(value)} does not exist` : undefined
   },
   scope: (entry, value) => {
     const scope = scopeOf(value)
-    if (scope === undefined) return `${quoted(value)} is no scope; one of ${scopes.join(', ')} or a number`
+    if (scope === undefined) return `${quoted(value)} is not a scope; write one of ${scopes.join(', ')} or a number`
     entry.scope = scope
     return undefined
   },
@@ -80,7 +80,7 @@ const words: Readonly<Record<string, Word>> = {
       entry.broadcast = hostBits(entry.address, entry.prefix, value === '+')
       return undefined
     }
-    if (ipFamily(value) !== 4) return `${quoted(value)} is no broadcast address; write an IPv4 address, + or -`
+    if (ipFamily(value) !== 4) return `${quoted(value)} is not a broadcast address; write an IPv4 address, + or -`
     entry.broadcast = value
     return undefined
   },
@@ -129,7 +129,7 @@ export function addressEntry({ words: all, where }: Statement, context: Context)
     const why = Object.hasOwn(refusedWords, name) ? refusedWords[name] : undefined
     const value = options[at + 1]
     let problem = why === undefined ? undefined : `${name} is refused: ${why}`
-    if (read === undefined) problem ??= `${quoted(name)} is no word of an address`
+    if (read === undefined) problem ??= `${quoted(name)} is not an address option`
     else if (value === undefined) problem = `${name} needs its value`
     else problem = read(entry, value, context)
     if (problem !== undefined) {
@@ -202,7 +202,7 @@ const routeWords: Readonly<Record<string, RouteWord>> = {
   src: addressOption('source'),
   dev: (route, value, { host }) => {
     route.interface = value
-    if (!isDeviceName(value)) return `${quoted(value)} is no name of an interface`
+    if (!isDeviceName(value)) return `${quoted(value)} is not a valid interface name`
     return host.hasInterface(value) === false ? `interface ${quoted(value)} does not exist` : undefined
   },
   table: textOption('table'),
@@ -213,19 +213,20 @@ const routeWords: Readonly<Record<string, RouteWord>> = {
   mtu: numberOption('mtu'),
   scope: (route, value) => {
     route.scope = scopeOf(value)
-    return route.scope === undefined ? `${quoted(value)} is no scope` : undefined
+    return route.scope === undefined ? `${quoted(value)} is not a scope` : undefined
   },
   to: (route, value) => destination(route, value),
 }
 
 function destination(route: RouteEntry, value: string): string | undefined {
-  if (route.destination !== undefined) return `${quoted(value)} is no word of a route that this version takes`
+  if (route.destination !== undefined) return `${quoted(value)} is not a route option that this version supports`
   if (value === 'default') {
     route.destination = 'default'
     return undefined
   }
   const found = plainAddress(value)
-  if (found === undefined) return `${quoted(value)} is no destination and no word of a route that this version takes`
+  if (found === undefined)
+    return `${quoted(value)} is neither a destination nor a route option that this version supports`
   if (route.family !== undefined && route.family !== found.family) return 'IPv4 and IPv6 are mixed'
   route.family = found.family
   route.destination = `${found.address}/${found.prefix ?? widest[found.family]}`

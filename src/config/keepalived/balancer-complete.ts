@@ -64,7 +64,10 @@ export function settleServer(draft: ServerDraft, context: Context): BalancerOpti
 function sorryOf({ sorry, where }: ServerDraft, service: BalancedService, { report }: Context) {
   if (sorry === undefined) return undefined
   if (sorry.family !== service.family) {
-    report.error(where, `sorry_server ${sorry.address} is of another family than the service; keepalived leaves it out`)
+    report.error(
+      where,
+      `sorry_server ${sorry.address} has another address family than the service; keepalived leaves it out`,
+    )
     return undefined
   }
   return { address: sorry.address, port: sorry.port || service.port, inhibit: sorry.inhibit }
@@ -97,17 +100,20 @@ function membersOf(draft: ServerDraft, service: BalancedService, context: Contex
     const { family, address, where } = member
     const port = member.port || service.port
     if (family !== service.family) {
-      report.error(where, `real_server ${address} is of another family than the service; keepalived leaves it out`)
+      report.error(
+        where,
+        `real_server ${address} has another address family than the service; keepalived leaves it out`,
+      )
       return []
     }
     if (seen.has(`${address} ${port}`)) {
-      report.warning(where, `real_server ${address} ${port} stands there twice; as in keepalived the first one counts`)
+      report.warning(where, `real_server ${address} ${port} is listed twice; as in keepalived, the first one counts`)
       return []
     }
     seen.add(`${address} ${port}`)
     const way = member.method ?? draft.method ?? 'NAT'
     if (way === 'DR' && port !== service.port)
-      report.error(where, `real_server ${address}: with DR it has the port of the service, ${service.port}`)
+      report.error(where, `real_server ${address}: with DR its port must be that of the service, ${service.port}`)
     return [
       {
         family,

@@ -28,7 +28,7 @@ function endpoint({ words, where }: Statement, at: number, { report }: Context) 
   const portWord = words[at + 1] ?? '0'
   const port = /^\d{1,5}$/.test(portWord) ? Number(portWord) : Number.NaN
   if (found === undefined) report.breaks(where, `${words[0]}: ${quoted(words[at] ?? '')} is not an address`)
-  else if (!(port <= 65_535)) report.breaks(where, `${words[0]}: ${quoted(portWord)} is no port`)
+  else if (!(port <= 65_535)) report.breaks(where, `${words[0]}: ${quoted(portWord)} is not a port`)
   else return { family: found.family, address: found.address, port }
   return undefined
 }
@@ -71,7 +71,7 @@ export function serverGroup(file: FileDraft, statement: Statement, context: Cont
     else if (found === undefined || !/^\d{1,5}$/.test(port) || Number(port) > 65_535)
       context.report.breaks(
         where,
-        `${quoted(words.join(' '))} is no address, range of at most ${rangeMax} IPv4 addresses, or port`,
+        `${quoted(words.join(' '))} is not an address, a range of at most ${rangeMax} IPv4 addresses, or a port`,
       )
     else
       for (const address of found) services.push({ family: address.includes(':') ? 6 : 4, address, port: Number(port) })
@@ -126,7 +126,7 @@ const scheduler = (name: string): Row<ServerDraft> =>
         const why =
           word === 'fo' || word === 'ovf'
             ? 'is refused: one server after the other is not balancing here'
-            : 'is no scheduler'
+            : 'is not a scheduler'
         report.breaks(where, `${name} ${quoted(word)} ${why}; one of ${schedulers.join(', ')}`)
         return
       }
@@ -225,8 +225,8 @@ const memberOptions: Table<MemberDraft> = [
   ...timingRows<MemberDraft>('[on|off]'),
   refused('uthreshold', 'N', 'connections are not counted; leave it out'),
   refused('lthreshold', 'N', 'connections are not counted; leave it out'),
-  noted('smtp_alert', '[on|off]', 'no mail is sent; events and hooks tell what happens'),
-  noted('snmp_name', 'TEXT', 'there is no SNMP'),
+  noted('smtp_alert', '[on|off]', 'no mail is sent; use events or hooks'),
+  noted('snmp_name', 'TEXT', 'SNMP is not supported'),
 ]
 
 /** `real_server`. */
@@ -260,7 +260,7 @@ const serverOptions: Table<ServerDraft> = [
       const value = statement.words.length < 2 ? 360 : numberAt(statement, 1, rule, report)
       if (value !== undefined) draft.persistenceMs = value * 1000
     },
-    'A client stays at its server so long (default 360).',
+    'A client stays with its server for this long (default 360).',
   ),
   honoured(
     'persistence_granularity',
@@ -272,7 +272,7 @@ const serverOptions: Table<ServerDraft> = [
       const solid = bits === undefined ? undefined : /^(1*)0*$/.exec(bits.join(''))?.[1]?.length
       const prefix = solid ?? (/^\d{1,3}$/.test(word) && Number(word) <= 128 ? Number(word) : undefined)
       if (prefix === undefined || prefix === 0)
-        report.breaks(where, `persistence_granularity: ${quoted(word)} is no mask`)
+        report.breaks(where, `persistence_granularity: ${quoted(word)} is not a network mask`)
       else draft.persistencePrefix = prefix
     },
     'Clients of one network stay together.',
@@ -374,11 +374,11 @@ export const serverTable: Table<ServerDraft> = [
   noted('hashed', '', 'it is a flag of IPVS without effect'),
   outdated('nat_mask', 'MASK', 'leave it out'),
   noted('ha_suspend', '', 'checks run whether or not the address is here, so that its state is known when it comes'),
-  noted('smtp_alert', '[on|off]', 'no mail is sent; events and hooks tell what happens'),
-  noted('snmp_name', 'TEXT', 'there is no SNMP'),
-  noted('ip_family', 'inet|inet6', 'the address says it'),
-  noted('sorry_server_lvs_method', 'METHOD', 'as the service'),
-  refused('persistence_engine', 'NAME', 'SIP is not looked into; leave it out'),
+  noted('smtp_alert', '[on|off]', 'no mail is sent; use events or hooks'),
+  noted('snmp_name', 'TEXT', 'SNMP is not supported'),
+  noted('ip_family', 'inet|inet6', 'the address determines it'),
+  noted('sorry_server_lvs_method', 'METHOD', 'the same as for the service'),
+  refused('persistence_engine', 'NAME', 'SIP messages are not inspected; leave it out'),
 ]
 
 /** Reads a `virtual_server`; what it becomes is known when the file has been read. */

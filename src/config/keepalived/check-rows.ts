@@ -151,7 +151,7 @@ const connection: Table<CheckDraft> = [
     'INTERFACE',
     (draft, { words: [, word = ''], where }, { report }) => {
       if (isDeviceName(word)) draft.bindInterface = word
-      else report.breaks(where, `bind_if: ${quoted(word)} is no name of an interface`)
+      else report.breaks(where, `bind_if: ${quoted(word)} is not a valid interface name`)
     },
     'Interface of the check; for link-local addresses.',
   ),
@@ -160,7 +160,11 @@ const connection: Table<CheckDraft> = [
 
 const every: Table<CheckDraft> = [
   ...timingRows<CheckDraft>('[on|off]'),
-  noted('log_all_failures', '[on|off]', 'every change of a server is told, and each failed check by debug'),
+  noted(
+    'log_all_failures',
+    '[on|off]',
+    'every state change of a server is reported; each failed check is a debug message',
+  ),
 ]
 
 const urlTable: Table<UrlDraft> = [
@@ -189,7 +193,11 @@ const urlTable: Table<UrlDraft> = [
         const [, first, last = first] = /^(\d{3})(?:-(\d{3}))?$/.exec(range) ?? []
         const [from, to] = [Number(first), Number(last)]
         if (from >= 100 && to <= 599 && from <= to) draft.status.push([from, to])
-        else report.breaks(where, `status_code: ${quoted(range)} is no code from 100 to 599 and no range of them`)
+        else
+          report.breaks(
+            where,
+            `status_code: ${quoted(range)} is neither a status code from 100 to 599 nor a range of such codes`,
+          )
       }
     },
     'Accepted codes (default 200-299).',
@@ -341,7 +349,7 @@ const misc: Table<CheckDraft> = [
       const value = numberAt(statement, 1, { least: 0, most: 4294, otherwise: 'leaves the line out' }, report)
       if (value !== undefined && value > 0) draft.timeoutMs = value * 1000
     },
-    'Then it is killed and has failed (default: the interval).',
+    'After this time it is killed and counts as failed (default: the interval).',
   ),
   honoured(
     'misc_dynamic',
@@ -358,7 +366,7 @@ const misc: Table<CheckDraft> = [
       draft.user = userOfLine(statement, context)
       draft.isBroken ||= draft.user === undefined
     },
-    'Whose rights it gets.',
+    'The user that it runs as.',
   ),
 ]
 
@@ -453,7 +461,7 @@ export function checkRows<Draft extends Checked>(): Row<Draft>[] {
     refused('PING_CHECK', '{ … }', `${dropped}, and no ping is sent from here; use TCP_CHECK or MISC_CHECK`),
     refused('UDP_CHECK', '{ … }', `${dropped}; use MISC_CHECK`),
     refused('FILE_CHECK', '{ … }', `${dropped}; use MISC_CHECK`),
-    refused('BFD_CHECK', '{ … }', `${dropped}; BFD is not spoken here`),
+    refused('BFD_CHECK', '{ … }', `${dropped}; BFD is not supported`),
   ]
 }
 

@@ -73,7 +73,7 @@ export function commandOf(
     complain(
       kind,
       where,
-      `${keyword}: ${quoted(statement.text)} is no command: a quote or an escaped letter is missing`,
+      `${keyword}: ${quoted(statement.text)} is not a command: a quote or an escaped letter is missing`,
       context,
     )
     return undefined
@@ -161,7 +161,7 @@ export function settleCommand(draft: CommandDraft, secure: boolean, context: Con
     const why = found.distrust === undefined ? '' : ` (${found.distrust})`
     context.report.warning(
       where,
-      `${keyword}: ${quoted(file)} runs as root and nobody looks at who could change it${why}; write enable_script_security and ` +
+      `${keyword}: ${quoted(file)} runs as root, and nothing checks who could change it${why}; write enable_script_security and ` +
         'script_user into global_defs',
     )
   }

@@ -64,7 +64,7 @@ function completeScripts(
       if (!isTracked(name)) {
         context.report.warning(
           where,
-          `vrrp_script ${quoted(name)} is tracked by nothing, so it is not run; the same in keepalived`,
+          `vrrp_script ${quoted(name)} is not tracked, so it is not run; keepalived does not run it either`,
         )
         return []
       }
@@ -155,7 +155,7 @@ function warnOfOwnInterfaces(
       if (members.includes(one.name) && isOwn)
         report.warning(
           where,
-          `${name} is tracked by ${one.name} already; keepalived says so, too, and what the group says counts`,
+          `${name} is tracked by ${one.name} already; keepalived says so too, and the group’s entry counts`,
         )
     }
 }
@@ -240,14 +240,14 @@ function checkMinimum(draft: InstanceDraft, version: 2 | 3, { report }: Context)
   const { name, where } = draft
   const before = report.issues.length
   if (draft.vrid === undefined && !draft.at.has('virtual_router_id'))
-    report.error(where, `vrrp_instance ${name} has no virtual_router_id; keepalived refuses to run, too`)
+    report.error(where, `vrrp_instance ${name} has no virtual_router_id; keepalived also refuses to run`)
   if (draft.interface === undefined && !draft.at.has('interface'))
     report.error(where, `vrrp_instance ${name} has no interface`)
   if (draft.addresses.length === 0 && !draft.at.has('virtual_ipaddress'))
     report.error(
       where,
       `vrrp_instance ${name} has no virtual_ipaddress; ` +
-        (version === 3 ? 'keepalived refuses to run, too' : 'keepalived would be MASTER of nothing'),
+        (version === 3 ? 'keepalived also refuses to run' : 'keepalived would be MASTER of nothing'),
     )
   else if (draft.addresses.length === 0 && !report.issues.some((issue) => issue.severity === 'error'))
     report.error(at(draft, 'virtual_ipaddress'), `virtual_ipaddress of ${name} is empty; it would be MASTER of nothing`)
@@ -261,7 +261,7 @@ function checkMinimum(draft: InstanceDraft, version: 2 | 3, { report }: Context)
   if (draft.addresses.length > most)
     report.error(
       at(draft, 'virtual_ipaddress'),
-      `more than ${most} addresses fit into no advert; write the others into virtual_ipaddress_excluded`,
+      `more than ${most} addresses do not fit into an advert; move the others to virtual_ipaddress_excluded`,
     )
   return report.issues.length === before
 }
@@ -278,7 +278,7 @@ function stateOf(draft: InstanceDraft, version: 2 | 3, { report }: Context): 'MA
 function preemption(draft: InstanceDraft, wanted: 'MASTER' | 'BACKUP', priority: number, { report }: Context) {
   let { preempt, preemptDelayMs } = draft
   const clear = (keyword: string, why: string) =>
-    report.warning(at(draft, keyword), `${keyword} has no effect with ${why}; keepalived clears it, too`)
+    report.warning(at(draft, keyword), `${keyword} has no effect with ${why}; keepalived clears it as well`)
   if (!preempt && (wanted === 'MASTER' || priority === 255)) {
     clear('nopreempt', wanted === 'MASTER' ? 'state MASTER: this node preempts' : 'priority 255')
     preempt = true
@@ -299,7 +299,7 @@ function advertisement(draft: InstanceDraft, version: 2 | 3, { report }: Context
     report.warning(
       at(draft, 'advert_int'),
       `advert_int ${wanted / 1000} s is read as ${rounded / 1000} s: version ${version} has ` +
-        `${version === 2 ? 'whole seconds' : 'hundredths of seconds up to 40.95'}; keepalived rounds, too`,
+        `${version === 2 ? 'whole seconds' : 'hundredths of seconds up to 40.95'}; keepalived rounds as well`,
     )
   return rounded
 }
@@ -353,7 +353,7 @@ function authenticationOf(
   if (version === 3) {
     report.warning(
       where,
-      'VRRP version 3 has no authentication: the block protects nothing, and keepalived ignores it, too',
+      'VRRP version 3 has no authentication: the block protects nothing, and keepalived ignores it as well',
     )
     return undefined
   }
@@ -474,7 +474,7 @@ function checkIds(instances: readonly VrrpInstanceOptions[], { report }: Context
         report.error(
           one.where,
           `${one.name} and ${before.name} (${before.where}) both use virtual_router_id ${vrid} with ${familyName(family)} on ` +
-            `${one.interface}; keepalived refuses to run, too`,
+            `${one.interface}; keepalived also refuses to run`,
         )
       seen.set(key, one)
     }
@@ -482,7 +482,7 @@ function checkIds(instances: readonly VrrpInstanceOptions[], { report }: Context
     if (family === 6 && way.mode === 'multicast' && first && !isLinkLocal(first.address))
       report.note(
         first.where,
-        'the first IPv6 address should be link-local (RFC 5798 5.2.9); keepalived says so, too, and goes on',
+        'the first IPv6 address should be link-local (RFC 5798 5.2.9); keepalived says so too, and goes on',
       )
   }
 }

@@ -69,7 +69,7 @@ const groupRow = (family: 4 | 6): GlobalRow =>
     ({ globals }, { words: [keyword, word = ''], where }, { report }) => {
       const found = addressWord(word)
       if (found?.family !== family || !isMulticast(word))
-        report.breaks(where, `${keyword}: ${quoted(word)} is no multicast address of IPv${family}`)
+        report.breaks(where, `${keyword}: ${quoted(word)} is not a multicast address of IPv${family}`)
       else globals[`group${family}`] = found.address
     },
     family === 4 ? 'Default 224.0.0.18.' : 'Default ff02::12.',
@@ -101,7 +101,7 @@ const fifoRows = (prefix: string, name: keyof GlobalsDraft['fifos'], what: strin
       ({ globals, rules }, statement, context) => {
         globals.fifos[name].script = commandOf(statement, 'hook', rules, context)
       },
-      'Is started with the path of the pipe as its last argument.',
+      'Started with the path of the pipe as its last argument.',
     ),
     words: [1, Number.POSITIVE_INFINITY],
     again: 'first',
@@ -128,7 +128,7 @@ const scriptRows = (name: 'startup' | 'shutdown', reason: string): GlobalRow[] =
       const value = numberAt(statement, 1, { least: 1, most: 1000, otherwise: 'uses 10 s' }, report)
       globals[`${name}TimeoutMs`] = (value ?? 10) * 1000
     },
-    'Then it is killed (default 10).',
+    'After this time it is killed (default 10).',
   ),
 ]
 
@@ -197,7 +197,7 @@ const acting: Table<FileDraft> = [
   onRow('vrrp_check_unicast_src', 'checkUnicastSource', 'Default of `check_unicast_src`.'),
   onRow('vrrp_skip_check_adv_addr', 'skipCheckAdvertAddresses', 'Default of `skip_check_adv_addr`.'),
   switchRow('vrrp_notify_priority_changes', 'notifiesPriority', 'Default of `notify_priority_changes`.'),
-  onRow('log_unknown_vrids', 'logUnknownVrids', 'Adverts of ids that no instance has are told.'),
+  onRow('log_unknown_vrids', 'logUnknownVrids', 'Adverts with a router ID that no instance has are reported.'),
   honoured(
     'vrrp_startup_delay',
     'SECONDS',
@@ -205,7 +205,7 @@ const acting: Table<FileDraft> = [
       const rule = { least: 0.001, most: 4294, unit: 1000, otherwise: 'makes no pause' }
       globals.startupDelayMs = numberAt(statement, 1, rule, report) ?? 0
     },
-    'Instances begin so long after the start.',
+    'Instances wait this long after the start.',
   ),
   honoured(
     'dynamic_interfaces',
@@ -213,7 +213,7 @@ const acting: Table<FileDraft> = [
     ({ globals }) => {
       globals.dynamicInterfaces = true
     },
-    'An interface that is missing means FAULT until it appears, and is no error.',
+    'A missing interface means FAULT until it appears; it is not an error.',
   ),
   honoured(
     'default_interface',
@@ -229,7 +229,7 @@ const acting: Table<FileDraft> = [
     ({ globals }, { words: [, prefix = ''] }) => {
       globals.vmacPrefix = prefix
     },
-    'How the macvlans of `use_vmac` are called (default `vrrp`).',
+    'Name prefix of the macvlans of `use_vmac` (default `vrrp`).',
   ),
   honoured(
     'script_user',
@@ -243,7 +243,7 @@ const acting: Table<FileDraft> = [
           `script_user: ${quoted(name)} or its group does not exist; keepalived would run no script at all`,
         )
     },
-    'Whose rights scripts get that name no user (default: `keepalived_script` where it exists, else root).',
+    'The user for scripts that name none (default: `keepalived_script` where it exists, else root).',
   ),
   honoured(
     'enable_script_security',
@@ -251,7 +251,7 @@ const acting: Table<FileDraft> = [
     ({ rules }) => {
       rules.secure = true
     },
-    'What others could change is not run as root.',
+    'Commands that others could change are not run as root.',
   ),
   ...fifoRows('vrrp_', 'vrrp', 'events of instances and groups'),
   ...fifoRows('', 'all', 'all events'),
@@ -260,14 +260,14 @@ const acting: Table<FileDraft> = [
   ...scriptRows('shutdown', 'Run after everything has stopped.'),
 ]
 
-const noMail = 'no mail is sent; events, hooks and the FIFO tell what happens'
+const noMail = 'no mail is sent; use events, hooks or the FIFO'
 const otherProcess =
-  'it sets up a process of keepalived, which is not there; the unit file can set priority, memory and processors'
-const noSnmp = 'there is no SNMP; metrics and the status page are for monitoring'
+  'it configures a process of keepalived that does not exist here; set priority, memory and CPUs in the unit file'
+const noSnmp = 'SNMP is not supported; use metrics or the status page'
 const noIpvs = 'balancing is done by nftables, and the kernel keeps the times of connections (net.netfilter)'
 const ownTables = 'the tables of nftables carry the names of this library'
 const ownBuffers = "sockets keep the system's buffers"
-const ownFiles = 'status, metrics and recordings are asked of the running member'
+const ownFiles = 'ask the running member for status, metrics and recordings'
 const ownReload = 'a reload checks everything before it changes anything'
 
 const without: readonly (readonly [names: string, form: string, reason: string])[] = [
@@ -308,13 +308,9 @@ const without: readonly (readonly [names: string, form: string, reason: string])
   ],
   ['enable_snmp_checker', '', noSnmp],
   ['snmp_vs_stats_update_interval snmp_rs_stats_update_interval', 'SECONDS', noSnmp],
-  ['enable_dbus', '', 'there is no D-Bus interface; the control socket and the API have its place'],
-  [
-    'dbus_service_name dbus_no_interface_name',
-    '[NAME]',
-    'there is no D-Bus interface; the control socket and the API have its place',
-  ],
-  ['fifo_write_vrrp_states_on_reload', '', 'whoever opens the FIFO reads changes only; status tells the state'],
+  ['enable_dbus', '', 'D-Bus is not supported; use the control socket or the API'],
+  ['dbus_service_name dbus_no_interface_name', '[NAME]', 'D-Bus is not supported; use the control socket or the API'],
+  ['fifo_write_vrrp_states_on_reload', '', 'the FIFO carries changes only; ask status for the state'],
   ['vrrp_netlink_cmd_rcv_bufs vrrp_netlink_monitor_rcv_bufs process_monitor_rcv_bufs', 'BYTES', ownBuffers],
   ['lvs_netlink_cmd_rcv_bufs lvs_netlink_monitor_rcv_bufs', 'BYTES', ownBuffers],
   ['vrrp_netlink_cmd_rcv_bufs_force vrrp_netlink_monitor_rcv_bufs_force', 'on|off', ownBuffers],
@@ -324,8 +320,12 @@ const without: readonly (readonly [names: string, form: string, reason: string])
     ownBuffers,
   ],
   ['vrrp_rx_bufs_policy vrrp_rx_bufs_multiplier', 'VALUE', ownBuffers],
-  ['rs_init_notifies', '', 'the first check of a server is told as every other change'],
-  ['checker_log_all_failures', '[on|off]', 'every change of a server is told, and each failed check by debug'],
+  ['rs_init_notifies', '', 'the first check of a server is reported like any other change'],
+  [
+    'checker_log_all_failures',
+    '[on|off]',
+    'every state change of a server is reported; each failed check is a debug message',
+  ],
   ['reload_check_config', '[FILE]', ownReload],
   ['reload_time_file', 'FILE', 'a reload is asked for with SIGHUP'],
   ['reload_file', '[FILE]', 'a reload is asked for with SIGHUP'],
@@ -358,7 +358,7 @@ export const globalTable: Table<FileDraft> = [
       report.breaks(where, `vrrp_strict is refused: ${strict}`)
     },
   },
-  outdated('lvs_id', 'NAME', 'router_id has its place'),
+  outdated('lvs_id', 'NAME', 'use router_id'),
   {
     ...noted<FileDraft>('smtp_server', 'HOST [PORT]', noMail),
     apply: (_file, { words: [, name = ''], where }, { report }) => {

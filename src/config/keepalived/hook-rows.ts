@@ -51,7 +51,7 @@ export function instanceHookRows<Draft extends Hooked>(): Row<Draft>[] {
           const command = commandOf(statement, 'hook', file.rules, context)
           if (command) hooks.commands.set('deleted', command)
         },
-        'A removed instance is told as DELETED instead of FAULT.',
+        'A removed instance is reported as DELETED instead of FAULT.',
       ),
       again: 'first',
     },

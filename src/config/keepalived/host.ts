@@ -117,7 +117,7 @@ function whyNotIncluded(path: string): string | undefined {
   try {
     const stat = statSync(path)
     if (stat.isDirectory()) return 'is a directory'
-    if (!stat.isFile()) return 'is no regular file'
+    if (!stat.isFile()) return 'is not a regular file'
     return stat.mode & 0o111 ? 'is executable, and so no configuration for keepalived; run chmod a-x' : undefined
   } catch (error) {
     return messageOf(error)

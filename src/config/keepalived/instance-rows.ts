@@ -42,7 +42,7 @@ function isFamily(draft: InstanceDraft, family: IpFamily): boolean {
 
 function interfaceName({ words: [keyword, name = ''], where }: Statement, context: Context) {
   if (!isDeviceName(name)) {
-    context.report.breaks(where, `${keyword}: ${quoted(name)} is no name of an interface`)
+    context.report.breaks(where, `${keyword}: ${quoted(name)} is not a valid interface name`)
     return undefined
   }
   if (name === 'lo') {
@@ -50,7 +50,7 @@ function interfaceName({ words: [keyword, name = ''], where }: Statement, contex
     return undefined
   }
   if (context.host.hasInterface(name) === false)
-    context.report.error(where, `${keyword}: ${quoted(name)} does not exist; keepalived refuses to run, too`)
+    context.report.error(where, `${keyword}: ${quoted(name)} does not exist; keepalived also refuses to run`)
   return name
 }
 
@@ -175,7 +175,7 @@ const basics: Table<InstanceDraft> = [
         draft.state = 'BACKUP'
       }
     },
-    'A wish: both wait the whole master-down time. MASTER clears `nopreempt` and `preempt_delay`.',
+    'Only a preference: every instance first waits the whole master-down time. MASTER clears `nopreempt` and `preempt_delay`.',
   ),
   honoured(
     'interface',
@@ -249,7 +249,7 @@ const basics: Table<InstanceDraft> = [
     'virtual_ipaddress',
     '{ ADDRESS[/PREFIX] [brd …] [dev …] [scope …] [label …] [preferred_lft 0|forever] … }',
     addresses(false),
-    'Held while MASTER and advertised in this order; the prefix is 32 or 128 unless given. What is no address is refused: ' +
+    'Held while MASTER and advertised in this order; the prefix is 32 or 128 unless given. Anything that is not an address is refused; ' +
       'keepalived leaves it out. `peer`, `home`, `-nodad`, `mngtmpaddr`, `noprefixroute`, `autojoin`, `no_track` and `use_vmac` ' +
       'are refused one by one.',
   ),
@@ -273,7 +273,7 @@ const travel: Table<InstanceDraft> = [
       'unicast_peer',
       '{ ADDRESS [min_ttl N] [max_ttl N] … }',
       peers,
-      'Adverts to each of them. More than one is a third node, and is told.',
+      'Adverts go to each of them. More than one means a third node, and causes a warning.',
     ),
   },
   honoured(
@@ -292,7 +292,7 @@ const travel: Table<InstanceDraft> = [
     (draft, { words: [, word = ''], where }, { report }) => {
       const found = addressWord(word)
       if (found === undefined || !isMulticast(word))
-        report.breaks(where, `mcast_dst_ip: ${quoted(word)} is no multicast address`)
+        report.breaks(where, `mcast_dst_ip: ${quoted(word)} is not a multicast address`)
       else if (found.family === 6 && !/^ff.2:/i.test(word))
         report.breaks(where, 'mcast_dst_ip: an IPv6 group must be link-local (ffX2:)')
       else if (!isFamily(draft, found.family))
@@ -385,7 +385,7 @@ const behaviour: Table<InstanceDraft> = [
       const rule = { least: 0, most: 1000, unit: 1000, otherwise: 'uses 0' }
       draft.preemptDelayMs = numberAt(statement, 1, rule, report) ?? 0
     },
-    'Waits so long longer before it preempts. Cleared with state MASTER, as in keepalived.',
+    'Waits this much longer before it preempts. Cleared with state MASTER, as in keepalived.',
   ),
   honoured(
     'down_timer_adverts',
@@ -402,7 +402,7 @@ const behaviour: Table<InstanceDraft> = [
     (draft) => {
       draft.trackPrimary = false
     },
-    'The own interface down is then no FAULT.',
+    'A failure of the instance’s own interface does not mean FAULT.',
   ),
   honoured(
     'skip_check_adv_addr',
@@ -426,7 +426,7 @@ const behaviour: Table<InstanceDraft> = [
   seconds('garp_master_delay', 'delayMs', 'From becoming master to the second burst (default 5); 0: none.'),
   times('garp_master_repeat', 'repeat', 'Frames per address and burst (default 5).'),
   seconds('garp_master_refresh', 'refreshMs', 'Interval of bursts while master (default 0: none).'),
-  times('garp_master_refresh_repeat', 'refreshRepeat', 'Frames of those (default 1).'),
+  times('garp_master_refresh_repeat', 'refreshRepeat', 'Frames in each of those bursts (default 1).'),
   seconds('garp_lower_prio_delay', 'lowerPriorityDelayMs', 'As `garp_master_delay`, after a lower priority was heard.'),
   honoured(
     'garp_lower_prio_repeat',
@@ -466,10 +466,10 @@ const behaviour: Table<InstanceDraft> = [
       draft.vmac = {}
       for (const value of values.slice(0, 2)) {
         if (value.includes(':') && !macAddress.test(value))
-          report.breaks(where, `use_vmac: ${quoted(value)} is no MAC address`)
+          report.breaks(where, `use_vmac: ${quoted(value)} is not a MAC address`)
         else if (value.includes(':')) draft.vmac.mac = value.toLowerCase()
         else if (isDeviceName(value)) draft.vmac.name = value
-        else report.breaks(where, `use_vmac: ${quoted(value)} is no name of an interface`)
+        else report.breaks(where, `use_vmac: ${quoted(value)} is not a valid interface name`)
       }
     },
     'The addresses live on a macvlan with the virtual router’s MAC address.'.replace('’', "'"),
@@ -500,7 +500,7 @@ const others: Table<InstanceDraft> = [
     '{ … }',
     'routing rules do not follow the addresses in this version; set them up for good, or in a hook',
   ),
-  refused('track_bfd', '{ … }', 'BFD is not spoken here; a shorter advert_int or a track_script does the same'),
+  refused('track_bfd', '{ … }', 'BFD is not supported; use a shorter advert_int or a track_script'),
   refused('no_virtual_ipaddress', '', 'an instance without an address holds nothing; leave it out'),
   {
     ...noted<InstanceDraft>('native_ipv6', '', 'the addresses say which family an instance is of'),
@@ -510,7 +510,7 @@ const others: Table<InstanceDraft> = [
       else report.note(where, 'native_ipv6 is ignored: the addresses say which family an instance is of')
     },
   },
-  noted('smtp_alert', '[on|off]', 'no mail is sent; events, hooks and the FIFO tell what happens'),
+  noted('smtp_alert', '[on|off]', 'no mail is sent; use events, hooks or the FIFO'),
   noted(
     'lvs_sync_daemon_interface',
     'INTERFACE',
@@ -519,7 +519,7 @@ const others: Table<InstanceDraft> = [
   noted('promote_secondaries', '', 'addresses are removed one by one, and what the kernel takes with them is put back'),
   noted('debug', 'LEVEL', 'keepalived does nothing with it either'),
   noted('kernel_rx_buf_size', 'BYTES', "the socket keeps the system's buffer"),
-  noted('linkbeat_use_polling', '', 'the kernel tells when a link changes'),
+  noted('linkbeat_use_polling', '', 'the kernel reports link changes'),
   noted(
     'garp_extra_if',
     '[all] SECONDS',
@@ -530,8 +530,8 @@ const others: Table<InstanceDraft> = [
     '[all] SECONDS',
     'addresses on other interfaces are announced with the others; use garp_master_refresh',
   ),
-  noted('timer_expired_backup', '[on|off]', 'a node that stood still never resumes as master here'),
-  noted('thread_timer_expired', '…', 'a node that stood still never resumes as master here'),
+  noted('timer_expired_backup', '[on|off]', 'a node that was paused never resumes as master here'),
+  noted('thread_timer_expired', '…', 'a node that was paused never resumes as master here'),
   noted('owner_ignore_adverts', '[on|off]', 'an owner answers adverts of others, as the RFCs want'),
 ]
 

@@ -159,7 +159,7 @@ class LineReader {
       if (/^~(SEQ|LST)/.test(text)) {
         this.#report.breaks(
           where,
-          `${text.slice(0, 4)} makes lines that stand nowhere, so that no message could say where one is; write them out`,
+          `${text.slice(0, 4)} generates lines that are in no file, so a message could not say where one is; write the lines out`,
         )
         return []
       }

@@ -50,7 +50,7 @@ export class Report {
     else if (this.issues.length === problemsMax)
       this.issues.push({
         where: issue.where,
-        message: `${problemsMax} problems so far; no more are told`,
+        message: `${problemsMax} problems so far; the rest are not shown`,
         severity: 'error',
       })
   }

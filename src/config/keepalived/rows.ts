@@ -63,7 +63,7 @@ export function noted<Draft>(name: string, form: string, reason: string): Row<Dr
 
 /** A keyword of other versions, whose line keepalived 2.2.7 does not understand either. */
 export function outdated<Draft>(name: string, form: string, instead: string): Row<Draft> {
-  const reason = `keepalived 2.2.7 does not know it, and its line has no effect there either; ${instead}`
+  const reason = `keepalived 2.2.7 does not know it, and ignores the line as well; ${instead}`
   const apply: Apply<Draft> = (_draft, { where }, { report }) => report.warning(where, `${name} is ignored: ${reason}`)
   return { ...noted<Draft>(name, form, reason), apply }
 }
@@ -106,7 +106,7 @@ export function readBlock<Draft>(
     if (!fits(row, statement, values.length, report)) continue
     const before = seen.get(name)
     if (before !== undefined && row.again !== 'each')
-      report.warning(where, `${name} stands in ${before} already; as in keepalived the ${row.again} one counts`)
+      report.warning(where, `${name} is already set in ${before}; as in keepalived, the ${row.again} one counts`)
     seen.set(name, where)
     if (before === undefined || row.again !== 'first') row.apply(draft, statement, context)
   }
@@ -118,7 +118,7 @@ function fits<Draft>(row: Row<Draft>, { where, block: inner }: Statement, count:
   else if (row.block && inner === undefined)
     report.breaks(where, `${row.name} needs a block: '{' is missing; keepalived would read what follows as its content`)
   else if (!row.block && inner !== undefined)
-    report.breaks(where, `${row.name} takes no block; keepalived would end the enclosing block at its '}'`)
+    report.breaks(where, `${row.name} does not take a block; keepalived would end the enclosing block at its '}'`)
   else {
     if (count > most)
       report.warning(
@@ -143,20 +143,20 @@ function unknown(
   const right = hint.startsWith('did you mean') ? `; ${hint}` : ''
   const place = head === undefined ? 'at the top of a file' : `in ${head.words.slice(0, 2).join(' ')}`
   if (inner === undefined) {
-    const message = `${quoted(name)} is no keyword ${place}; as in keepalived its line has no effect${right}`
+    const message = `${quoted(name)} is not a keyword ${place}; as in keepalived its line has no effect${right}`
     report.warning(where, message)
     return
   }
   if (head !== undefined && outer.includes(name)) {
     report.misbuilt(
       head.where,
-      `the block of ${head.words[0]} is not closed: ${quoted(name)} (${where}) does not belong into it`,
+      `the block of ${head.words[0]} is not closed: ${quoted(name)} (${where}) does not belong there`,
     )
     return
   }
   const loss =
     head === undefined ? '' : `, and with its block keepalived loses the rest of ${head.words.slice(0, 2).join(' ')}`
-  report.breaks(where, `${quoted(name)} is no keyword ${place}${loss}${right}`)
+  report.breaks(where, `${quoted(name)} is not a keyword ${place}${loss}${right}`)
 }
 
 /** Everything about a number that a row wants to know. */

@@ -50,11 +50,11 @@ export const groupTable: Table<GroupDraft> = [
       (draft) => {
         draft.memberWeights = true
       },
-      'The own weights of the instances count as well. Without it only those of the group do, as in keepalived.',
+      'The instances’ own weights count as well. Without it only the group’s weights count, as in keepalived.',
     ),
   ),
-  refused('track_bfd', '{ … }', 'BFD is not spoken here'),
-  noted('smtp_alert', '[on|off]', 'no mail is sent; events, hooks and the FIFO tell what happens'),
+  refused('track_bfd', '{ … }', 'BFD is not supported'),
+  noted('smtp_alert', '[on|off]', 'no mail is sent; use events, hooks or the FIFO'),
 ]
 
 /** `garp_group`. */
@@ -228,9 +228,9 @@ function process(file: FileDraft, name: string, statement: Statement, context: C
 function delays(file: FileDraft, statement: Statement, context: Context): void {
   for (const entry of entriesOf(statement, context.report)) {
     const [name = '', down, up] = entry.words
-    if (!isDeviceName(name)) context.report.breaks(entry.where, `${quoted(name)} is no name of an interface`)
+    if (!isDeviceName(name)) context.report.breaks(entry.where, `${quoted(name)} is not a valid interface name`)
     else if (context.host.hasInterface(name) === false)
-      context.report.error(entry.where, `interface ${quoted(name)} does not exist; keepalived refuses to run, too`)
+      context.report.error(entry.where, `interface ${quoted(name)} does not exist; keepalived also refuses to run`)
     else if (down === undefined)
       context.report.warning(entry.where, `${name} has no delay; as in keepalived the line has no effect`)
     else {
@@ -303,7 +303,7 @@ export const topTable: Table<FileDraft> = [
   refused('static_routes', '{ … }', onHost),
   refused('static_rules', '{ … }', onHost),
   noted('track_group', 'NAME { … }', 'there are no static addresses to be tracked'),
-  refused('bfd_instance', 'NAME { … }', 'BFD is not spoken here; a shorter advert_int or a track_script does the same'),
+  refused('bfd_instance', 'NAME { … }', 'BFD is not supported; use a shorter advert_int or a track_script'),
   refused(
     'net_namespace',
     'NAME',
@@ -317,8 +317,8 @@ export const topTable: Table<FileDraft> = [
   noted('namespace_with_ipsets', '', 'no ipsets are used'),
   noted('instance', 'NAME', 'state directory and control socket have other names'),
   noted('use_pid_dir', '', 'no pid file is written; systemd or the control socket knows the process'),
-  noted('linkbeat_use_polling', '', 'the kernel tells when a link changes'),
-  noted('linkbeat_interfaces', '{ … }', 'the kernel tells when a link changes'),
+  noted('linkbeat_use_polling', '', 'the kernel reports link changes'),
+  noted('linkbeat_interfaces', '{ … }', 'the kernel reports link changes'),
   noted('child_wait_time', 'SECONDS', 'there is one process'),
 ]
 

@@ -30,7 +30,7 @@ function trackEntry(
     return undefined
   }
   if (option !== undefined && option !== 'weight')
-    return refuse(`${quoted(option)} is no option; write one name in a line, and 'weight N' after it`)
+    return refuse(`${quoted(option)} is not an option; write one name per line, followed by 'weight N'`)
   if (option === 'weight' && value === undefined) return refuse('weight needs its number')
   let { weight, reverse } = tracked
   if (value !== undefined) {
@@ -188,7 +188,7 @@ export const scriptTable: Table<ScriptDraft> = [
       const timeoutMs = secondsOf(statement, context)
       if (timeoutMs !== undefined) draft.timeoutMs = timeoutMs
     },
-    'Then it is killed and has failed (default: the interval).',
+    'After this time it is killed and counts as failed (default: the interval).',
   ),
   weightRow(253, 0),
   ...(['rise', 'fall'] as const).map((name) =>
@@ -209,7 +209,7 @@ export const scriptTable: Table<ScriptDraft> = [
       draft.user = userOfLine(statement, context)
       draft.isBroken ||= draft.user === undefined
     },
-    'Whose rights it gets. A user that does not exist is an error.',
+    'The user that it runs as. A user that does not exist is an error.',
   ),
   honoured(
     'init_fail',
@@ -299,7 +299,7 @@ export const processTable: Table<ProcessDraft> = [
       const rule = { least: 1, most: 65_535, otherwise: 'leaves it out' }
       draft.quorum = numberAt(statement, 1, rule, report) ?? draft.quorum
     },
-    'So many at least (default 1).',
+    'At least this many processes (default 1).',
   ),
   honoured(
     'quorum_max',
@@ -311,11 +311,11 @@ export const processTable: Table<ProcessDraft> = [
       draft.quorumMax = most
       if (most === 0) draft.quorum = 0
     },
-    'So many at most; 0: none may run.',
+    'At most this many processes; 0: none may run.',
   ),
   ...(
     [
-      ['delay', ['forkDelayMs', 'terminateDelayMs'], 'Both of the following.'],
+      ['delay', ['forkDelayMs', 'terminateDelayMs'], 'Sets both of the following.'],
       ['fork_delay', ['forkDelayMs'], 'How long the quorum must be there before it counts.'],
       ['terminate_delay', ['terminateDelayMs'], 'How long it must be lost before that counts.'],
     ] as const
@@ -348,6 +348,6 @@ export function priorityChangesRow<Draft extends { notifiesPriority?: boolean }>
     (draft, statement, { report }) => {
       draft.notifiesPriority = switchAt(statement, report) ?? draft.notifiesPriority ?? false
     },
-    'Changes of the priority are told through the FIFO.',
+    'Priority changes are written to the FIFO.',
   )
 }
