@@ -71,6 +71,8 @@ export interface CoreConfig {
 export interface LeaseConfig {
   /** Name of the store, for `ask`. */
   readonly store: string
+  /** Name of the cluster, under which the store keeps the records: both nodes must have the same. */
+  readonly cluster: string
   readonly ttlMs: number
   readonly renewMs: number
   /** Class of what the store can promise. */

@@ -344,7 +344,7 @@ export class Engine {
   }
 
   #coreConfig({ uuid, state }: Identity, onIsolated: 'stop' | 'continue'): CoreConfig {
-    const { node, peer, lease } = this.#options
+    const { name, node, peer, lease } = this.#options
     const changeable = this.#reconfiguration(this.#options, onIsolated)
     return {
       ...changeable,
@@ -356,7 +356,7 @@ export class Engine {
       state,
       links: [...this.#links.keys()],
       sealed: this.#ring.protects === 'sealing',
-      ...(lease && { lease: leaseConfig(lease, this.#stores) }),
+      ...(lease && { lease: leaseConfig(name, lease, this.#stores) }),
     }
   }
 
@@ -488,10 +488,11 @@ function refuseWeakStore({ requireGuarantee, lease }: Resolved, { capabilities }
 }
 
 function leaseConfig(
+  cluster: string,
   { store: { description: store }, ttlMs, renewMs }: NonNullable<Resolved['lease']>,
   stores: ReadonlyMap<string, LeaseStore>,
 ): NonNullable<CoreConfig['lease']> {
-  return { store, ttlMs, renewMs, class: stores.get(store)?.capabilities.linearizable ? 'G2' : 'G1' }
+  return { store, cluster, ttlMs, renewMs, class: stores.get(store)?.capabilities.linearizable ? 'G2' : 'G1' }
 }
 
 const probeMs = (keepaliveMs: number): number => Math.min(keepaliveMs / 2, probeMaxMs)

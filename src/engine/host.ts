@@ -1,7 +1,7 @@
 import { randomBytes } from '../platform/random.ts'
 import { type HotStandbyErrorCode, isHotStandbyError, messageOf } from '../roles/error.ts'
 import type { AskRequest, AskResult, Host, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
-import type { LeaseStore } from '../roles/lease-store.ts'
+import type { LeaseStore, StoredLease } from '../roles/lease-store.ts'
 import { printable } from '../roles/printable.ts'
 import type { Operation, ResourceAgent, ResourceStatus } from '../roles/resource-agent.ts'
 import type { Instant } from '../roles/time.ts'
@@ -208,10 +208,26 @@ async function askStore(
   signal: AbortSignal,
 ): Promise<AskResult> {
   if (!store) return { ok: false, reason: `no store is named ${ref.name}` }
-  if (verb === 'read') return { ok: true, stored: await store.read(name, signal) }
-  const result = await store.swap(name, expected, value, signal)
-  return { ok: true, stored: result.swapped ? { value, version: result.version } : null }
+  if (verb === 'read') {
+    const found: unknown = await store.read(name, signal)
+    if (found === null || isStored(found)) return { ok: true, stored: found }
+    throw new Error(`its read answered ${shownAnswer(found)}; right is null or { value: string, version: string }`)
+  }
+  const result: unknown = await store.swap(name, expected, value, signal)
+  const { swapped, version } = Object(result) as { readonly swapped?: unknown; readonly version?: unknown }
+  if (swapped === false) return { ok: true, stored: null }
+  if (swapped === true && typeof version === 'string') return { ok: true, stored: { value, version } }
+  const right = '{ swapped: false } or { swapped: true, version: string }'
+  throw new Error(`its swap answered ${shownAnswer(result)}; right is ${right}`)
 }
+
+/** A store may be the application's own, and answer anything. */
+function isStored(found: unknown): found is StoredLease {
+  const { value, version } = Object(found) as Partial<StoredLease>
+  return typeof value === 'string' && typeof version === 'string'
+}
+
+const shownAnswer = (answer: unknown): string => shortened(JSON.stringify(answer) ?? 'nothing')
 
 function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6

@@ -82,7 +82,7 @@ interface Header {
 
 interface RangeAnswer {
   readonly header?: Header
-  readonly kvs?: readonly { readonly value?: string; readonly mod_revision?: string }[]
+  readonly kvs?: unknown
 }
 
 interface TxnAnswer {
@@ -120,11 +120,15 @@ class EtcdStore implements LeaseStore {
       true,
     )) as RangeAnswer
     const cluster = this.#clusterOf(header)
-    const [found] = kvs ?? []
-    if (!found) return null
-    if (typeof found.mod_revision !== 'string' || typeof (found.value ?? '') !== 'string')
+    if (kvs !== undefined && !Array.isArray(kvs)) throw this.#error('it answered records that are not a list')
+    const found: unknown = kvs?.[0]
+    if (found === undefined) return null
+    const { value = '', mod_revision: revision } = Object(found) as {
+      readonly [Name in 'value' | 'mod_revision']?: unknown
+    }
+    if (typeof revision !== 'string' || typeof value !== 'string')
       throw this.#error('it answered a record without a revision')
-    return { value: Buffer.from(found.value ?? '', 'base64').toString(), version: `${cluster}.${found.mod_revision}` }
+    return { value: Buffer.from(value, 'base64').toString(), version: `${cluster}.${revision}` }
   }
 
   async swap(name: string, expected: string | null, value: string, signal: AbortSignal): Promise<SwapResult> {
@@ -161,7 +165,7 @@ class EtcdStore implements LeaseStore {
     let reason = ''
     for (let tries = 0; tries < endpoints.length && !signal.aborted; tries++) {
       const answer = await this.#post(endpoints[this.#first] as string, path, body, signal)
-      if (answer.ok) return answer.body
+      if (answer.ok) return Object(answer.body) as unknown
       reason = answer.reason
       this.#first = (this.#first + 1) % endpoints.length
       if (answer.left && !harmless) break

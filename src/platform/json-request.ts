@@ -62,6 +62,6 @@ async function answerOf(response: IncomingMessage, maxBytes: number): Promise<Js
   try {
     return { ok: true, status, body: JSON.parse(text) as unknown }
   } catch {
-    throw new Error(`an answer that is no JSON: '${text.slice(0, 80)}'`)
+    throw new Error(`an answer that is not JSON: '${text.slice(0, 80)}'`)
   }
 }

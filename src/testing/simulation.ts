@@ -240,7 +240,9 @@ export class Simulation {
       onIsolated: options.onIsolated ?? 'stop',
       restartWindowMs: options.restartWindowMs ?? 60_000,
       holdDownMs: options.holdDownMs ?? 60_000,
-      ...(options.lease && { lease: { store: 'simulated', class: 'G2' as const, ...options.lease } }),
+      ...(options.lease && {
+        lease: { store: 'simulated', cluster: 'simulated', class: 'G2' as const, ...options.lease },
+      }),
       ...options.override?.(node),
     }
   }

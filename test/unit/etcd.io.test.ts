@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:net'
 import { describe, it, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Cluster, etcd, isHotStandbyError } from '../../src/index.ts'
+import { etcd, isHotStandbyError } from '../../src/index.ts'
 import { silentLogger } from '../../src/roles/logger.ts'
 import { type LeaseStoreFixture, leaseStoreSuite } from '../../src/testing/index.ts'
 import { temporaryDirectory } from '../support/agents.ts'
@@ -170,6 +171,34 @@ describe('etcd', { skip }, () => {
   })
 })
 
+describe('what is not etcd', () => {
+  const answers: readonly (readonly [answer: string, status: number, says: RegExp])[] = [
+    ['<html>It works!</html>', 200, /an answer that is not JSON/],
+    ['null', 200, /its answer names no cluster/],
+    ['{"header":{"cluster_id":"7"},"kvs":5}', 200, /records that are not a list/],
+    ['{"header":{"cluster_id":"7"},"kvs":[null]}', 200, /a record without a revision/],
+    ['{"header":{"cluster_id":"7"},"kvs":[{"mod_revision":5}]}', 200, /a record without a revision/],
+    ['{"error":"etcdserver: no leader"}', 503, /etcd answers 503: etcdserver: no leader/],
+    [`"${'x'.repeat(2_000_000)}"`, 200, /an answer of more than 1048576 bytes/],
+  ]
+  for (const [answer, status, says] of answers)
+    it(`is not believed: ${answer.slice(0, 60)}`, async (t) => {
+      const server = createHttpServer((_, response) => response.writeHead(status).end(answer)).listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      t.after(() => server.close())
+      const { port } = server.address() as { port: number }
+      const store = etcd({ endpoints: [`http://127.0.0.1:${port}`] })
+      const opened = store.create({ cluster: 'c', logger: silentLogger, problem() {} })
+      t.after(() => opened.close())
+      await assert.rejects(opened.read('web', soon()), (error: unknown) => {
+        assert.ok(isHotStandbyError(error))
+        assert.equal(error.code, 'HS_STORE')
+        assert.match(error.message, says)
+        return true
+      })
+    })
+})
+
 describe('options of etcd', () => {
   const refusal = (options: unknown): string => {
     try {
@@ -198,6 +227,5 @@ describe('options of etcd', () => {
     const plugin = etcd({ endpoints: ['https://10.0.0.5:2379'], user: 'root', password: 'secret', key: 'secret key' })
     assert.ok(!JSON.stringify(plugin).includes('secret'))
     assert.equal(plugin.description, 'etcd at 10.0.0.5:2379')
-    assert.equal(typeof Cluster, 'function')
   })
 })

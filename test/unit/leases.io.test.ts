@@ -99,4 +99,30 @@ describe('members with leases', () => {
     await one.start()
     assert.equal(one.snapshot().guarantee, 'G2')
   })
+
+  it('tell what is wrong with the answers of a store, and go on asking', async (t) => {
+    const records = new SharedRecords()
+    const store = storeOf(records)
+    let rubbish: unknown
+    const talks = {
+      ...store,
+      create: (context: Parameters<typeof store.create>[0]) => {
+        const well = store.create(context)
+        const read = (name: string, signal: AbortSignal) =>
+          rubbish === 'well' ? well.read(name, signal) : Promise.resolve(rubbish as null)
+        return { ...well, read, swap: well.swap }
+      },
+    }
+    const { one } = pairOf(t, { agent, lease: { store: talks, ttl: '2s' } })
+    const reasons: string[] = []
+    one.on('store:down', ({ reason }) => reasons.push(reason))
+    await one.start()
+    await until('it is told', () => reasons.length > 0)
+    assert.match(reasons[0] ?? '', /its read answered nothing; right is null or \{ value: string, version: string \}/)
+    rubbish = { value: 'x', version: 7 }
+
+    assert.notEqual(stateOf(one), 'active')
+    rubbish = 'well'
+    await until('it serves', () => stateOf(one) === 'active')
+  })
 })

@@ -12,8 +12,6 @@ export interface LeaseRecord {
   readonly ttlMs: number
   /** Number of the holder's write: by it the holder knows its own writes again when their answers were lost. */
   readonly seq: number
-  /** While nobody holds it: the node for which it was given up. */
-  readonly reservedFor?: string | undefined
 }
 
 /** The format of this version. A record of another one is left alone. */
@@ -22,8 +20,8 @@ const format = 1
 /** A lease is longer than this only by mistake. */
 const longestTtlMs = 24 * 3_600_000
 
-export function writeLeaseRecord({ holder, run, epoch, ttlMs, seq, reservedFor }: LeaseRecord): string {
-  return JSON.stringify({ hs: format, holder, run, epoch, ttl: ttlMs, seq, ...(reservedFor && { for: reservedFor }) })
+export function writeLeaseRecord({ holder, run, epoch, ttlMs, seq }: LeaseRecord): string {
+  return JSON.stringify({ hs: format, holder, run, epoch, ttl: ttlMs, seq })
 }
 
 const isName = (value: unknown): value is string => typeof value === 'string' && value.length > 0 && value.length <= 256
@@ -40,10 +38,9 @@ export function readLeaseRecord(text: string): LeaseRecord | null {
     return null
   }
   if (typeof value !== 'object' || value === null) return null
-  const { hs, holder, run, epoch, ttl, seq, for: reservedFor } = value as Record<string, unknown>
+  const { hs, holder, run, epoch, ttl, seq } = value as Record<string, unknown>
   if (hs !== format || !(holder === null || isName(holder)) || !isName(run)) return null
   if (!isCount(epoch, highestNumber) || !isCount(ttl, longestTtlMs) || !isCount(seq, Number.MAX_SAFE_INTEGER))
     return null
-  if (reservedFor !== undefined && !isName(reservedFor)) return null
-  return { holder, run, epoch, ttlMs: ttl, seq, ...(reservedFor !== undefined && { reservedFor }) }
+  return { holder, run, epoch, ttlMs: ttl, seq }
 }

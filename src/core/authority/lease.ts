@@ -247,14 +247,12 @@ export class Lease {
 
   #takeableAtMs(): number {
     const { record, sinceMs } = this.#seen as Seen
-    const quietMs = leaseQuietMs(this.#port.times().ttlMs)
+    const { ttlMs } = this.#port.times()
     // A record that was there and is gone: the store has forgotten it, or somebody has removed it. Its holder may not know yet.
-    if (record === null) return this.#hasSeen ? sinceMs + quietMs : Number.NEGATIVE_INFINITY
+    if (record === null) return this.#hasSeen ? sinceMs + leaseQuietMs(ttlMs) : Number.NEGATIVE_INFINITY
     if (record === 'unreadable') return Number.POSITIVE_INFINITY
-    const { self } = this.#port
-    if (this.#isOurs) return Number.NEGATIVE_INFINITY
-    if (record.holder === null && (record.reservedFor ?? self) === self) return Number.NEGATIVE_INFINITY
-    return sinceMs + leaseQuietMs(Math.max(record.ttlMs, this.#port.times().ttlMs))
+    if (this.#isOurs || record.holder === null) return Number.NEGATIVE_INFINITY
+    return sinceMs + leaseQuietMs(Math.max(record.ttlMs, ttlMs))
   }
 
   #ownRecord(): LeaseRecord {

@@ -90,8 +90,8 @@ export interface OwnershipRow {
 const take = ['request'] as const
 
 /**
- * Who owns a group: state × event → row, with the guard in the row. This table and the one in `dialogue-table.ts` are the
- * whole truth of failover. A pair that stands in neither this table nor in `ownership-silence.ts` is impossible, and a test says so.
+ * Who owns a group: state × event → row, with the guard in the row. This table and the one in `handover/table.ts` are the
+ * whole truth of failover. A pair that stands in neither this table nor in `ignored.ts` is impossible, and a test says so.
  */
 export const ownershipTable: readonly OwnershipRow[] = [
   // Nobody owns it, or the owner is gone.

@@ -80,8 +80,7 @@ export class ConfigDigest {
 
   /** Where the parts differ; none where the peer does not tell its own, or two unlike ones have the same digits. */
   #fieldsOf(theirs: string): readonly string[] {
-    // Only a node with leases says something of them.
-    if (Math.abs(theirs.length - this.#parts.length) === 2) return ['lease']
+    if (Math.abs(theirs.length - this.#parts.length) === 2) return ['lease'] // only one of the nodes has leases
     if (theirs.length !== this.#parts.length) return []
     const differ = partNames.filter((_, at) => pairAt(theirs, at) !== pairAt(this.#parts, at))
     // Of other groups the rest differs as well, and says nothing.
@@ -115,7 +114,7 @@ function digestOfConfig({ groups, times, autoFailback, lease }: CoreConfig): str
     groups.map(({ name, preferred, handover }) => (handover ? [name, preferred, handover] : [name, preferred])),
     [keepaliveMs, deadtimeMs, warntimeMs, initdeadMs],
     autoFailback !== false,
-    ...(lease ? [lease.ttlMs] : []),
+    ...(lease ? [lease.cluster, lease.ttlMs] : []),
   ])
 }
 
@@ -129,14 +128,15 @@ const parts: Readonly<Record<string, (config: CoreConfig) => unknown>> = {
   warntime: ({ times }) => times.warntimeMs,
   initdead: ({ times }) => times.initdeadMs,
   autoFailback: ({ autoFailback }) => autoFailback !== false,
+  // The last one: a node without leases says nothing of it.
+  lease: ({ lease }) => lease && [lease.cluster, lease.ttlMs],
 }
-const partNames = [...Object.keys(parts), 'lease']
+const partNames = Object.keys(parts)
 const ofGroups: readonly string[] = ['preferred nodes', 'handover']
 
 const pairAt = (text: string, at: number): string => text.slice(2 * at, 2 * at + 2)
 
 function partsOfConfig(config: CoreConfig): string {
   const values = Object.values(parts).map((part) => part(config))
-  if (config.lease) values.push(config.lease.ttlMs)
-  return values.map((value) => digestOf(value).slice(-2)).join('')
+  return values.map((value) => (value === undefined ? '' : digestOf(value).slice(-2))).join('')
 }
