@@ -45,6 +45,7 @@ const host: Host = {
   randomBytes: (count) => new Uint8Array(count),
   perform() {},
   ask() {},
+  guard() {},
   cancel() {},
   persist() {},
 }

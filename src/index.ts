@@ -29,6 +29,7 @@ export type { VerdictQuality } from './core/peer/verdict-statistics.ts'
 export type { Scope } from './core/types.ts'
 export type { EventCounts, GroupCounts } from './engine/counters.ts'
 export type { LinkTraffic } from './engine/traffic.ts'
+export { nftGuard } from './guards/nft-guard.ts'
 export { type EtcdOptions, etcd } from './leases/etcd.ts'
 export { type DeadtimeOptions, deadtime, presets } from './liveness/deadtime.ts'
 export { type PhiAccrualOptions, phiAccrual } from './liveness/phi-accrual.ts'
@@ -75,6 +76,7 @@ export {
   type Issue,
   isHotStandbyError,
 } from './roles/error.ts'
+export type * from './roles/guard.ts'
 export type * from './roles/lease-store.ts'
 export * from './roles/liveness-detector.ts'
 export type { Logger } from './roles/logger.ts'

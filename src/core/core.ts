@@ -1,11 +1,14 @@
 import type { LivenessDetector } from '../roles/liveness-detector.ts'
 import type { Instant } from '../roles/time.ts'
-import { type Field, hexOf, type Message, text } from '../wire/message.ts'
+import { hexOf, type Message, text } from '../wire/message.ts'
 import { Connectivity } from './authority/connectivity.ts'
+import { Guards } from './authority/guards.ts'
 import { Permissions } from './authority/permission.ts'
 import type { CoreEvent, EventName, EventPayloads } from './events.ts'
 import { Dialogue } from './handover/handover.ts'
-import { bothStable, circumstancesOf, hearsUs } from './ownership/guard-context.ts'
+import type { Core } from './interface.ts'
+import { addresser } from './outgoing.ts'
+import { bothStable, circumstancesOf, guardFactsOf, hearsUs } from './ownership/guard-context.ts'
 import { Maintenance } from './ownership/maintenance.ts'
 import { Ownership } from './ownership/ownership.ts'
 import { ConfigDigest } from './peer/config-digest.ts'
@@ -19,7 +22,7 @@ import { Messenger } from './peer/messenger.ts'
 import { News } from './peer/news.ts'
 import { Sessions } from './peer/sessions.ts'
 import { TimesInForce } from './peer/times-in-force.ts'
-import { type CoreSnapshot, viewOf } from './snapshot.ts'
+import { viewOf } from './snapshot.ts'
 import { AnnouncedPause } from './stalls/announced-pause.ts'
 import { StallRecovery } from './stalls/stall-recovery.ts'
 import { StallTracker } from './stalls/stall-tracker.ts'
@@ -28,22 +31,10 @@ import { statusFields } from './status-message.ts'
 import { AbsoluteClock, Timers } from './timers.ts'
 import { beats } from './timing.ts'
 import type { Trace } from './transition-table.ts'
-import type { Command, CoreConfig, Effect, Happening, Input, Mark, Reconfiguration } from './types.ts'
+import type { Command, CoreConfig, Effect, Happening, Mark, Reconfiguration } from './types.ts'
 
+export type { Core } from './interface.ts'
 export type { CoreSnapshot } from './snapshot.ts'
-
-/** A pure state machine: the same inputs always give the same effects. */
-export interface Core {
-  step(input: Input): Effect[]
-  view(): CoreSnapshot
-  /** Whether a sealed frame is worth being opened: not seen before. Changes nothing. */
-  isNew(mark: Mark): boolean
-  /** How many messages so far were the peer's and newer than all that had come over their link: what no replay can be. */
-  news(): number
-}
-
-/** When this copy leaves, by the monotonic clock that runs while the host sleeps: what is sent again gets another stamp. */
-const stampOf = ({ bootMs }: Instant): Field => ({ name: 'hsmono', type: 0, value: String(Math.floor(bootMs)) })
 
 /** Time passes between two wakes: a sum of fractions may compare otherwise than its parts, and be due for ever. */
 const shortestWaitMs = 0.1
@@ -74,17 +65,12 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     if (entry.type === 'send' && stallTracker.stallRecovery) return void held.push(entry)
     effects.push(entry.type === 'send' ? addressed(entry) : entry)
   }
-  /** The one place where a message gets its stamp, its key and, where frames are sealed, its numbers: one for each link. */
-  const addressed = ({ type, message: words, keyId = keys.next() }: Extract<Effect, { type: 'send' }>): Effect => {
-    const sequence = config.sealed ? sessions.takeNumbers(config.links.length) : undefined
-    const message = stampsFor(words) ? [...words, stampOf(at)] : words
-    return { type, message, ...(keyId !== undefined && { keyId }), ...(sequence !== undefined && { sequence }) }
-  }
-  /** A daemon needs no stamp, a beat says to whoever hears it what we are, and a proof is to stay small. */
-  const stampsFor = (words: Message): boolean => {
-    const type = text(words, 't')
-    return type === 'status' || (type !== 'hs-session' && membership.peer.kind === 'hot-standby')
-  }
+  const addressed = addresser({
+    nextKey: () => keys.next(),
+    takeNumbers: () => (config.sealed ? sessions.takeNumbers(config.links.length) : undefined),
+    now: () => at,
+    peerKind: () => membership.peer.kind,
+  })
   const event = <Name extends EventName>(name: Name, payload: EventPayloads[Name]): void =>
     effect({ type: 'emit', event: { name, monoMs: at.monoMs, payload } as CoreEvent })
   const now = () => at
@@ -210,6 +196,17 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       event('lease:lost', { group, epoch: ownership.claim(group)?.epoch ?? 0, why })
       ownership.leaseLost(group)
     },
+  })
+
+  const guards = new Guards({
+    // Before what it is to let through.
+    effect: (guard) => effects.unshift(guard),
+    event,
+    config: getConfig,
+    mayAnswer: (group) => ownership.mayAnswer(group),
+    leaseLeftMs: (group) => permissions.leftMs(group),
+    peerCouldTake,
+    facts: () => guardFactsOf(membership, connectivity, config, at.monoMs),
   })
 
   const ownership: Ownership = new Ownership({
@@ -510,6 +507,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
     drained: () => stallRecovery.drained(),
     operation: ({ opId: id, result }) => ownership.answered(id, result),
     answer: ({ opId: id, result }) => permissions.answered(id, result),
+    guarded: ({ failed }) => guards.answered(failed),
     observation: ({ observation }) => connectivity.observe(observation),
     changed: ({ resource }) => ownership.changed(resource),
     persisted: ({ failed }) => keeper.answered(failed),
@@ -527,6 +525,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
       stallRecovery.notice()
       ;(happenings[input.type] as (happening: Happening) => void)(input)
       timers.run(at.monoMs)
+      guards.renew()
       const nextMs = timers.next(absoluteMs() - at.monoMs)
       effect({ type: 'wakeAt', monoMs: nextMs === null ? null : Math.max(nextMs, at.monoMs + shortestWaitMs) })
       return effects
@@ -544,6 +543,7 @@ export function createCore(initial: CoreConfig, detector: LivenessDetector, trac
         ownership,
         maintenance,
         permissions,
+        guards,
         quality,
       }),
   }

@@ -166,6 +166,10 @@ export interface EventPayloads {
   'store:down': { readonly store: string; readonly reason: string }
   /** The lease store answers again. */
   'store:up': { readonly store: string }
+  /** The kernel guard could not be changed. What it lets pass runs out; what it was told is said again. */
+  'guard:down': { readonly reason: string }
+  /** The kernel guard does what it is told again. */
+  'guard:up': Readonly<Record<string, never>>
   /** This node begins to take a group. */
   'group:starting': { readonly group: string; readonly epoch: number; readonly reason: Reason }
   /** This node serves the group. Emitted again when a contest was won, or what had to be stopped or added runs: handlers are idempotent by epoch. */

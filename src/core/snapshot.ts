@@ -1,5 +1,6 @@
 import type { Connectivity } from './authority/connectivity.ts'
 import { type GuaranteeClass, guaranteeClass } from './authority/guarantee.ts'
+import type { Guards } from './authority/guards.ts'
 import type { LeaseView, Permissions } from './authority/permission.ts'
 import type { GroupState, NodePhase, Reason } from './events.ts'
 import type { Maintenance } from './ownership/maintenance.ts'
@@ -57,17 +58,29 @@ interface Viewed {
   readonly ownership: Ownership
   readonly maintenance: Maintenance
   readonly permissions: Permissions
+  readonly guards: Guards
   readonly quality: QualityCounters
 }
 
 /** What a node knows at this moment. */
 export function viewOf(viewed: Viewed): CoreSnapshot {
-  const { config, pending, monoMs, phase, membership, connectivity, ownership, maintenance, permissions, quality } =
-    viewed
+  const {
+    config,
+    pending,
+    monoMs,
+    phase,
+    membership,
+    connectivity,
+    ownership,
+    maintenance,
+    permissions,
+    guards,
+    quality,
+  } = viewed
   const { groups, namesAll: _, ...peer } = membership.peer
   return {
     phase,
-    guarantee: guaranteeClass(config),
+    guarantee: guaranteeClass(config, guards.failure === undefined),
     isolated: connectivity.isolated,
     pending,
     peer: {

@@ -32,6 +32,10 @@ export const beats = {
   probation: 3,
   /** A free group is left to its preferred node for so long. */
   preferredFirst: 3,
+  /** The guard of a node whose peer is silent, or has not said yet that it hears us, is open for so long after each turn. */
+  guard: 2,
+  /** A group that the peer could have taken, and has left free for so long, is left to this node. */
+  leftAlone: 3,
   /** A peer that is heard for longer is no acquaintance of a moment ago: durations need no comparison. */
   metLongAgo: 10,
 } as const
@@ -83,7 +87,7 @@ export interface PairTimes {
 }
 
 /** Where an isolated node cuts its addresses off first, a group is harmless at once if nothing of it writes to data of its own accord. */
-function isCutOff(resources: readonly Stoppable[]): boolean {
+export function isCutOff(resources: readonly Stoppable[]): boolean {
   const canBeCut = ({ operations }: Stoppable): boolean => operations.includes('isolate')
   return resources.some(canBeCut) && resources.every((each) => canBeCut(each) || each.exclusive === 'address')
 }
@@ -330,4 +334,36 @@ export function leaseIssues({ ttlMs, renewMs }: LeaseTimes, groups: PairTimes['g
     `${ttlMs} ms is too short: ${because}, and ${renewals.tries} renewals, one every ${renewMs} ms, must fit before that; ` +
     `at least ${leastMs} ms${stops ? ', or shorter stop limits' : ''}`
   return [{ path: 'lease.ttl', severity: 'error', message }]
+}
+
+/** How late the kernel may be in cutting an address off, with the lateness of the line that renews it. */
+export const guardMarginMs: number = marginMs
+
+/** For how long after a message that the peer has surely heard it cannot have taken a group, by a clock that may run fast. */
+export function guardHeldMs(deadtimeMs: number): number {
+  return deadtimeMs * (1 - clockRateError) - guardMarginMs
+}
+
+/**
+ * How much later a guard must end to be worth a renewal, which costs most of a millisecond: a quarter of the dead time; what is
+ * about to end is renewed for half a beat.
+ */
+export function guardRenewMs({ keepaliveMs, deadtimeMs }: GuardTimes, leftMs: number): number {
+  return leftMs < beats.guard * keepaliveMs ? keepaliveMs / 2 : deadtimeMs / 4
+}
+
+type GuardTimes = Pick<LivenessTimes, 'keepaliveMs' | 'deadtimeMs'>
+
+/**
+ * What is wrong with the times of a pair that has a guard: a beat, its echo and the next turn must fit before the guard ends, or
+ * it would cut a healthy node off.
+ */
+export function guardIssues({ keepaliveMs, deadtimeMs }: GuardTimes): readonly TimingIssue[] {
+  const neededMs = beats.echo * keepaliveMs
+  if (!(neededMs > guardHeldMs(deadtimeMs))) return []
+  const leastMs = Math.ceil((neededMs + guardMarginMs) / (1 - clockRateError))
+  const message =
+    `${deadtimeMs} ms is too short for a guard: a beat, its echo and the beat after it (${neededMs} ms) must fit before the ` +
+    `guard ends; at least ${leastMs} ms, or a shorter keepalive`
+  return [{ path: 'deadtime', severity: 'error', message }]
 }

@@ -1,6 +1,13 @@
 import type { Observation } from '../roles/arbiter.ts'
 import type { HotStandbyErrorCode } from '../roles/error.ts'
-import type { AskRequest, AskResult, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
+import type {
+  AskRequest,
+  AskResult,
+  GuardRequest,
+  OperationRequest,
+  OperationResult,
+  PersistentState,
+} from '../roles/host.ts'
 import type { LivenessTimes } from '../roles/liveness-detector.ts'
 import type { Operation, ResourceTimes } from '../roles/resource-agent.ts'
 import type { Instant } from '../roles/time.ts'
@@ -63,6 +70,8 @@ export interface CoreConfig {
   readonly onIsolated: 'stop' | 'continue'
   readonly restartWindowMs: number
   readonly holdDownMs: number
+  /** The kernel cuts the addresses off by itself when this process does not run. @defaultValue false */
+  readonly guarded?: boolean | undefined
   /** Groups are owned only with a lease. @defaultValue without: what the peer is heard to say decides */
   readonly lease?: LeaseConfig | undefined
 }
@@ -128,6 +137,8 @@ export type Happening =
   | { readonly type: 'drained' }
   | { readonly type: 'operation'; readonly opId: number; readonly result: OperationResult }
   | { readonly type: 'answer'; readonly opId: number; readonly result: AskResult }
+  /** How the last change of the guard ended. */
+  | { readonly type: 'guarded'; readonly failed?: string | undefined }
   | { readonly type: 'observation'; readonly observation: Observation }
   | { readonly type: 'changed'; readonly resource: string }
   | { readonly type: 'persisted'; readonly failed?: string | undefined }
@@ -159,6 +170,8 @@ export type Effect =
   | { readonly type: 'perform'; readonly request: OperationRequest }
   /** A lease store is asked; its answer is the input `answer`. */
   | { readonly type: 'ask'; readonly request: AskRequest }
+  /** What the kernel lets pass from now on, and for how long; how that ended is the input `guarded`. */
+  | ({ readonly type: 'guard' } & GuardRequest)
   | { readonly type: 'cancel'; readonly opId: number }
   | { readonly type: 'persist'; readonly state: PersistentState }
   /** Bytes nobody can guess are wanted; they come back as the input `random`. */

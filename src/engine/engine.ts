@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { openKeyRing } from '../authenticators/keyring.ts'
 import { type Core, createCore } from '../core/core.ts'
 import type { CoreEvent } from '../core/events.ts'
-import { deadpingIssues } from '../core/timing.ts'
+import { deadpingIssues, guardMarginMs } from '../core/timing.ts'
 import type { CoreConfig, Reconfiguration, Refusal } from '../core/types.ts'
 import type { Resolved } from '../options/resolve.ts'
 import { bootTimeMs, isoNow, wallClockMs } from '../platform/clocks.ts'
@@ -14,7 +14,7 @@ import { randomBytes, randomHex } from '../platform/random.ts'
 import { respawn } from '../platform/respawn.ts'
 import { deviceTowards } from '../platform/route.ts'
 import { readSecretFile } from '../platform/secret-file.ts'
-import { openStateDirectory, type StateDirectory } from '../platform/state.ts'
+import { openStateDirectory, respawnRecord, type StateDirectory } from '../platform/state.ts'
 import { type FlightRecorder, openRecorder } from '../recorder/flight-recorder.ts'
 import { History } from '../recorder/history.ts'
 import type { Account } from '../recorder/timeline.ts'
@@ -31,8 +31,9 @@ import { classicCutter } from '../wire/classic-cutter.ts'
 import { sessionBytes } from '../wire/sealed.ts'
 import { abortable } from './abortable.ts'
 import { Agents } from './agents.ts'
-import { floatingAddresses, groupConfig } from './group-config.ts'
-import { RealHost } from './host.ts'
+import { addressesByGroup, floatingAddresses, groupConfig } from './group-config.ts'
+import { GuardLine } from './guard-line.ts'
+import { monotonicMs, RealHost } from './host.ts'
 import { Loop } from './loop.ts'
 import { loopLinks, type OpenLink } from './open-link.ts'
 
@@ -53,8 +54,6 @@ const silentLinkMaxMs = 10_000
 const closeLimitMs = 10_000
 /** Of what closes parts with a limit of their own: the longest that a timer can wait. */
 const eachHasItsLimit = 2 ** 31 - 1
-/** Under this name the state directory holds what `respawn` runs. */
-const respawnRecord = 'respawn'
 
 /** Everything of a running pair member that is not decided by the core: files, keys, links, agents, arbiters, time. */
 export class Engine {
@@ -66,6 +65,7 @@ export class Engine {
   readonly #agents: Agents
   #arbiters: Arbiter[] = []
   readonly #stores = new Map<string, LeaseStore>()
+  #guard: GuardLine | undefined
   /** The shortest so far: ping targets are asked, and stalls are looked for, as often as that needs. */
   #keepaliveMs: number
   #ring: KeyRing
@@ -146,6 +146,7 @@ export class Engine {
     })
     this.#whenClosing(() => this.#state.close())
     this.#whenClosing(() => this.#agents.close(), eachHasItsLimit)
+    await this.#openGuard(signal)
     // Agents first: they fork their helpers while the process is small, and remove what a killed predecessor left.
     for (const group of groups)
       for (const plugin of group.resources) await this.#agents.open(group.name, plugin, signal)
@@ -194,6 +195,18 @@ export class Engine {
     this.#whenClosing(() => store.close())
     await abortable(store.open(), signal)
     refuseWeakStore(this.#options, store)
+  }
+
+  /** Before the agents, and closed after them: nothing of ours is on this host that the guard does not know. */
+  async #openGuard(signal?: AbortSignal): Promise<void> {
+    const { guard: plugin, name: cluster, node, logger, groups } = this.#options
+    if (!plugin) return
+    const guard = plugin.create({ cluster, node, logger })
+    this.#whenClosing(() => guard.close())
+    await abortable(guard.open(), signal)
+    const line = new GuardLine({ guard, marginMs: guardMarginMs, now: monotonicMs }, addressesByGroup(groups))
+    await abortable(line.open(), signal)
+    this.#guard = line
   }
 
   async #takeIdentity(): Promise<Identity> {
@@ -318,6 +331,7 @@ export class Engine {
       probeMs: probeMs(this.#keepaliveMs),
       agents: this.#agents,
       stores: this.#stores,
+      guard: this.#guard,
       writeState: (written) => this.#state.write(written),
       bootMs: bootTimeMs,
       onWake: () => this.#loop.wake(),
@@ -356,6 +370,7 @@ export class Engine {
       state,
       links: [...this.#links.keys()],
       sealed: this.#ring.protects === 'sealing',
+      guarded: this.#guard !== undefined,
       ...(lease && { lease: leaseConfig(name, lease, this.#stores) }),
     }
   }
@@ -440,6 +455,7 @@ export class Engine {
       this.#arbiters = arbiters
       this.#keepaliveMs = keepaliveMs
     }
+    await this.#guard?.moveTo(addressesByGroup(options.groups)).catch((error: unknown) => this.#problem('guard', error))
     this.#ring = ring
     this.#floating = floatingAddresses(options.groups)
     this.#loop.setLinks(loopLinks(this.#links, { ring, session: this.#session }, options))
@@ -481,9 +497,9 @@ export class Engine {
 
 /** Only a store that is open knows whether it keeps what it confirms. */
 function refuseWeakStore({ requireGuarantee, lease }: Resolved, { capabilities }: LeaseStore): void {
-  if (requireGuarantee !== 'G2' || capabilities.linearizable) return
+  if (requireGuarantee === undefined || requireGuarantee === 'G1' || capabilities.linearizable) return
   const why = capabilities.note ?? 'it may forget what it has confirmed'
-  const message = `class G2 is required, and ${lease?.store.description} gives G1: ${why}`
+  const message = `class ${requireGuarantee} is required, and ${lease?.store.description} gives G1: ${why}`
   throw configurationError([{ where: 'requireGuarantee', message, severity: 'error' }])
 }
 
@@ -511,37 +527,4 @@ function openKeys({ authenticator, name: cluster, node: self, peer }: Resolved):
 /** The error that a refused command is rejected with. */
 export function refusalError({ code, message }: Refusal): HotStandbyError {
   return new HotStandbyError(code, message)
-}
-
-/** Lets each agent remove what a killed predecessor had written down, ends the programs it kept alive, and nothing else. */
-export async function cleanUp({ stateDirectory, logger, groups, node }: Resolved): Promise<void> {
-  const state = openStateDirectory(stateDirectory, { logger })
-  try {
-    const programs = state.remembered(respawnRecord)
-    if (programs !== null) {
-      const remember = (record: Readonly<Record<string, unknown>> | null) => state.remember(respawnRecord, record)
-      await respawn([], { onEvent: () => {}, remember, leftover: programs })
-    }
-    for (const group of groups)
-      for (const plugin of group.resources) {
-        const leftover = state.remembered(plugin.name)
-        if (leftover === null) continue
-        const agent = plugin.create({
-          self: node,
-          group: group.name,
-          logger,
-          directory: state.directoryFor(plugin.name),
-          changed: () => {},
-          remember: (record) => state.remember(plugin.name, record),
-          leftover,
-        })
-        try {
-          await agent.open?.()
-        } finally {
-          await agent.close?.()
-        }
-      }
-  } finally {
-    await state.close()
-  }
 }

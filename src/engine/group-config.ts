@@ -33,7 +33,12 @@ export function groupConfig(
   }
 }
 
-/** The addresses that come and go with the groups, whichever resource brings them. */
+/** The addresses that come and go with each group, whichever resource brings them. */
+export function addressesByGroup(groups: Resolved['groups']): ReadonlyMap<string, readonly string[]> {
+  return new Map(groups.map(({ name, resources }) => [name, resources.flatMap(({ addresses = [] }) => addresses)]))
+}
+
+/** The same, of all groups. */
 export function floatingAddresses(groups: Resolved['groups']): readonly string[] {
-  return groups.flatMap(({ resources }) => resources.flatMap(({ addresses = [] }) => addresses))
+  return [...addressesByGroup(groups).values()].flat()
 }

@@ -1,10 +1,19 @@
 import { randomBytes } from '../platform/random.ts'
 import { type HotStandbyErrorCode, isHotStandbyError, messageOf } from '../roles/error.ts'
-import type { AskRequest, AskResult, Host, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
+import type {
+  AskRequest,
+  AskResult,
+  GuardRequest,
+  Host,
+  OperationRequest,
+  OperationResult,
+  PersistentState,
+} from '../roles/host.ts'
 import type { LeaseStore, StoredLease } from '../roles/lease-store.ts'
 import { printable } from '../roles/printable.ts'
 import type { Operation, ResourceAgent, ResourceStatus } from '../roles/resource-agent.ts'
 import type { Instant } from '../roles/time.ts'
+import type { GuardLine } from './guard-line.ts'
 
 /** What real time needs: whom to wake, the agents, and where the state goes. */
 export interface RealHostOptions {
@@ -13,6 +22,8 @@ export interface RealHostOptions {
   readonly agents: ReadonlyMap<string, ResourceAgent>
   /** Lease stores by name. */
   readonly stores?: ReadonlyMap<string, LeaseStore> | undefined
+  /** Where the kernel guards the addresses. */
+  readonly guard?: Pick<GuardLine, 'change' | 'settled'> | undefined
   writeState(state: PersistentState): Promise<void>
   bootMs(): number
   onWake(): void
@@ -116,7 +127,8 @@ export class RealHost implements Host {
     const agent = this.#options.agents.get(request.resource)
     const controller = new AbortController()
     this.#controllers.set(request.opId, controller)
-    run(agent, request, controller.signal)
+    this.#whenItPasses(request.operation)
+      .then(() => run(agent, request, controller.signal))
       .catch((error: unknown): OperationResult => failureOf(error, request.operation))
       .then((result) => {
         this.#controllers.delete(request.opId)
@@ -125,6 +137,17 @@ export class RealHost implements Host {
       .catch(() => {
         // `done` is the loop's own and reports its failures itself.
       })
+  }
+
+  /** What a resource says to the network is not lost: the guard has been told before. */
+  async #whenItPasses(operation: Operation): Promise<void> {
+    if (speaking.includes(operation)) await this.#options.guard?.settled()
+  }
+
+  guard(change: GuardRequest, done: (failed: string | undefined) => void): void {
+    this.#options.guard?.change(change, (failed) => {
+      if (!this.#closed) done(failed === undefined ? undefined : shortened(failed))
+    })
   }
 
   ask(request: AskRequest, done: (result: AskResult) => void): void {
@@ -159,6 +182,9 @@ export class RealHost implements Host {
     )
   }
 }
+
+/** In these a resource announces itself. */
+const speaking: readonly Operation[] = ['start', 'announce', 'restore']
 
 /** What an agent says is told, recorded and shown to people: a few lines of it, whatever it was. */
 const reasonMaxLength = 2000
@@ -229,6 +255,7 @@ function isStored(found: unknown): found is StoredLease {
 
 const shownAnswer = (answer: unknown): string => shortened(JSON.stringify(answer) ?? 'nothing')
 
-function monotonicMs(): number {
+/** The clock of `Instant.monoMs`. */
+export function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }

@@ -229,6 +229,8 @@ export class Loop {
         const { opId } = effect.request
         return host.ask(effect.request, (result) => this.input({ type: 'answer', opId, result }))
       }
+      case 'guard':
+        return host.guard(effect, (failed) => this.input({ type: 'guarded', failed }))
       case 'cancel':
         return host.cancel(effect.opId)
       case 'persist':

@@ -4,6 +4,8 @@ import {
   deadpingIssues,
   defaultDeadpingMs,
   defaultRenewMs,
+  guardIssues,
+  isCutOff,
   type LeaseTimes,
   leaseIssues,
   livenessIssues,
@@ -28,6 +30,7 @@ const knownOptions: OptionTable<ClusterOptions> = {
   authenticator: 'any',
   liveness: 'any',
   lease: 'any',
+  guard: 'any',
   requireGuarantee: 'any',
   arbiters: 'any',
   groups: 'any',
@@ -51,6 +54,7 @@ const makers = {
   authenticator: 'sealed(), sha256(), sha1(), md5(), crc() or keyring()',
   liveness: 'deadtime() or phiAccrual()',
   arbiter: 'icmpPing() or pingGroup()',
+  guard: 'nftGuard()',
   store: 'etcd() or a factory of your own (docs/leases.md)',
   resource: 'vip(), nginx(), script(), app() and their like',
 } as const
@@ -84,6 +88,7 @@ export function checkOptions(options: unknown, issue: Report): options is Cluste
   checkAuthenticator(options['authenticator'], report)
   checkLiveness(options['liveness'], report)
   checkLease(options['lease'], report)
+  if (options['guard'] !== undefined) isPlugin(options['guard'], 'guard', 'guard', report)
   checkArbiters(options['arbiters'], report)
   checkGroups(options['groups'], nodes, report)
   checkRespawn(options['respawn'], report)
@@ -96,6 +101,7 @@ export function checkOptions(options: unknown, issue: Report): options is Cluste
   if (well) checkBeats(options as unknown as ClusterOptions, report)
   if (well) checkGuarantee(options as unknown as ClusterOptions, report)
   if (well) checkLeaseTimes(options as unknown as ClusterOptions, report)
+  if (well) checkGuard(options as unknown as ClusterOptions, report)
   return well
 }
 
@@ -207,14 +213,41 @@ function checkLease(lease: unknown, report: Report): void {
 }
 
 /** What the options alone can tell; whether the store can keep what it confirms is known when it is opened. */
-function checkGuarantee({ requireGuarantee, lease, arbiters = [] }: ClusterOptions, report: Report): void {
+function checkGuarantee(options: ClusterOptions, report: Report): void {
+  const { requireGuarantee } = options
   if (requireGuarantee === undefined) return
-  if (requireGuarantee !== 'G1' && requireGuarantee !== 'G2')
-    return report('requireGuarantee', `${shownValue(requireGuarantee)} is neither 'G1' nor 'G2'`)
-  if (requireGuarantee === 'G2' && lease === undefined)
-    report('requireGuarantee', "class G2 needs a lease: add `lease: { store }` (docs/leases.md), or require 'G1'")
-  if (requireGuarantee === 'G1' && lease === undefined && arbiters.length === 0)
-    report('requireGuarantee', 'class G1 needs a third opinion: add a ping target (`arbiters`) or a `lease`')
+  const missing = Object.hasOwn(needs, requireGuarantee) ? needs[requireGuarantee](options) : undefined
+  if (!Object.hasOwn(needs, requireGuarantee))
+    report('requireGuarantee', `${shownValue(requireGuarantee)} is none of 'G1', 'G2' and 'G3'`)
+  else if (missing !== undefined) report('requireGuarantee', `class ${requireGuarantee} needs ${missing}`)
+}
+
+/** What is missing for each class. */
+const needs: Readonly<Record<'G1' | 'G2' | 'G3', (options: ClusterOptions) => string | undefined>> = {
+  G1: ({ lease, arbiters = [] }: ClusterOptions) =>
+    lease === undefined && arbiters.length === 0
+      ? 'a third opinion: add a ping target (`arbiters`) or a `lease`'
+      : undefined,
+  G2: ({ lease }: ClusterOptions) =>
+    lease === undefined ? "a lease: add `lease: { store }` (docs/leases.md), or require 'G1'" : undefined,
+  G3: (options: ClusterOptions) => needs.G2(options) ?? missingGuard(options),
+}
+
+function missingGuard({ guard, groups }: ClusterOptions): string | undefined {
+  if (guard === undefined) return "a guard: add `guard: nftGuard()` (docs/guards.md), or require 'G2'"
+  const uncut = groups.find(({ resources }) => !isCutOff(resources))
+  return (
+    uncut &&
+    `groups of which nothing runs on when their addresses are cut off; '${uncut.name}' is none: give it an address, and write \`exclusive: 'address'\` at what may run on both nodes`
+  )
+}
+
+/** A beat and its echo must fit before the guard ends, and it must have something to guard. */
+function checkGuard({ guard, liveness = deadtime(), groups }: ClusterOptions, report: Report): void {
+  if (guard === undefined) return
+  for (const { path, message, severity } of guardIssues(liveness.times)) report(`liveness.${path}`, message, severity)
+  if (groups.every(({ resources }) => resources.every(({ addresses = [] }) => addresses.length === 0)))
+    report('guard', 'no group has an address, so there is nothing to guard', 'warning')
 }
 
 /** Three renewals must fit before the holder has to stop; and what both nodes serve for a moment has two owners. */

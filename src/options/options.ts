@@ -2,6 +2,7 @@ import type { ArbiterPlugin } from '../roles/arbiter.ts'
 import type { AuthenticatorPlugin } from '../roles/authenticator.ts'
 import type { Duration } from '../roles/duration.ts'
 import type { HotStandbyError } from '../roles/error.ts'
+import type { GuardPlugin } from '../roles/guard.ts'
 import type { LeaseStorePlugin } from '../roles/lease-store.ts'
 import type { LivenessPlugin } from '../roles/liveness-detector.ts'
 import type { Logger } from '../roles/logger.ts'
@@ -117,11 +118,16 @@ export interface ClusterOptions {
    */
   readonly lease?: LeaseOptions | undefined
   /**
+   * The kernel cuts the floating addresses off when this process does not run (docs/guards.md). The same on both nodes.
+   * @defaultValue without: a frozen process, or one that hangs, leaves its addresses on the host
+   */
+  readonly guard?: GuardPlugin | undefined
+  /**
    * The guarantee class (docs/guarantees.md) below which the member does not start: `'G1'` needs a ping target or a lease, `'G2'` a
-   * lease in a store that never forgets.
+   * lease in a store that never forgets, `'G3'` a guard as well, over groups that it can cut off.
    * @defaultValue any class will do
    */
-  readonly requireGuarantee?: 'G1' | 'G2' | undefined
+  readonly requireGuarantee?: 'G1' | 'G2' | 'G3' | undefined
   /** Third opinions: ping nodes. */
   readonly arbiters?: readonly ArbiterPlugin[] | undefined
   /** What the pair serves. */

@@ -61,6 +61,11 @@ const pairRules: Rules<Exclude<keyof ClusterOptions, 'liveness' | 'groups'>> = {
         ? `${lease.store.type} ${JSON.stringify(lease.store.settings ?? {})} ${lease.ttlMs} ${lease.renewMs}`
         : 'none',
   },
+  guard: {
+    when: 'after a restart',
+    says: 'what is served is guarded from its start to its stop. Its addresses follow the groups at once',
+    fixed: ({ guard }) => guard?.type ?? 'none',
+  },
   requireGuarantee: {
     when: 'at once',
     says: 'a reload that does not reach the class is refused; of a store it is asked at the next start',

@@ -9,14 +9,15 @@ export interface LastWords {
   /** Run at once. */
   readonly first: string
   /** Run when the addresses of this process have been removed as well. */
-  readonly then: string
+  readonly afterwards: string
 }
 
 /** A running `nft -i`. */
 export interface NftProcess {
   /**
    * Runs one line; everything in it takes effect together, or nothing of it does. Written at once: nothing waits for an earlier
-   * line's answer. Rejects with `HS_HOST` and the words of `nft` when it refuses the line, or when it ends before it has answered.
+   * line's answer. Rejects with `HS_HOST` and the words of `nft` when it refuses the line, or when it ends before it has answered;
+   * with `HS_TIMEOUT` when the signal aborts first: then the children are ended, so that the line is not run later.
    */
   run(line: string, signal?: AbortSignal): Promise<void>
   /** Ends the children, without the last words. What was added stays. Idempotent. */
@@ -69,7 +70,7 @@ export function createNftProcess({ logger, lastWords }: { logger: Logger; lastWo
     if (program === null)
       throw new HotStandbyError('HS_HOST', 'the program nft is missing; install the package nftables')
     const nft = spawn('sh', ['-c', nftScript, 'sh', program], { ...childOptions(), stdio: ['pipe', 'pipe', 'ignore'] })
-    const words = [lastWords?.first ?? '', lastWords?.then ?? '']
+    const words = [lastWords?.first ?? '', lastWords?.afterwards ?? '']
     const stdio = ['pipe', nft.stdin, 'ignore'] as const
     const guardian = spawn('sh', ['-c', guardianScript, 'sh', ...words], { ...childOptions(), stdio: [...stdio] })
     // The guardian now holds the writing end alone: when it ends, nft ends.
@@ -136,13 +137,13 @@ export function createNftProcess({ logger, lastWords }: { logger: Logger; lastWo
         if (signal?.aborted) return reject(new HotStandbyError('HS_TIMEOUT', 'nft: the operation was over already'))
         const marker = `hsdone${++markers}`
         pending.push({ marker, resolve, reject })
-        signal?.addEventListener(
-          'abort',
-          () => reject(new HotStandbyError('HS_TIMEOUT', 'nft did not answer in time')),
-          {
-            once: true,
-          },
-        )
+        const giveUp = () => {
+          const isOpen = pending.some((entry) => entry.marker === marker)
+          reject(new HotStandbyError('HS_TIMEOUT', 'nft did not answer in time'))
+          // Taken later than that it would do harm: the child goes, and with it what waits for it.
+          if (isOpen) fail('it did not answer in time')
+        }
+        signal?.addEventListener('abort', giveUp, { once: true })
         try {
           ;((children ?? start()).guardian.stdin as Socket | null)?.write(`${line.replaceAll('\n', ' ')}\n${marker}\n`)
           hold()

@@ -13,6 +13,9 @@ import { bootId } from './process.ts'
 import { runtimeDirectory } from './runtime-directory.ts'
 import { distrust } from './trust.ts'
 
+/** Under this name the state directory holds what `respawn` runs. */
+export const respawnRecord = 'respawn'
+
 /** What was written down about one resource. Plain data. */
 export type ResourceRecord = Readonly<Record<string, unknown>>
 

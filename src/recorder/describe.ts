@@ -109,6 +109,12 @@ const lines: { readonly [Name in keyof ClusterEvents]: Describe<Name> } = {
   ],
   'store:down': ['warn', ({ store, reason }) => `the lease store ${store} does not answer: ${reason}`],
   'store:up': ['info', ({ store }) => `the lease store ${store} answers again`],
+  'guard:down': [
+    'error',
+    ({ reason }) =>
+      `the kernel guard cannot be changed, so the guarded addresses stop answering when it ends: ${reason}`,
+  ],
+  'guard:up': ['info', () => 'the kernel guard works again'],
   'group:starting': ['info', ({ group, reason }) => `taking ${group}: ${reasons[reason]}`],
   'group:acquired': ['info', ({ group, epoch, tookMs }) => `${group} is served here (epoch ${epoch}, ${ms(tookMs)})`],
   'group:stopping': ['info', ({ group, reason }) => `giving up ${group}: ${reasons[reason]}`],

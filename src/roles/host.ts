@@ -29,6 +29,13 @@ export type AskResult =
   | { readonly ok: true; readonly stored: { readonly value: string; readonly version: string } | null }
   | { readonly ok: false; readonly reason: string }
 
+/** What the kernel lets pass from now on, and until when, on the clock that stands while this host sleeps; by group. */
+export interface GuardRequest {
+  readonly pass: readonly { readonly group: string; readonly untilMs: number }[]
+  /** Nothing of these groups passes any more. */
+  readonly close: readonly string[]
+}
+
 /** How an operation ended. */
 export type OperationResult =
   | { readonly ok: true; readonly status?: ResourceStatus | undefined }
@@ -70,6 +77,8 @@ export interface Host {
   perform(request: OperationRequest, done: (result: OperationResult) => void): void
   /** Asks a lease store and answers exactly once, never synchronously. */
   ask(request: AskRequest, done: (result: AskResult) => void): void
+  /** Tells the kernel guard what passes; answers exactly once, never synchronously: undefined, or why it did not work. */
+  guard(change: GuardRequest, done: (failed: string | undefined) => void): void
   /** Aborts an operation or a question; its answer may still come. */
   cancel(opId: number): void
   /** Writes the state durably. */

@@ -1,7 +1,15 @@
 import type { CoreSnapshot } from '../core/core.ts'
 import type { Refusal } from '../core/types.ts'
 import type { Loop } from '../engine/loop.ts'
-import type { AskRequest, AskResult, Host, OperationRequest, OperationResult, PersistentState } from '../roles/host.ts'
+import type {
+  AskRequest,
+  AskResult,
+  GuardRequest,
+  Host,
+  OperationRequest,
+  OperationResult,
+  PersistentState,
+} from '../roles/host.ts'
 import type { Instant } from '../roles/time.ts'
 import type { Transport } from '../roles/transport.ts'
 import type { Schedule } from './schedule.ts'
@@ -11,6 +19,7 @@ import type { SimulatedStore } from './simulated-store.ts'
 import type { SimulationObserver } from './simulation-observer.ts'
 
 const stallSliceMs = 50
+const guardTakesMs = 1
 
 /** What of a state write goes wrong: it is refused with an error, or confirmed, and lost if the host ends while the fault lasts. */
 export type StateFault = 'fails' | 'lost'
@@ -27,6 +36,8 @@ export class SimulatedHost implements Host {
   #unwritten: PersistentState | undefined
   /** The lease store that it reaches, if any. */
   store: SimulatedStore | undefined
+  /** The kernel lets pass what belongs to a group only until then, by the clock of this host; undefined: there is no guard. */
+  guardedUntilMs: Map<string, number> | undefined
   loop: Loop | undefined
   view: (() => CoreSnapshot) | undefined
   transports: Transport[] = []
@@ -140,6 +151,8 @@ export class SimulatedHost implements Host {
 
   gone(): void {
     this.run++
+    // The last word of its helper.
+    this.guardedUntilMs?.clear()
     this.#unwritten = undefined
     this.replies.clear()
     this.loop = undefined
@@ -232,6 +245,29 @@ export class SimulatedHost implements Host {
     // Asked late in a stalled turn.
     if (this.#lagMs > 0) this.#schedule.at(this.#schedule.nowMs + this.#lagMs, () => this.run === run && ask())
     else ask()
+  }
+
+  /** Whether the kernel lets pass what belongs to a group. It does so, and ceases to, also while the process stands still. */
+  passes(group: string): boolean {
+    return !this.guardedUntilMs || (this.guardedUntilMs.get(group) ?? 0) > this.clock.read().monoMs
+  }
+
+  guard({ pass, close }: GuardRequest, done: (failed: string | undefined) => void): void {
+    this.acts()
+    const { run } = this
+    // Said late in a stalled turn: with the time that is left then.
+    this.#schedule.at(this.#schedule.nowMs + this.#lagMs, () => {
+      if (this.run !== run) return
+      const { monoMs } = this.clock.read()
+      const left = pass.map(({ group, untilMs }) => [group, untilMs - monoMs] as const)
+      this.#schedule.at(this.#schedule.nowMs + guardTakesMs, () => {
+        const heardMs = this.clock.read().monoMs
+        if (this.run !== run) return
+        for (const [group, forMs] of left) this.guardedUntilMs?.set(group, heardMs + forMs)
+        for (const group of close) this.guardedUntilMs?.delete(group)
+        this.enter(() => done(undefined))
+      })
+    })
   }
 
   cancel(opId: number): void {

@@ -38,6 +38,8 @@ export interface SimulationOptions {
   readonly holdDownMs?: number | undefined
   /** Groups are owned only with a lease of the simulated store. @defaultValue without */
   readonly lease?: { readonly ttlMs: number; readonly renewMs: number } | undefined
+  /** The kernel of each host guards the groups. @defaultValue false */
+  readonly guarded?: boolean | undefined
   readonly restartWindowMs?: number | undefined
   /** Period of each resource's status check. @defaultValue 1000 */
   readonly monitorMs?: number | undefined

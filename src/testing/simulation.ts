@@ -85,6 +85,7 @@ export class Simulation {
       this.#options.observer,
     )
     host.store = this.store
+    if (this.#options.guarded) host.guardedUntilMs = new Map()
     for (const { resources } of this.#options.groups)
       for (const name of resources) host.resources.set(name, new SimulatedResource(name))
     for (const target of this.#options.targets ?? []) host.targetsUp.set(target, true)
@@ -240,6 +241,7 @@ export class Simulation {
       onIsolated: options.onIsolated ?? 'stop',
       restartWindowMs: options.restartWindowMs ?? 60_000,
       holdDownMs: options.holdDownMs ?? 60_000,
+      guarded: options.guarded,
       ...(options.lease && {
         lease: { store: 'simulated', cluster: 'simulated', class: 'G2' as const, ...options.lease },
       }),
@@ -454,8 +456,9 @@ export class Simulation {
   /** The nodes that serve a group, as a client would find out: every resource of it runs and none is cut off. */
   serving(group: string): string[] {
     const resources = this.#options.groups.find(({ name }) => name === group)?.resources ?? []
-    return this.#options.nodes.filter((node) =>
-      resources.every((name) => this.#host(node).resources.get(name)?.serves ?? false),
-    )
+    return this.#options.nodes
+      .map((node) => this.#host(node))
+      .filter((host) => host.passes(group) && resources.every((name) => host.resources.get(name)?.serves ?? false))
+      .map(({ name }) => name)
   }
 }

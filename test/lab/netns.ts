@@ -22,9 +22,12 @@ let made = 0
  */
 export class TwoHosts implements Disposable {
   readonly #prefix = `${run}-${++made}`
+  readonly #places: readonly string[]
 
-  constructor(nets: readonly number[] = [1]) {
-    for (const place of ['a', 'b', 'switch']) {
+  /** `guests`: more hosts, each on the first network alone, with addresses from 10.99.N.200 on. */
+  constructor(nets: readonly number[] = [1], guests: readonly string[] = []) {
+    this.#places = ['a', 'b', 'switch', ...guests]
+    for (const place of this.#places) {
       this.#ip('netns', 'add', this.namespace(place))
       this.ip(place, 'link', 'set', 'lo', 'up')
     }
@@ -33,6 +36,7 @@ export class TwoHosts implements Disposable {
       this.ip('switch', 'link', 'set', `br${net}`, 'up')
       for (const host of ['a', 'b'] as const) this.plug(host, net)
     }
+    for (const [index, guest] of guests.entries()) this.plug(guest, nets[0] as number, 200 + index)
   }
 
   namespace(place: string): string {
@@ -40,11 +44,11 @@ export class TwoHosts implements Disposable {
   }
 
   /** Makes a host's device, its cable and its address. */
-  plug(host: 'a' | 'b', net: number): void {
+  plug(host: string, net: number, number = host === 'a' ? 1 : 2): void {
     const port = `${host}${net}`
     this.ip('switch', 'link', 'add', port, 'type', 'veth', 'peer', 'name', `eth${net}`, 'netns', this.namespace(host))
     this.ip('switch', 'link', 'set', port, 'master', `br${net}`, 'up')
-    this.ip(host, 'addr', 'add', `10.99.${net}.${host === 'a' ? 1 : 2}/24`, 'dev', `eth${net}`)
+    this.ip(host, 'addr', 'add', `10.99.${net}.${number}/24`, 'dev', `eth${net}`)
     this.ip(host, 'link', 'set', `eth${net}`, 'up')
   }
 
@@ -63,7 +67,7 @@ export class TwoHosts implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const place of ['a', 'b', 'switch']) {
+    for (const place of this.#places) {
       try {
         this.#ip('netns', 'del', this.namespace(place))
       } catch {

@@ -119,7 +119,7 @@ export class ScenarioPlayer {
   readonly #commands: Readonly<Record<string, (words: string[], options: Map<string, string>) => void>> = {
     /**
      * Builds the pair: keepalive, deadtime, warntime, initdead, deadping, holdDown, restartWindow, monitor (durations),
-     * `lease=TTL renew=TIME`: groups are leased;
+     * `lease=TTL renew=TIME`: groups are leased; `guard=on`: the kernel guards them;
      * `later=NODE`: what it hears of its peer is of a later version; autoFailback=on, onIsolated=stop|continue, targets=a,b, links=eth1,eth2, seed; `NODE.KEY=VALUE` for one node only.
      * Further groups: `group` before it.
      */
@@ -384,6 +384,7 @@ export class ScenarioPlayer {
       restartWindowMs: ms('restartWindow'),
       monitorMs: ms('monitor'),
       ...(options.has('lease') && { lease: { ttlMs: ms('lease') ?? 0, renewMs: ms('renew') ?? 400 } }),
+      guarded: options.get('guard') === 'on',
       copies: true,
       wrap: (node, core) => (node === options.get('later') ? hearsLaterVersion(core) : core),
       trace: (_, step) => this.steps.push(step),

@@ -91,7 +91,12 @@ describe('members with leases', () => {
   it('are refused below the class that is required, and say what is missing', async (t) => {
     assert.match(refused(t, { requireGuarantee: 'G2' }), /class G2 needs a lease/)
     assert.match(refused(t, { requireGuarantee: 'G1' }), /class G1 needs a third opinion/)
-    assert.match(refused(t, { requireGuarantee: 'G3' as never }), /requireGuarantee: 'G3' is neither 'G1' nor 'G2'/)
+    assert.match(refused(t, { requireGuarantee: 'G3' }), /class G3 needs a lease/)
+    assert.match(
+      refused(t, { requireGuarantee: 'G4' as never }),
+      /requireGuarantee: 'G4' is none of 'G1', 'G2' and 'G3'/,
+    )
+    assert.match(refused(t, { requireGuarantee: 'constructor' as never }), /'constructor' is none of/)
     const weak = storeOf(new SharedRecords(), { linearizable: false, note: 'its replica is asynchronous' })
     const options = pairOf(t, { agent, lease: { store: weak, ttl: '2s' }, requireGuarantee: 'G2' }).options.one
     await assert.rejects(new Cluster(options).start(), /class G2 is required, .* gives G1: its replica is asynchronous/)

@@ -14,6 +14,7 @@ const host: Host = {
   randomBytes: (count) => new Uint8Array(count).fill(7),
   perform() {},
   ask() {},
+  guard() {},
   cancel() {},
   persist() {},
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import type { Reconfiguration } from '../../src/core/types.ts'
+import { nftGuard } from '../../src/guards/nft-guard.ts'
 import {
   type ArbiterPlugin,
   app,
@@ -100,6 +101,7 @@ const plays: Readonly<Record<string, Play>> = {
   arbiters: { change: { arbiters: [target([], { target: 'other' })] } },
   requireGuarantee: { change: { requireGuarantee: 'G1' }, seen: accepted },
   lease: { change: { lease: { store: storeOf() } } },
+  guard: { change: { guard: nftGuard() } },
   deadping: {
     change: { deadping: '300ms' },
     seen: (config) => isIn(config, { deadpingMs: 300, targets: [{ deadpingMs: 300 }] }),

@@ -43,6 +43,7 @@ class Node {
       randomBytes: (count) => new Uint8Array(count),
       perform() {},
       ask() {},
+      guard() {},
       cancel() {},
       persist() {},
     }

@@ -60,6 +60,7 @@ const others = [
   'handleSignals',
   'healthHandler',
   'levelOf',
+  'nftGuard',
   'prometheusText',
   'statusServer',
   'timelinePicture',

@@ -28,6 +28,7 @@ const rooms: Readonly<Record<string, Room>> = {
   arbiters: { imports: ['roles', 'platform'], modules: [] },
   resources: { imports: ['roles', 'platform'], modules: [] },
   leases: { imports: ['roles', 'platform'], modules: [] },
+  guards: { imports: ['roles', 'platform'], modules: ['node:crypto', 'node:net'] },
   config: {
     imports: ['roles', ...plugins, 'platform', 'core/timing.ts', 'types options'],
     modules: ['node:fs', 'node:path', 'node:module', 'node:crypto', 'node:os', 'ini'],

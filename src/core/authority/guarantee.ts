@@ -1,17 +1,24 @@
-import { beats } from '../timing.ts'
+import { beats, isCutOff } from '../timing.ts'
 import type { CoreConfig } from '../types.ts'
 import { rank } from './contest.ts'
 import type { GuardContext } from './context.ts'
 
 /**
  * Guarantee classes (docs/guarantees.md). G0: nothing. G1: a node that is isolated notices it. G2: a lease, so two nodes never both
- * own a group while their clocks run at nearly the same rate and their processes run.
+ * own a group while their clocks run at nearly the same rate and their processes run. G3: also while the process of one does not run,
+ * because the kernel cuts off what it served.
  */
-export type GuaranteeClass = 'G0' | 'G1' | 'G2'
+export type GuaranteeClass = 'G0' | 'G1' | 'G2' | 'G3'
 
-export function guaranteeClass({ targets, lease }: Pick<CoreConfig, 'targets' | 'lease'>): GuaranteeClass {
+/** `guardWorks`: where there is a guard, its last change took effect. */
+export function guaranteeClass(config: GuaranteeFacts, guardWorks: boolean): GuaranteeClass {
+  const { targets, lease, guarded, groups } = config
+  const isCutOffByKernel = guarded && guardWorks && groups.every(({ resources }) => isCutOff(resources))
+  if (lease?.class === 'G2') return isCutOffByKernel ? 'G3' : 'G2'
   return lease?.class ?? (targets.length > 0 ? 'G1' : 'G0')
 }
+
+type GuaranteeFacts = Pick<CoreConfig, 'targets' | 'lease' | 'guarded' | 'groups'>
 
 function mayTake(question: GuardContext): boolean {
   return (

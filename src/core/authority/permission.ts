@@ -143,11 +143,18 @@ export class Permissions {
     return this.#config && this.#leases.get(group)?.epoch
   }
 
+  /** How long this node still has the lease of a group; null: not at all; undefined: there are no leases. */
+  leftMs(group: string): number | null | undefined {
+    if (this.#config === undefined) return undefined
+    const untilMs = this.#leases.get(group)?.untilMs
+    return untilMs === undefined ? null : untilMs - this.#port.absoluteMs()
+  }
+
   view(group: string): LeaseView | null {
     const lease = this.#leases.get(group)
     if (!lease) return null
-    const { holder, epoch, untilMs } = lease
-    const endsInMs = untilMs === undefined ? null : Math.max(0, Math.round(untilMs - this.#port.absoluteMs()))
-    return { holder, epoch, endsInMs }
+    const { holder, epoch } = lease
+    const leftMs = this.leftMs(group) ?? null
+    return { holder, epoch, endsInMs: leftMs === null ? null : Math.max(0, Math.round(leftMs)) }
   }
 }

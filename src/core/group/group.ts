@@ -68,6 +68,8 @@ export class Group {
   /** Grows with every new job; what an abandoned job was about to do next is then not done. */
   #job = 0
   #serving = false
+  /** From the moment in which it is to be cut off, until it is to answer again. */
+  #isCut = false
   readonly #failures = new Failures()
   readonly #announcements: Announcements
   /** What is known to have failed while nothing may be touched: told once. */
@@ -81,6 +83,10 @@ export class Group {
 
   get config(): GroupConfig {
     return this.#config
+  }
+
+  get isCut(): boolean {
+    return this.#isCut
   }
 
   /** While it serves, what is outdated stops and what is new starts, each in its place; what stays runs on, with the new times. */
@@ -130,6 +136,7 @@ export class Group {
   /** Starts every resource in order; `started`, or `start-failed` after what was started is stopped again. */
   start(epoch: number): void {
     const job = this.#newJob()
+    this.#isCut = false
     this.#epoch = epoch
     this.#startAnew(job, (failure) => {
       if (failure === null) return this.#serveThen('started')
@@ -171,6 +178,7 @@ export class Group {
   /** Starts everything again without a stop before, for nobody else can serve it: what would not stop may run on. */
   revive(epoch: number): void {
     const job = this.#newJob()
+    this.#isCut = false
     this.#epoch = epoch
     this.#stuck = undefined
     const touched = this.#config.resources.filter(({ name }) => this.#touched.has(name))
@@ -197,6 +205,7 @@ export class Group {
 
   /** Cuts off what can be; then says what still answers, if anything. */
   #cut(job: number, done: (failure: string | null) => void): void {
+    this.#isCut = true
     const touched = [...this.#touched.values()]
     const cutters = touched.filter(isCuttable)
     // Without its address a service reaches nobody; data stays in use, also below what would not stop.
@@ -218,6 +227,7 @@ export class Group {
   /** Takes an isolation back; `restored` or, when it fails, `broken`. */
   restore(): void {
     const job = this.#newJob()
+    this.#isCut = false
     const resources = [...this.#touched.values()].filter(({ operations }) => operations.includes('restore'))
     this.#whenIdle(job, () =>
       this.#sequence(resources, 'restore', job, (failure) =>

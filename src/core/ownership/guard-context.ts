@@ -1,4 +1,5 @@
 import type { Connectivity } from '../authority/connectivity.ts'
+import type { GuardFacts } from '../authority/guard-deadline.ts'
 import type { Membership } from '../peer/membership.ts'
 import type { StallTracker } from '../stalls/stall-tracker.ts'
 import { beats } from '../timing.ts'
@@ -46,6 +47,28 @@ export function circumstancesOf(
     onIsolated: config.onIsolated,
     wePoorer: connectivity.weArePoorer,
     peerPoorer: connectivity.peerIsPoorer,
+  }
+}
+
+/** What the kernel guard goes by, beyond the group. */
+export function guardFactsOf(
+  membership: Peer,
+  connectivity: Connectivity,
+  config: CoreConfig,
+  nowMs: number,
+): Omit<GuardFacts, 'peerCouldTake' | 'shutForMs'> {
+  const { keepaliveMs, deadtimeMs } = config.times
+  const { peerAlive, quietMs, echoedAtMs, peer } = membership
+  const heardLately = quietMs < beats.heardLately * keepaliveMs
+  return {
+    nowMs,
+    keepaliveMs,
+    deadtimeMs,
+    peer: !peerAlive ? 'judged' : heardLately ? 'heard' : 'silent',
+    echoedAtMs,
+    peerIsDaemon: peer.kind === 'heartbeat',
+    heardByPeer: hearsUs(membership, config, nowMs),
+    isolatedStops: connectivity.isolated && config.onIsolated === 'stop',
   }
 }
 

@@ -24,6 +24,9 @@ const endsHere: readonly GroupOutcome[] = ['stopped', 'start-failed', 'cut-off']
 /** What follows when a candidate is permitted at once. */
 const permittedRow = rowsOf('candidate', 'permitted')[0]?.row as OwnershipRow
 
+/** In these the group may be on this host; in probation nothing of it answers until it is taken up again. */
+const answering: readonly GroupState[] = ['starting', 'active', 'stopping', 'probation']
+
 /** States that a group enters for a reason. */
 const moving: readonly GroupState[] = ['candidate', 'starting', 'stopping']
 
@@ -127,6 +130,12 @@ export class Ownership {
   claim(name: string): GroupClaim | undefined {
     const owned = this.#owned.get(name)
     return owned && { state: owned.state, epoch: owned.epoch }
+  }
+
+  /** Whether anything may answer for it here: it is served, about to be, or stopping in order. */
+  mayAnswer(name: string): boolean {
+    const owned = this.#owned.get(name)
+    return owned !== undefined && answering.includes(owned.state) && !owned.group.isCut
   }
 
   get claims(): Map<string, GroupClaim> {
