@@ -31,6 +31,10 @@ const stallRecovery = 'src/core/stalls/stall-recovery.ts'
 const timers = 'src/core/timers.ts'
 const lease = 'src/core/authority/lease.ts'
 const loop = 'src/engine/loop.ts'
+const guardDeadline = 'src/core/authority/guard-deadline.ts'
+const guardLine = 'src/engine/guard-line.ts'
+const guardTest = (named) => ({ test: 'test/unit/guard-deadline.test.ts', named })
+const guardLineTest = (named) => ({ test: 'test/unit/guard-line.test.ts', named })
 const connectivity = 'src/core/authority/connectivity.ts'
 const dialogue = 'src/core/handover/handover.ts'
 const wish = 'src/core/handover/takeover-request.ts'
@@ -1750,5 +1754,109 @@ export const mutantsOfTests = [
     'owned.epoch = port.permissions.epoch(name) ?? next',
     'owned.epoch = next',
     scenario('lease-superseded'),
+  ),
+  bug(
+    'guard-held-too-long',
+    'the guard ends when the peer takes over by its slow clock, not before',
+    timing,
+    'return deadtimeMs * (1 - clockRateError) - guardMarginMs',
+    'return deadtimeMs * (1 + clockRateError)',
+    scenario('guard-frozen'),
+  ),
+  bug(
+    'guard-proves-itself',
+    'what the peer has not confirmed counts as proven',
+    guardDeadline,
+    'function provenUntilMs({ echoedAtMs, deadtimeMs }: GuardFacts): number {',
+    'function provenUntilMs({ nowMs: echoedAtMs, deadtimeMs }: GuardFacts): number {',
+    guardTest('the peer hears it: proven by its echo'),
+  ),
+  bug(
+    'guard-isolated-open',
+    'the guard of an isolated node that is to stop stays open',
+    guardDeadline,
+    'if (facts.isolatedStops) return null',
+    '',
+    guardTest('isolated, and to stop'),
+  ),
+  bug(
+    'guard-silence-cuts',
+    'the silence of a standby cuts the owner off before it is judged',
+    guardDeadline,
+    'return nowMs + beats.guard * keepaliveMs',
+    'return Number.NEGATIVE_INFINITY',
+    scenario('guard-standby-crashes'),
+  ),
+  bug(
+    'guard-death-cuts',
+    'a dead standby cuts the owner off',
+    guardDeadline,
+    "if (peer === 'judged') return nowMs + guardHeldMs(deadtimeMs)",
+    "if (peer === 'judged') return Number.NEGATIVE_INFINITY",
+    scenario('guard-standby-crashes'),
+  ),
+  bug(
+    'guard-unheard-open',
+    'the guard is renewed for a peer that hears nothing of this node and is about to take the group',
+    guardDeadline,
+    "const isAboutToTake = peer === 'heard' && !facts.heardByPeer && facts.peerCouldTake",
+    'const isAboutToTake = false as boolean',
+    guardTest('the same, and nothing is proven'),
+  ),
+  bug(
+    'guard-lease-later',
+    'the guard ends with the lease, and not a margin before it',
+    guardDeadline,
+    'leftMs - guardMarginMs',
+    'leftMs',
+    guardTest('ends with a lease, less the margin'),
+  ),
+  bug(
+    'guard-cut-open',
+    'what is cut off passes the guard while it stops',
+    ownership,
+    ' && !owned.group.isCut',
+    '',
+    scenario('guard-frozen'),
+  ),
+  bug(
+    'guard-told-last',
+    'a resource announces itself before the guard lets it pass',
+    step,
+    'effect: (guard) => effects.unshift(guard)',
+    'effect: (guard) => effects.push(guard)',
+    guardTest('come before what they are to let through'),
+  ),
+  bug(
+    'guard-hammers',
+    'a guard that does not work is told again in the same turn',
+    'src/core/authority/guards.ts',
+    'if (facts.nowMs < this.#againMs) return',
+    '',
+    guardTest('say everything again after a failure, at the next beat and not before, and tell both once'),
+  ),
+  bug(
+    'guard-class-without-guard',
+    'the class is G3 although the guard does not work',
+    authority,
+    'guarded && guardWorks && groups',
+    'guarded && groups',
+    guardTest('are class G3 with a lease, while they work, if every group can be cut off'),
+  ),
+  bug(
+    'guard-late-believed',
+    'what the kernel took late passes for as long as it was said',
+    guardLine,
+    'if (wasLate) for',
+    'if (false as boolean) for',
+    guardLineTest('says again with what is left when the answer was late, and closes what is over by then'),
+  ),
+  bug(
+    'guard-past-said',
+    'a time that is over is said',
+    guardLine,
+    'if (forMs >= 1) pass',
+    'if (forMs > -1e9) pass',
+    guardLineTest('never says a time that is over'),
   ),
 ]
