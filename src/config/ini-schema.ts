@@ -1,7 +1,10 @@
 import { icmpPing } from '../arbiters/icmp-ping.ts'
 import { pingGroup } from '../arbiters/ping-group.ts'
+import { nftGuard } from '../guards/nft-guard.ts'
+import { etcd } from '../leases/etcd.ts'
 import { deadtime } from '../liveness/deadtime.ts'
 import { phiAccrual } from '../liveness/phi-accrual.ts'
+import type { LeaseOptions } from '../options/options.ts'
 import { check } from '../resources/check.ts'
 import { drbd } from '../resources/drbd.ts'
 import { fs } from '../resources/fs.ts'
@@ -13,6 +16,8 @@ import { script } from '../resources/script.ts'
 import { systemd } from '../resources/systemd.ts'
 import { vip } from '../resources/vip.ts'
 import type { ArbiterPlugin } from '../roles/arbiter.ts'
+import type { GuardPlugin } from '../roles/guard.ts'
+import type { LeaseStorePlugin } from '../roles/lease-store.ts'
 import type { LivenessPlugin } from '../roles/liveness-detector.ts'
 import type { ResourcePlugin } from '../roles/resource-agent.ts'
 import type { TransportPlugin } from '../roles/transport.ts'
@@ -303,6 +308,10 @@ export const topKeys: Keys = {
     kind: 'duration',
     doc: 'Silence after which a ping target counts as unreachable; default the longest time that cannot overlap a takeover.',
   },
+  requireGuarantee: {
+    kind: ['G1', 'G2', 'G3'],
+    doc: 'The guarantee class below which the member does not start; default any.',
+  },
   onFatal: {
     kind: 'text',
     doc: 'What `hot-standby run` does when a resource can neither be stopped nor cut off: `exit`, `none`, `reboot` (the host, at once), or the full path of a program; default `exit`.',
@@ -354,6 +363,33 @@ export const livenessTypes: Readonly<Record<string, TypeSchema<LivenessPlugin>>>
     },
     make: (_name, options: Checked) => phiAccrual(options),
   },
+}
+
+const leaseTimes: Keys = {
+  ttl: { kind: 'duration', doc: 'How long a lease lasts after its last renewal; default 3s.' },
+  renew: { kind: 'duration', doc: 'How often it is renewed; default so that three renewals fit.' },
+}
+
+/** `[lease]`, by `type`: the store, and the times of the leases. The same on both hosts. */
+export const leaseTypes: Readonly<Record<string, TypeSchema<LeaseOptions>>> = {
+  etcd: {
+    keys: {
+      endpoints: { kind: 'list', required: true, doc: 'Addresses of the members: `https://10.0.0.5:2379`.' },
+      prefix: { kind: 'text', doc: 'What the keys begin with; default `hot-standby/`.' },
+      ...leaseTimes,
+    },
+    make: (_name, options: Checked) => leaseOf(etcd, options),
+  },
+}
+
+/** Splits the times of the leases from the options of their store. */
+function leaseOf(store: (options: Checked) => LeaseStorePlugin, { ttl, renew, ...options }: Checked): LeaseOptions {
+  return { store: store(options), ttl, renew }
+}
+
+/** `[guard]`, by `type`: the kernel guard. */
+export const guardTypes: Readonly<Record<string, TypeSchema<GuardPlugin>>> = {
+  nft: { keys: {}, make: () => nftGuard() },
 }
 
 const key: Keys = {
@@ -436,6 +472,8 @@ export const iniSections: readonly { readonly title: string; readonly keys: Keys
     title: `\`[liveness]\`, \`type = ${type}\`${type === 'deadtime' ? ' or none' : ''}`,
     keys,
   })),
+  ...titled('lease', leaseTypes, ''),
+  ...titled('guard', guardTypes, ''),
   { title: '`[authenticator]` with one key', keys: authenticatorKeys },
   { title: '`[authenticator]` with several keys', keys: ringKeys },
   { title: '`[authenticator.ID]`', keys: ringMemberKeys },
@@ -451,6 +489,7 @@ export const iniSections: readonly { readonly title: string; readonly keys: Keys
 function titled(
   kind: string,
   types: Readonly<Record<string, TypeSchema<unknown>>>,
+  name = '.NAME',
 ): { readonly title: string; readonly keys: Keys }[] {
-  return Object.entries(types).map(([type, { keys }]) => ({ title: `\`[${kind}.NAME]\`, \`type = ${type}\``, keys }))
+  return Object.entries(types).map(([type, { keys }]) => ({ title: `\`[${kind}${name}]\`, \`type = ${type}\``, keys }))
 }

@@ -18,7 +18,9 @@ import {
   arbiterTypes,
   authenticatorKeys,
   groupKeys,
+  guardTypes,
   type Keys,
+  leaseTypes,
   livenessTypes,
   loggingKeys,
   recorderKeys,
@@ -70,6 +72,8 @@ type Values = Readonly<Record<string, unknown>>
 
 const kinds = [
   'liveness',
+  'lease',
+  'guard',
   'authenticator',
   'transport',
   'arbiter',
@@ -80,6 +84,7 @@ const kinds = [
   'logging',
 ]
 const named = ['transport', 'arbiter', 'resource', 'group', 'respawn']
+const unnamed = ['liveness', 'lease', 'guard', 'recorder', 'logging']
 const methods = { crc, md5, sha1, sha256, sealed } as const
 
 /** Turns one value into what the schema says; throws `HS_CONFIG`. */
@@ -130,6 +135,8 @@ class IniReader {
     }
     const groups = this.#groups(nodes, new Map(resources.map(({ section, plugin }) => [section.name!, plugin])))
     const liveness = this.#liveness()
+    const lease = this.#single('lease', leaseTypes)
+    const guard = this.#single('guard', guardTypes)
     const authenticator = this.#authenticator()
     const respawn = this.#of('respawn').map((section) => this.#respawn(section))
     const recorder = this.#of('recorder')[0]
@@ -151,6 +158,8 @@ class IniReader {
           groups,
           respawn,
           ...recorded,
+          ...(lease && { lease }),
+          ...(guard && { guard }),
         } as unknown as ClusterOptions)
     const whereLink = this.#where(transports[0]?.section)
     const whereTransports = transports.map(({ section }) => this.#where(section))
@@ -201,7 +210,7 @@ class IniReader {
           '',
           `section [${kind}.${name}]: ${quoted(name)} is not a key ID; write a number from 0 to 15`,
         )
-      } else if (['liveness', 'recorder', 'logging'].includes(kind) && name !== undefined) {
+      } else if (unnamed.includes(kind) && name !== undefined) {
         this.#complain(section, '', `section [${kind}.${name}] takes no name: [${kind}]`)
       }
     }
@@ -255,19 +264,32 @@ class IniReader {
     types: Readonly<Record<string, TypeSchema<Plugin>>>,
   ): { readonly section: IniSection; readonly plugin: Plugin }[] {
     return this.#of(kind).flatMap((section) => {
-      const schema = this.#schema(section, types)
-      if (!schema) return []
-      const before = this.#issues.length
-      const values = this.#values(section, schema.keys, ['type'])
-      if (this.#issues.length > before || !section.name) return []
-      const name = section.name
-      const plugin = attempt(
-        this.#issues,
-        (path) => this.#where(section, path),
-        () => schema.make(name, values),
-      )
+      const plugin = this.#plugin(section, types)
       return plugin === undefined ? [] : [{ section, plugin }]
     })
+  }
+
+  #plugin<Plugin>(
+    section: IniSection,
+    types: Readonly<Record<string, TypeSchema<Plugin>>>,
+    name = section.name,
+  ): Plugin | undefined {
+    const schema = this.#schema(section, types)
+    if (!schema) return undefined
+    const before = this.#issues.length
+    const values = this.#values(section, schema.keys, ['type'])
+    if (this.#issues.length > before || name === undefined) return undefined
+    return attempt(
+      this.#issues,
+      (path) => this.#where(section, path),
+      () => schema.make(name, values),
+    )
+  }
+
+  /** A section of which there is one, without a name. */
+  #single<Plugin>(kind: string, types: Readonly<Record<string, TypeSchema<Plugin>>>): Plugin | undefined {
+    const section = this.#of(kind)[0]
+    return section && this.#plugin(section, types, '')
   }
 
   #nodes(found: readonly string[]): readonly string[] {

@@ -117,7 +117,15 @@ describe('the kernel guard, with real hosts', { skip: reason ?? false, timeout: 
   const pair = async (): Promise<void> => {
     for (const member of members.values()) await member.end()
     members.clear()
-    await sleep(200)
+    for (const node of ['a', 'b'] as const)
+      await waitFor(() => !hosts.run(node, 'ip', 'addr').includes(floating), {
+        what: `no address of the killed ${node}`,
+        seen: () =>
+          hosts
+            .run(node, 'ps', '-eo', 'pid,ppid,stat,args')
+            .split('\n')
+            .filter((line) => /nft|ip -|sh -c|arping/.test(line)),
+      })
     rmSync(join(scratch, 'a'), { recursive: true, force: true })
     rmSync(join(scratch, 'b'), { recursive: true, force: true })
     startMember('a')

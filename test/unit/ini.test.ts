@@ -196,6 +196,23 @@ describe('hot-standby.ini', () => {
     assert.equal(options!.liveness, undefined)
   })
 
+  it('makes the lease and the guard', () => {
+    const text = whole.replace(
+      '[liveness]',
+      'requireGuarantee = G3\n\n[lease]\ntype = etcd\nendpoints[] = http://10.0.0.5:2379\nttl = 5s\n\n[guard]\ntype = nft\n\n[liveness]',
+    )
+    const parsed = parse(text)
+    assert.deepEqual(problems(parsed), problems(parse(whole)))
+    assert.equal(parsed.options?.requireGuarantee, 'G3')
+    assert.equal(parsed.options?.lease?.store.description, 'etcd at 10.0.0.5:2379')
+    assert.equal(parsed.options?.lease?.ttl, '5s')
+    assert.equal(parsed.options?.guard?.type, 'nft')
+    const wrong = parse(text.replace('type = nft', 'type = iptables').replace('http://10.0.0.5:2379', '10.0.0.5'))
+    assert.match(problems(wrong).join('\n'), /hot-standby\.ini:\d+: type 'iptables' is unknown; valid are nft/)
+    assert.match(problems(wrong).join('\n'), /hot-standby\.ini:\d+: .*'10\.0\.0\.5' is not an address of etcd/)
+    assert.match(problems(parse(text.replace('[guard]', '[guard.x]'))).join('\n'), /section \[guard\.x\] takes no name/)
+  })
+
   it('reads a ring of keys', () => {
     const ring = small.replace(
       'method = md5\nkeyFile = /k',

@@ -30,7 +30,7 @@ const rooms: Readonly<Record<string, Room>> = {
   leases: { imports: ['roles', 'platform'], modules: [] },
   guards: { imports: ['roles', 'platform'], modules: ['node:crypto', 'node:net'] },
   config: {
-    imports: ['roles', ...plugins, 'platform', 'core/timing.ts', 'types options'],
+    imports: ['roles', ...plugins, 'leases', 'guards', 'platform', 'core/timing.ts', 'types options'],
     modules: ['node:fs', 'node:path', 'node:module', 'node:crypto', 'node:os', 'ini'],
   },
   options: {
