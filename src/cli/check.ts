@@ -16,8 +16,11 @@ export function check(args: Arguments, scripts: Omit<ReadHaDirOptions, 'node'> =
   const found = inspectHaDir(args.dir, { ...scripts, node: args.node })
   const issues: Issue[] = [...found.issues]
   const file = join(args.dir, found.source === 'ini' ? 'hot-standby.ini' : 'ha.cf')
+  let promises: readonly string[] = []
   if (found.options) {
-    for (const issue of issuesOfOptions(() => optionsOf(args, found))) {
+    const told = judge(() => optionsOf(args, found))
+    promises = told.promises
+    for (const issue of told.issues) {
       // The readers know the line; what they have said is not said again without one.
       if (issues.some(({ message }) => message.endsWith(issue.message))) continue
       const nobody = issue.where === 'node' && args.node === undefined
@@ -35,6 +38,7 @@ export function check(args: Arguments, scripts: Omit<ReadHaDirOptions, 'node'> =
     })
   for (const issue of issues) print(`${issueLine(issue)}\n`)
   for (const { where, word, became } of found.words) print(`${printable(`${where}: ${word} -> ${became}`)}\n`)
+  for (const sentence of promises) print(`${printable(sentence)}\n`)
   for (const sentence of found.hostChecks) print(`not checked here: ${printable(sentence)}\n`)
   return conclude(args.dir, issues)
 }
@@ -61,11 +65,17 @@ function placed(issue: Issue, file: string, whereTransports: readonly string[]):
 }
 
 /** What the cluster itself has to say of the options. */
-function issuesOfOptions(options: () => ConstructorParameters<typeof Cluster>[0]): readonly Issue[] {
+function judge(options: () => ConstructorParameters<typeof Cluster>[0]): Told {
   try {
-    return new Cluster(options()).warnings
+    const { warnings: issues, promises } = new Cluster(options())
+    return { issues, promises }
   } catch (error) {
     if (!isHotStandbyError(error)) throw error
-    return error.issues
+    return { issues: error.issues, promises: [] }
   }
+}
+
+interface Told {
+  readonly issues: readonly Issue[]
+  readonly promises: readonly string[]
 }

@@ -9,9 +9,10 @@ import { Engine, refusalError } from '../engine/engine.ts'
 import { NewestWins } from '../engine/newest-wins.ts'
 import { lineRefusal } from '../engine/open-link.ts'
 import type { ClusterOptions, GroupOptions } from '../options/options.ts'
+import { promisesOf } from '../options/promises.ts'
 import { refuseRestarts } from '../options/reload-rules.ts'
 import { type Resolved, resolveOptions } from '../options/resolve.ts'
-import { cannot } from '../options/weak-methods.ts'
+import { warnOfWeakMethod } from '../options/weak-methods.ts'
 import { isoNow } from '../platform/clocks.ts'
 import { refuseOtherRuntimes } from '../platform/runtime.ts'
 import { describe, levelOf } from '../recorder/describe.ts'
@@ -146,6 +147,11 @@ export class Cluster implements AsyncDisposable {
     return this.#resolved.peer
   }
 
+  /** What the options can guarantee, and the relations of times behind it, with their numbers: a sentence each. */
+  get promises(): readonly string[] {
+    return promisesOf(this.#resolved)
+  }
+
   /** What was found questionable in the options, though not wrong. */
   get warnings(): readonly Issue[] {
     return this.#resolved.warnings
@@ -168,7 +174,7 @@ export class Cluster implements AsyncDisposable {
   async #start(userSignal?: AbortSignal): Promise<void> {
     this.#life = 'starting'
     for (const { where, message } of this.#resolved.warnings) this.#log('warn', { where }, `${where}: ${message}`)
-    this.#warnOfLegacyKeys()
+    warnOfWeakMethod(this.#resolved)
     const { signal: stopped } = this.#stopStarting
     const signal = userSignal ? AbortSignal.any([userSignal, stopped]) : stopped
     try {
@@ -198,14 +204,6 @@ export class Cluster implements AsyncDisposable {
       this.#emitter.end()
       throw error
     }
-  }
-
-  /** What the configured method cannot do, said once at each start. */
-  #warnOfLegacyKeys(): void {
-    const { keys, active } = this.#resolved.authenticator
-    const method = keys.find(({ id }) => id === active)?.method ?? ''
-    const lack = cannot[method]
-    if (lack !== undefined) this.#log('warn', { method }, lack)
   }
 
   /**

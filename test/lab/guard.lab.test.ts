@@ -133,6 +133,7 @@ describe('the kernel guard, with real hosts', { skip: reason ?? false, timeout: 
     await members.get('a')?.says('"group:acquired"')
     await sleep(1200)
     answers.length = 0
+    await sleep(300)
   }
 
   const lastOf = (by: string): number =>
